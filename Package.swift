@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+let strictC: [CSetting] = [.treatAllWarnings(as: .error)]
+
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "sana-toolchain",
+  products: [
+    .library(name: "WeightFormats", targets: ["WeightFormats"]),
+    .library(name: "Quantization", targets: ["Quantization"]),
+    .library(name: "SanaEngine", targets: ["SanaEngine"]),
+    .library(name: "Traces", targets: ["Traces"]),
+    .executable(name: "sana-convert", targets: ["sana-convert"]),
+    .executable(name: "sana-quant", targets: ["sana-quant"]),
+    .executable(name: "sana-run", targets: ["sana-run"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: [
+    // Shims to system libraries, nothing else.
+    .systemLibrary(
+      name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(
+      name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .target(
+      name: "CPNG", cSettings: strictC, linkerSettings: [.linkedLibrary("png")]),
+    .target(
+      name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
+
+    // The rooms.
+    .target(name: "CKernels", cSettings: strictC),
+    .target(
+      name: "WeightFormats", dependencies: ["CKernels", "CLZ4"], swiftSettings: strict),
+    .target(
+      name: "Quantization", dependencies: ["WeightFormats", "CKernels"], swiftSettings: strict),
+    .target(
+      name: "SanaEngine",
+      dependencies: ["WeightFormats", "CKernels", "CPNG", "CSentencePiece"],
+      swiftSettings: strict),
+    .target(
+      name: "Traces", dependencies: ["CHDF5", "WeightFormats"], swiftSettings: strict),
+
+    // The tools.
+    .executableTarget(
+      name: "sana-convert", dependencies: ["WeightFormats", argumentParser], swiftSettings: strict),
+    .executableTarget(
+      name: "sana-quant",
+      dependencies: ["WeightFormats", "Quantization", "SanaEngine", "Traces", argumentParser],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "sana-run", dependencies: ["WeightFormats", "SanaEngine", argumentParser],
+      swiftSettings: strict),
+
+    // Tests.
+    .target(
+      name: "TestSupport", dependencies: ["WeightFormats", "SanaEngine", "Traces"],
+      path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "WeightFormatsTests", dependencies: ["WeightFormats", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "QuantizationTests", dependencies: ["Quantization", "WeightFormats", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "KernelTests", dependencies: ["CKernels", "SanaEngine", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SanaEngineTests",
+      dependencies: ["SanaEngine", "WeightFormats", "Traces", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TracesTests", dependencies: ["Traces", "WeightFormats", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: ["WeightFormats", "TestSupport", "sana-convert", "sana-quant", "sana-run"],
+      swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17,
+  cxxLanguageStandard: .cxx17
+)

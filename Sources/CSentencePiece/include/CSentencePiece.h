@@ -1,0 +1,11 @@
+#pragma once
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sana_tokenizer sana_tokenizer;
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,45 @@
+public import WeightFormats
+
+/// A device that runs graphs. The CPU walks the nodes; a GPU records them once and replays them.
+///
+/// The order of use: `plan` says what a run will take before anything is allocated; `load` opens a component; `prepare` makes the
+/// weights that a graph reads resident and allocates the arena; `run` computes.
+public protocol Backend: AnyObject {
+  /// The name a user selects it by: `cpu`, `vulkan:0`.
+  var name: String { get }
+
+  /// The arena that `prepare` would allocate for this graph.
+  func plan(_ graph: Graph) -> MemoryPlan
+
+  /// Bytes that a weight occupies on the device once a graph that reads it is prepared.
+  func residentBytes(of weight: TensorDescription) -> Int
+
+  func load(_ source: any WeightSource) -> any ResidentModel
+}
+
+/// One component's weights on a device. Each weight becomes resident with the first graph that reads it and stays until the
+/// object goes away.
+public protocol ResidentModel: AnyObject {
+  /// Bytes of all weights resident now.
+  var residentBytes: Int { get }
+
+  /// - Throws: `SanaError` `.tensorMismatch` for a weight that is missing or has another shape than the graph says.
+  func prepare(_ graph: Graph) throws -> any Executable
+}
+
+/// A graph bound to its weights and its memory.
+public protocol Executable: AnyObject {
+  var graph: Graph { get }
+  var plan: MemoryPlan { get }
+
+  /// Copies numbers into an input. They stay until they are overwritten, however often the graph runs.
+  func write(_ tensor: HostTensor, to input: Value)
+
+  /// Runs every node in order.
+  /// - Parameter observer: called with each *named* value right after it is computed, before its memory can
+  ///   be used again. A throw stops the run.
+  func run(observer: ((_ name: String, _ tensor: HostTensor) throws -> Void)?) throws
+
+  /// Copies an output of the last run.
+  func read(_ output: Value) -> HostTensor
+}

@@ -1,0 +1,33 @@
+/// `output[token] = table[id] * scale`, the row looked up in the stored table.
+public struct EmbeddingLookup: OperationPayload {
+  /// i32 `[batch, tokens, 1]`
+  public let identifiers: Value
+  /// `[vocabulary, channels]`
+  public let table: Parameter
+  public let scale: Float
+
+  public var inputs: [Value] { [identifiers] }
+  public var parameters: [Parameter] { [table] }
+}
+
+/// The sinusoid of diffusers' `Timesteps(256, flip_sin_to_cos=True, downscale_freq_shift=0)`: for input t, `cos(t f_k)` for all k,
+/// then `sin(t f_k)`, with `f_k = exp(-ln(10000) k / (channels / 2))`.
+public struct SinusoidalEmbedding: OperationPayload {
+  /// `[batch, 1, 1]`
+  public let input: Value
+  public let channels: Int
+
+  public var inputs: [Value] { [input] }
+}
+
+/// `output[b, r * channels + c] = table[r, c] + input[b, r * channels + c]`: AdaLN-single's `scale_shift_table`. An input of
+/// only `channels` channels is added to every row of the table (the final layer adds the embedded timestep to both of its rows).
+public struct AddTable: OperationPayload {
+  /// `[batch, 1, rows * channels]` or `[batch, 1, channels]`
+  public let input: Value
+  /// `[rows, channels]`
+  public let table: Parameter
+
+  public var inputs: [Value] { [input] }
+  public var parameters: [Parameter] { [table] }
+}

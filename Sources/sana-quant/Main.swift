@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct SanaQuant: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "sana-quant")
+}

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct SanaRun: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "sana-run")
+}

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Installs the system libraries the toolchain links to, where they are missing (Debian and its relatives).
+set -eu
+
+packages=""
+need() { # need <file that proves it is there> <package>
+  for candidate in $1; do [ -e "$candidate" ] && return 0; done
+  packages="$packages $2"
+}
+need "/usr/include/lz4.h" liblz4-dev
+need "/usr/include/hdf5/serial/hdf5.h /usr/include/hdf5.h" libhdf5-dev
+need "/usr/include/png.h" libpng-dev
+need "/usr/include/sentencepiece_processor.h" libsentencepiece-dev
+command -v pkg-config >/dev/null || packages="$packages pkg-config"
+
+[ -z "$packages" ] && exit 0
+if ! command -v apt-get >/dev/null; then
+  echo "error: missing$packages, and this system has no apt-get; install them with your package manager" >&2
+  exit 1
+fi
+sudo=""
+[ "$(id -u)" -eq 0 ] || sudo="sudo"
+echo "installing$packages"
+$sudo apt-get update -qq
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $packages >/dev/null
