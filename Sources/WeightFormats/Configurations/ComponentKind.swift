@@ -1,0 +1,24 @@
+/// The networks of a pipeline. The raw value names the component on the command line and in a `.sana` file.
+public enum ComponentKind: String, Hashable, Sendable, CaseIterable {
+  case textEncoder = "text-encoder"
+  case transformer = "transformer"
+  case autoencoder = "autoencoder"
+
+  /// The folder in an official diffusers repository.
+  public var officialFolder: String {
+    switch self {
+    case .textEncoder: "text_encoder"
+    case .transformer: "transformer"
+    case .autoencoder: "vae"
+    }
+  }
+
+  /// The class name in an official `model_index.json`.
+  public var officialClass: String {
+    switch self {
+    case .textEncoder: "Gemma2Model"
+    case .transformer: "SanaTransformer2DModel"
+    case .autoencoder: "AutoencoderDC"
+    }
+  }
+}
