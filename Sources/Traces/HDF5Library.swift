@@ -1,0 +1,41 @@
+internal import CHDF5
+internal import Synchronization
+internal import WeightFormats
+
+/// The way into libhdf5, whose state is global: one caller at a time, and nothing printed behind our back.
+enum HDF5Library {
+  private static let lock = Mutex(())
+
+  /// Runs `body` as the only user of the library. Must not be nested.
+  static func perform<Result>(_ body: () throws -> Result) rethrows -> Result {
+    try lock.withLock { _ in
+      sana_hdf5_silence()
+      return try body()
+    }
+  }
+
+  /// The innermost description of the last failure, for the error's text. Only within `perform`.
+  static var lastFailure: String? {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+      guard let start = buffer.baseAddress else { return nil }
+      sana_hdf5_failure(start)
+      return start.pointee == 0 ? nil : String(cString: start)
+    }
+  }
+}
+
+/// An identifier that HDF5 handed out, closed when the last reference goes away. Only made and dropped within
+/// `HDF5Library.perform`, but for the file's own, which takes the lock to close.
+final class HDF5Handle {
+  let identifier: hid_t
+  private let close: (hid_t) -> herr_t
+
+  /// - Returns: `nil` when the identifier reports a failure.
+  init?(_ identifier: hid_t, close: @escaping (hid_t) -> herr_t) {
+    guard identifier >= 0 else { return nil }
+    self.identifier = identifier
+    self.close = close
+  }
+
+  deinit { _ = close(identifier) }
+}
