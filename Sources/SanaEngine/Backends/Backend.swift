@@ -37,7 +37,7 @@ public protocol Executable: AnyObject {
 
   /// Runs every node in order.
   /// - Parameter observer: called with each *named* value right after it is computed, before its memory can
-  ///   be used again. A throw stops the run.
+  ///   be used again; once for each of its names. A throw stops the run.
   func run(observer: ((_ name: String, _ tensor: HostTensor) throws -> Void)?) throws
 
   /// Copies an output of the last run.

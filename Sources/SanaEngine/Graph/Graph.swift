@@ -23,8 +23,8 @@ public struct Graph: Sendable {
     return nodes.flatMap { $0.operation.payload.parameters }.filter { seen.insert($0).inserted }
   }
 
-  /// The value with this name; the last one where an in-between result carries the same name.
+  /// The value with this name; the last one where several carry it.
   public func value(named name: String) -> Value? {
-    values.lastIndex { $0.name == name }.map(Value.init(index:))
+    values.lastIndex { $0.names.contains(name) }.map(Value.init(index:))
   }
 }

@@ -20,9 +20,9 @@ public struct GraphBuilder {
 
   public func shape(_ value: Value) -> Shape { graph[value].shape }
 
-  /// Gives a value the name under which it is observed.
+  /// Gives a value a name, or one more, under which it is observed.
   public mutating func name(_ value: Value, _ name: String) {
-    graph.values[value.index].name = name
+    graph.values[value.index].names.append(name)
   }
 
   public mutating func finish(outputs: [Value]) -> Graph {
@@ -33,7 +33,8 @@ public struct GraphBuilder {
   private mutating func makeValue(
     _ shape: Shape, _ precision: Precision = .f32, name: String? = nil
   ) -> Value {
-    graph.values.append(ValueDescription(shape: shape, precision: precision, name: name))
+    graph.values.append(
+      ValueDescription(shape: shape, precision: precision, names: name.map { [$0] } ?? []))
     return Value(index: graph.values.count - 1)
   }
 

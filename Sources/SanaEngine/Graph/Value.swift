@@ -23,8 +23,9 @@ public enum Precision: Hashable, Sendable {
 public struct ValueDescription: Hashable, Sendable {
   public let shape: Shape
   public let precision: Precision
-  /// The name under which the value can be observed: the name PyTorch's traces use, e.g. `block0.attn1.in`.
-  public var name: String?
+  /// The names under which the value can be observed, those PyTorch's traces use, e.g. `block0.attn1.in`. Where one module ends with
+  /// another (a stage with its last block) the value has both names.
+  public var names: [String]
 
   public var byteCount: Int { shape.elementCount * precision.byteCount }
 }
