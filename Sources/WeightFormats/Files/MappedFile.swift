@@ -1,0 +1,46 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// A regular file mapped read-only into memory for as long as the object lives.
+public final class MappedFile: @unchecked Sendable {
+  // Sendable: the mapping is read-only and never changes after `init`.
+  public let path: String
+  /// The whole file; empty for an empty file.
+  public let bytes: UnsafeRawBufferPointer
+
+  public var byteCount: Int { bytes.count }
+
+  /// - Throws: `.fileAccess` when the file cannot be opened, is no regular file, or cannot be mapped.
+  public init(path: String) throws(SanaError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .fileAccess(path, cannotBe: "opened", errno: errno) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      throw .fileAccess(path, cannotBe: "examined", errno: errno)
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw SanaError(
+        .fileAccess, "is not a regular file", remedy: "name a file on a disk", location: path)
+    }
+    let byteCount = Int(status.st_size)
+    self.path = path
+    if byteCount == 0 {
+      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    guard let address = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0),
+      address != MAP_FAILED
+    else { throw .fileAccess(path, cannotBe: "mapped", errno: errno) }
+    bytes = UnsafeRawBufferPointer(start: address, count: byteCount)
+  }
+
+  deinit {
+    if let address = bytes.baseAddress {
+      munmap(UnsafeMutableRawPointer(mutating: address), bytes.count)
+    }
+  }
+}

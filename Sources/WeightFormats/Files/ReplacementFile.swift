@@ -1,0 +1,67 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// A file that appears under its name complete or not at all: written beside it under a temporary name, synced, renamed.
+///
+/// Destroying the value without `commit()` removes the temporary file.
+package final class ReplacementFile: @unchecked Sendable {
+  // Sendable: `write(_:at:)` is pwrite on one descriptor, which the system allows from any thread; `commit` is called once.
+  package let path: String
+  private let temporaryPath: String
+  private let descriptor: Int32
+  private var isCommitted = false
+
+  /// - Throws: `.fileAccess` when the folder does not exist or cannot be written to.
+  package init(path: String) throws(SanaError) {
+    self.path = path
+    temporaryPath = "\(path).\(getpid()).partial"
+    descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw .fileAccess(path, cannotBe: "written", errno: errno) }
+  }
+
+  deinit {
+    close(descriptor)
+    if !isCommitted { unlink(temporaryPath) }
+  }
+
+  package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SanaError) {
+    var done = 0
+    while done < bytes.count {
+      let count = pwrite(
+        descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw .fileAccess(path, cannotBe: "written", errno: errno)
+      }
+      done += count
+    }
+  }
+
+  /// Makes the file durable and gives it its name.
+  package func commit() throws(SanaError) {
+    guard fsync(descriptor) == 0 else {
+      throw .fileAccess(path, cannotBe: "written", errno: errno)
+    }
+    guard rename(temporaryPath, path) == 0 else {
+      throw .fileAccess(path, cannotBe: "written", errno: errno)
+    }
+    isCommitted = true
+  }
+
+  package func write(_ bytes: [UInt8], at offset: Int) throws(SanaError) {
+    // `withUnsafeBytes` forgets the type of the error that it passes on; a `Result` carries it.
+    try bytes.withUnsafeBytes { buffer in
+      Result { () throws(SanaError) in try write(buffer, at: offset) }
+    }.get()
+  }
+
+  /// Writes a whole small file.
+  package static func write(_ contents: [UInt8], to path: String) throws(SanaError) {
+    let file = try ReplacementFile(path: path)
+    try file.write(contents, at: 0)
+    try file.commit()
+  }
+}

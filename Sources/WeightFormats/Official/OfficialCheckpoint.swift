@@ -1,0 +1,230 @@
+/// Official weights as diffusers and transformers store them: a whole pipeline, one component, or one file.
+///
+/// Opening reads and checks everything but the tensors' bytes.
+public struct OfficialCheckpoint: Sendable {
+  /// As the user named it.
+  public let path: String
+  /// The class of the pipeline: `SanaPipeline`. `nil` for a single component.
+  public let pipelineClass: String?
+  /// In the order text encoder, transformer, autoencoder.
+  public let components: [OfficialComponent]
+  public let scheduler: SchedulerConfiguration?
+  /// `scheduler_config.json` as the file has it.
+  public let schedulerDocument: MetadataValue?
+  /// The tokenizer's files; empty without a text encoder.
+  public let tokenizer: [OfficialDocument]
+  /// Licence files found at the top of the checkpoint.
+  public let licences: [OfficialDocument]
+  public let hasReadme: Bool
+  /// What the person should know and no error says: fallbacks taken, files that later steps will miss.
+  public let notices: [String]
+
+  /// - Parameters:
+  ///   - path: a pipeline's folder (`model_index.json`), a component's folder (`config.json`), or a `.safetensors` file.
+  ///   - variant: which weights to prefer: `fp16` for `*.fp16.safetensors`. A component without them falls back to the plain ones
+  ///     (autoencoder and text encoder have no variants in the releases), but one at least must have them.
+  ///   - kinds: the components wanted; `nil` for all there are.
+  /// - Throws: `.fileAccess`, `.malformedFile`, `.invalidConfiguration`, `.unsupported`, `.invalidArgument`.
+  public init(
+    path: String, variant: String? = nil, components kinds: Set<ComponentKind>? = nil
+  ) throws(SanaError) {
+    if let variant, variant.isEmpty || variant.contains(where: { "/.".contains($0) }) {
+      throw SanaError(
+        .invalidArgument, "'\(variant)' is no name of a variant", remedy: "use fp16 or bf16")
+    }
+    switch FileSystem.kind(of: path) {
+    case .file: try self.init(file: path, variant: variant, kinds: kinds)
+    case .directory:
+      if FileSystem.kind(of: FileSystem.join(path, "model_index.json")) == .file {
+        try self.init(pipeline: path, variant: variant, kinds: kinds)
+      } else if FileSystem.kind(of: FileSystem.join(path, "config.json")) == .file {
+        try self.init(componentDirectory: path, variant: variant, kinds: kinds)
+      } else {
+        throw SanaError(
+          .invalidArgument,
+          "is no checkpoint: it holds neither model_index.json nor config.json",
+          remedy: "name the folder of an official diffusers checkpoint", location: path)
+      }
+    case .other:
+      throw SanaError(
+        .invalidArgument, "is neither a file nor a folder",
+        remedy: "name the folder of an official diffusers checkpoint", location: path)
+    case nil:
+      throw SanaError(
+        .fileAccess, "does not exist",
+        remedy: "name the folder of an official diffusers checkpoint", location: path)
+    }
+  }
+
+  private init(
+    path: String, pipelineClass: String?, components: [OfficialComponent],
+    schedulerPath: String?, tokenizerDirectories: [String], variant: String?
+  ) throws(SanaError) {
+    self.path = path
+    self.pipelineClass = pipelineClass
+    self.components = components
+    var notices: [String] = []
+    if let variant {
+      let plain = components.filter { $0.variant == nil }.map(\.kind.rawValue)
+      guard plain.count < components.count else {
+        throw SanaError(
+          .invalidArgument, "holds no '\(variant)' variant of any component",
+          remedy: "drop --variant", location: path)
+      }
+      notices += plain.map { "\($0) has no '\(variant)' variant: its plain files are used" }
+    }
+    schedulerDocument =
+      if let schedulerPath { try JSONParser.parse(file: schedulerPath) } else { nil }
+    scheduler =
+      if let schedulerPath, let schedulerDocument {
+        try SchedulerConfiguration(official: schedulerDocument, location: schedulerPath)
+      } else { nil }
+
+    let hasTextEncoder = components.contains { $0.kind == .textEncoder }
+    tokenizer = hasTextEncoder ? try Self.tokenizer(in: tokenizerDirectories) : []
+    if hasTextEncoder, !tokenizer.contains(where: { $0.name == "tokenizer.model" }) {
+      notices.append(
+        tokenizer.contains { $0.name == "tokenizer.json" }
+          ? "the tokenizer has a tokenizer.json but no tokenizer.model, which sana-run needs to read prompts"
+          : "there is no tokenizer.model, which sana-run needs to read prompts")
+    }
+    var licences: [OfficialDocument] = []
+    var hasReadme = false
+    if FileSystem.kind(of: path) == .directory {
+      for name in try FileSystem.names(in: path)
+      where FileSystem.kind(of: FileSystem.join(path, name)) == .file {
+        let upper = name.uppercased()
+        if ["LICENSE", "LICENCE", "NOTICE"].contains(where: { upper.hasPrefix($0) }) {
+          licences.append(try OfficialDocument(in: path, named: name))
+        }
+        hasReadme = hasReadme || upper == "README.MD"
+      }
+    }
+    self.licences = licences
+    self.hasReadme = hasReadme
+    self.notices = notices
+  }
+
+  private init(
+    file path: String, variant: String?, kinds: Set<ComponentKind>?
+  ) throws(SanaError) {
+    guard variant == nil else {
+      throw SanaError(
+        .invalidArgument, "a single file has no variants", remedy: "drop --variant", location: path)
+    }
+    let component = try OfficialComponent(file: path)
+    try Self.check(component.kind, isIn: kinds, location: path)
+    try self.init(
+      path: path, pipelineClass: nil, components: [component], schedulerPath: nil,
+      tokenizerDirectories: Self.tokenizerDirectories(beside: FileSystem.parent(of: path)),
+      variant: nil)
+  }
+
+  private init(
+    componentDirectory path: String, variant: String?, kinds: Set<ComponentKind>?
+  ) throws(SanaError) {
+    let component = try OfficialComponent(directory: path, variant: variant)
+    try Self.check(component.kind, isIn: kinds, location: path)
+    try self.init(
+      path: path, pipelineClass: nil, components: [component], schedulerPath: nil,
+      tokenizerDirectories: Self.tokenizerDirectories(beside: path), variant: variant)
+  }
+
+  private init(
+    pipeline path: String, variant: String?, kinds: Set<ComponentKind>?
+  ) throws(SanaError) {
+    let indexPath = FileSystem.join(path, "model_index.json")
+    let index = try JSONParser.parse(file: indexPath)
+    guard let className = index["_class_name"]?.stringValue, let members = index.members else {
+      throw SanaError(
+        .invalidConfiguration, "'_class_name' is missing",
+        remedy: "download the checkpoint again", location: indexPath)
+    }
+    try PipelineClass.check(className, location: indexPath)
+
+    // An entry is `"transformer": ["diffusers", "SanaTransformer2DModel"]`, `[null, null]` for a part left out.
+    var present: Set<ComponentKind> = []
+    for member in members {
+      guard let entry = member.value.arrayValue, entry.count == 2,
+        let memberClass = entry[1].stringValue, !["scheduler", "tokenizer"].contains(member.name)
+      else { continue }
+      if let kind = ComponentKind.allCases.first(where: { $0.officialFolder == member.name }) {
+        guard try ComponentKind(officialClass: memberClass, location: indexPath) == kind else {
+          throw SanaError(
+            .unsupported, "names the class '\(memberClass.abbreviated)' for '\(member.name)'",
+            remedy: "use an official Sana checkpoint", location: indexPath)
+        }
+        present.insert(kind)
+      } else if kinds == nil {
+        _ = try ComponentKind(officialClass: memberClass, location: indexPath)
+        throw SanaError(
+          .unsupported, "lists an unknown component '\(member.name.abbreviated)'",
+          remedy: "name the components to convert (--components)", location: indexPath)
+      }
+    }
+    if let missing = kinds?.subtracting(present).map(\.rawValue).min() {
+      throw SanaError(
+        .invalidArgument, "lists no \(missing)", remedy: "correct --components",
+        location: indexPath)
+    }
+    let wanted = ComponentKind.allCases.filter { (kinds ?? present).contains($0) }
+    guard !wanted.isEmpty else {
+      throw SanaError(
+        .invalidConfiguration, "lists no component",
+        remedy: "use an official Sana checkpoint", location: indexPath)
+    }
+    var components: [OfficialComponent] = []
+    for kind in wanted {
+      let directory = FileSystem.join(path, kind.officialFolder)
+      guard FileSystem.kind(of: directory) == .directory else {
+        throw SanaError(
+          .fileAccess, "lists a \(kind.rawValue), but there is no folder '\(kind.officialFolder)'",
+          remedy: "download it, or leave it out with --components", location: indexPath)
+      }
+      let component = try OfficialComponent(directory: directory, variant: variant)
+      guard component.kind == kind else {
+        throw SanaError(
+          .invalidConfiguration, "holds a \(component.kind.rawValue), not a \(kind.rawValue)",
+          remedy: "download the checkpoint again", location: directory)
+      }
+      components.append(component)
+    }
+    let schedulerPath = FileSystem.join(path, "scheduler/scheduler_config.json")
+    try self.init(
+      path: path, pipelineClass: className, components: components,
+      schedulerPath: index["scheduler"]?.arrayValue?.last?.stringValue == nil
+        ? nil : schedulerPath,
+      tokenizerDirectories: [FileSystem.join(path, "tokenizer")], variant: variant)
+  }
+
+  private static func check(
+    _ kind: ComponentKind, isIn kinds: Set<ComponentKind>?, location: String
+  ) throws(SanaError) {
+    if let kinds, kinds != [kind] {
+      throw SanaError(
+        .invalidArgument, "is a \(kind.rawValue) and nothing else", remedy: "drop --components",
+        location: location)
+    }
+  }
+
+  /// A text encoder that stands alone has its tokenizer with it, or beside it as in a pipeline.
+  private static func tokenizerDirectories(beside directory: String) -> [String] {
+    [directory, FileSystem.join(directory, "../tokenizer")]
+  }
+
+  /// The tokenizer's files, from the first of the folders that has any.
+  private static func tokenizer(in directories: [String]) throws(SanaError) -> [OfficialDocument] {
+    let names = [
+      "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+      "added_tokens.json", "chat_template.jinja",
+    ]
+    for directory in directories {
+      var documents: [OfficialDocument] = []
+      for name in names where FileSystem.kind(of: FileSystem.join(directory, name)) == .file {
+        documents.append(try OfficialDocument(in: directory, named: name))
+      }
+      if !documents.isEmpty { return documents }
+    }
+    return []
+  }
+}

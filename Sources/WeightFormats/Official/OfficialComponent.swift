@@ -1,0 +1,87 @@
+/// One network of an official checkpoint: its configuration and its tensors, still in the files.
+public struct OfficialComponent: Sendable {
+  public let configuration: ComponentConfiguration
+  /// The configuration as the file has it, for export; `nil` when it was recognized by the tensors.
+  public let document: MetadataValue?
+  public let weights: SafetensorsCollection
+  /// The variant that the files are of (`fp16`), or `nil` for the plain ones.
+  public let variant: String?
+
+  public var kind: ComponentKind { configuration.kind }
+
+  /// A component's folder: `config.json` and weights.
+  init(directory: String, variant: String?) throws(SanaError) {
+    let path = FileSystem.join(directory, "config.json")
+    let document = try JSONParser.parse(file: path)
+    let kind = try ComponentKind(configuration: document, location: path)
+    configuration = try ComponentConfiguration(kind, official: document, location: path)
+    self.document = document
+    let found = try WeightFiles.locate(in: directory, variant: variant)
+    weights = try found.open()
+    self.variant = found.variant
+  }
+
+  /// One file of weights, with its configuration beside it if there is one.
+  init(file path: String) throws(SanaError) {
+    weights = try SafetensorsCollection(file: path)
+    variant = nil
+    guard let kind = try ComponentKind(recognizing: weights, location: path) else {
+      throw SanaError(
+        .unsupported, "holds the tensors of no Sana component",
+        remedy: "name a file of a Gemma-2 encoder, a Sana transformer or a DC-AE", location: path)
+    }
+    let configurationPath = FileSystem.join(FileSystem.parent(of: path), "config.json")
+    guard FileSystem.kind(of: configurationPath) == .file else {
+      throw SanaError(
+        .invalidConfiguration, "has no config.json beside it",
+        remedy: "put the config.json of its release there", location: path)
+    }
+    let document = try JSONParser.parse(file: configurationPath)
+    let describedKind = try ComponentKind(configuration: document, location: configurationPath)
+    guard describedKind == kind else {
+      throw SanaError(
+        .invalidConfiguration,
+        "describes a \(describedKind.rawValue), but the file beside it holds a \(kind.rawValue)",
+        remedy: "put the weights' own config.json there", location: configurationPath)
+    }
+    configuration = try ComponentConfiguration(
+      kind, official: document, location: configurationPath)
+    self.document = document
+  }
+}
+
+/// Where the weights of one component are.
+struct WeightFiles {
+  let path: String
+  let isIndex: Bool
+  let variant: String?
+
+  func open() throws(SanaError) -> SafetensorsCollection {
+    isIndex
+      ? try SafetensorsCollection(index: path) : try SafetensorsCollection(file: path)
+  }
+
+  /// The files that diffusers would take: those of the variant if there are any, else the plain ones. An index goes before a
+  /// single file, as there.
+  static func locate(in directory: String, variant: String?) throws(SanaError) -> WeightFiles {
+    for variant in variant.map({ [$0, nil] }) ?? [nil] {
+      for base in ["diffusion_pytorch_model", "model"] {
+        let infix = variant.map { ".\($0)" } ?? ""
+        let index = FileSystem.join(directory, "\(base).safetensors.index\(infix).json")
+        if FileSystem.kind(of: index) == .file {
+          return WeightFiles(path: index, isIndex: true, variant: variant)
+        }
+        let file = FileSystem.join(directory, "\(base)\(infix).safetensors")
+        if FileSystem.kind(of: file) == .file {
+          return WeightFiles(path: file, isIndex: false, variant: variant)
+        }
+      }
+    }
+    let hasPickles = try FileSystem.names(in: directory).contains { $0.hasSuffix(".bin") }
+    throw SanaError(
+      .fileAccess, "holds no safetensors weights" + (hasPickles ? ", only pickled ones" : ""),
+      remedy: variant == nil
+        ? "download the .safetensors files" : "download the .safetensors files or drop --variant",
+      location: directory)
+  }
+}
