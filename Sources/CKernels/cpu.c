@@ -1,5 +1,43 @@
 #include "sana_cpu.h"
 
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
+static const struct {
+  const char *name;
+  sana_isa isa;
+} names[] = {
+    {"portable", SANA_ISA_PORTABLE},
+    {"avx2", SANA_ISA_AVX2},
+    {"avx512", SANA_ISA_AVX512},
+    {"avx512vnni", SANA_ISA_AVX512_VNNI},
+    {"neon", SANA_ISA_NEON},
+    {"neondotprod", SANA_ISA_NEON_DOTPROD},
+};
+enum { NAME_COUNT = sizeof names / sizeof names[0] };
+
+const char *sana_isa_name(sana_isa isa) {
+  for (int i = 0; i < NAME_COUNT; i++) {
+    if (names[i].isa == isa) return names[i].name;
+  }
+  return "unknown";
+}
+
+bool sana_isa_from_name(const char *name, sana_isa *isa) {
+  for (int i = 0; i < NAME_COUNT; i++) {
+    if (strcmp(names[i].name, name) == 0) {
+      *isa = names[i].isa;
+      return true;
+    }
+  }
+  return false;
+}
+
 sana_isa sana_cpu_best_isa(void) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -12,9 +50,36 @@ sana_isa sana_cpu_best_isa(void) {
     return SANA_ISA_AVX2;
   }
   return SANA_ISA_PORTABLE;
+#elif defined(__aarch64__) && defined(__linux__)
+  const unsigned long dot_product = 1ul << 20;  // HWCAP_ASIMDDP
+  return getauxval(AT_HWCAP) & dot_product ? SANA_ISA_NEON_DOTPROD : SANA_ISA_NEON;
 #elif defined(__aarch64__)
-  return SANA_ISA_NEON;
+  return SANA_ISA_NEON_DOTPROD;
 #else
   return SANA_ISA_PORTABLE;
 #endif
+}
+
+bool sana_cpu_supports(sana_isa isa) {
+  const sana_isa best = sana_cpu_best_isa();
+  if (isa == SANA_ISA_PORTABLE) return true;
+  // Each architecture has its own range of values, ordered within it.
+  return isa <= best && isa / SANA_ISA_NEON == best / SANA_ISA_NEON;
+}
+
+static sana_isa chosen_isa;
+
+static void choose_isa(void) {
+  const char *name = getenv("SANA_ISA");
+  chosen_isa = sana_cpu_best_isa();
+  sana_isa wanted;
+  if (name && sana_isa_from_name(name, &wanted) && sana_cpu_supports(wanted)) {
+    chosen_isa = wanted;
+  }
+}
+
+sana_isa sana_cpu_isa(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, choose_isa);
+  return chosen_isa;
 }

@@ -1,7 +1,8 @@
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
-/// Instruction sets a kernel family may be written for, weakest first within an architecture.
+/// Instruction sets the kernels are compiled for, weakest first within an architecture.
 typedef enum {
   SANA_ISA_PORTABLE = 0,
   SANA_ISA_AVX2 = 1,
@@ -13,3 +14,16 @@ typedef enum {
 
 /// The best instruction set this processor offers.
 sana_isa sana_cpu_best_isa(void);
+
+/// Whether kernels compiled for `isa` run on this processor.
+bool sana_cpu_supports(sana_isa isa);
+
+/// The instruction set to use: the best one, or the weaker one that the environment variable `SANA_ISA` names. A name that is
+/// unknown, or that this processor does not support, changes nothing. The environment is read once.
+sana_isa sana_cpu_isa(void);
+
+/// `portable`, `avx2`, `avx512`, `avx512vnni`, `neon`, `neondotprod`.
+const char *_Nonnull sana_isa_name(sana_isa isa);
+
+/// Finds an instruction set by its name; false, and `isa` untouched, when there is none of that name.
+bool sana_isa_from_name(const char *_Nonnull name, sana_isa *_Nonnull isa);

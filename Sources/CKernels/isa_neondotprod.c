@@ -1,0 +1,9 @@
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#define SANA_TABLE sana_kernels_neondotprod
+#define SANA_TABLE_ISA SANA_ISA_NEON_DOTPROD
+#define SANA_NEON 1
+#define SANA_NEON_DOTPROD 1
+#define VECTOR_FLOATS 4
+#include "simd/kernels.h"
+#endif

@@ -1,0 +1,13 @@
+// The table of each translation unit that includes kernels.h.
+#pragma once
+#include "../include/sana_kernels.h"
+
+extern const sana_kernels sana_kernels_portable;
+#if defined(__x86_64__)
+extern const sana_kernels sana_kernels_avx2;
+extern const sana_kernels sana_kernels_avx512;
+extern const sana_kernels sana_kernels_avx512vnni;
+#elif defined(__aarch64__)
+extern const sana_kernels sana_kernels_neon;
+extern const sana_kernels sana_kernels_neondotprod;
+#endif

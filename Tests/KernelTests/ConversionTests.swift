@@ -1,0 +1,116 @@
+import CKernels
+import Testing
+
+/// Every instruction set that this processor can run.
+let instructionSets: [sana_isa] = [
+  SANA_ISA_PORTABLE, SANA_ISA_AVX2, SANA_ISA_AVX512, SANA_ISA_AVX512_VNNI, SANA_ISA_NEON,
+  SANA_ISA_NEON_DOTPROD,
+].filter(sana_cpu_supports)
+
+extension sana_isa: @retroactive CustomTestStringConvertible {
+  public var testDescription: String { String(cString: sana_isa_name(self)) }
+}
+
+@Suite struct ConversionTests {
+  /// The value of a half precision number by its definition.
+  private func value(ofHalf half: UInt16) -> Double {
+    let sign: Double = half & 0x8000 == 0 ? 1 : -1
+    let exponent = Int(half >> 10 & 0x1f)
+    let fraction = Double(half & 0x3ff) / 1024
+    switch exponent {
+    case 0: return sign * fraction * 0x1p-14
+    case 31: return fraction == 0 ? sign * .infinity : .nan
+    default:
+      return sign * (1 + fraction) * Double(sign: .plus, exponent: exponent - 15, significand: 1)
+    }
+  }
+
+  @Test(arguments: instructionSets) func everyHalfWidensExactlyAndComesBack(isa: sana_isa) {
+    let kernels = sana_kernels_for(isa).pointee
+    let halves = (0...UInt16.max).map { $0 }
+    var floats = [Float](repeating: 0, count: halves.count)
+    kernels.f16_to_f32(halves, &floats, halves.count)
+    var back = [UInt16](repeating: 0, count: halves.count)
+    kernels.f32_to_f16(floats, &back, floats.count)
+    for half in halves {
+      let expected = value(ofHalf: half)
+      let actual = Double(floats[Int(half)])
+      if expected.isNaN {
+        #expect(actual.isNaN)
+        #expect(value(ofHalf: back[Int(half)]).isNaN)
+      } else {
+        #expect(actual == expected && back[Int(half)] == half)
+      }
+    }
+  }
+
+  @Test(arguments: instructionSets) func narrowingRoundsToNearestEven(isa: sana_isa) {
+    let kernels = sana_kernels_for(isa).pointee
+    // Halfway points between neighbours, and their neighbours in f32.
+    var inputs: [Float] = [
+      65504, 65519.996, 65520, 1e10, -.infinity, 0x1p-25, 0x1.000002p-25, 0x1p-26,
+    ]
+    for half in stride(from: UInt16(0), to: 0x7bff, by: 7) {
+      let middle = Float((value(ofHalf: half) + value(ofHalf: half + 1)) / 2)
+      inputs += [middle, middle.nextUp, -middle.nextDown]
+    }
+    var halves = [UInt16](repeating: 0, count: inputs.count)
+    kernels.f32_to_f16(inputs, &halves, inputs.count)
+    for (input, half) in zip(inputs, halves) {
+      #expect(half == roundedHalf(input), "\(input)")
+    }
+  }
+
+  /// Searches the nearest half; the sign is kept, ties go to the even code.
+  private func roundedHalf(_ input: Float) -> UInt16 {
+    let magnitude = Double(abs(input))
+    let sign: UInt16 = input.sign == .minus ? 0x8000 : 0
+    guard magnitude < 65520 else { return sign | 0x7c00 }
+    var low: UInt16 = 0
+    var high: UInt16 = 0x7bff
+    while low < high {
+      let middle = low + (high - low + 1) / 2
+      if value(ofHalf: middle) <= magnitude { low = middle } else { high = middle - 1 }
+    }
+    let below = magnitude - value(ofHalf: low)
+    let above = low == 0x7bff ? 65536 - magnitude : value(ofHalf: low + 1) - magnitude
+    let up = above < below || (above == below && low & 1 == 1)
+    return sign | (up ? low + 1 : low)
+  }
+
+  @Test(arguments: instructionSets) func bfloatsWidenAndRound(isa: sana_isa) {
+    let kernels = sana_kernels_for(isa).pointee
+    let inputs: [Float] = [
+      0, -0.0, 1, 1.00390625, 1.01171875, 3.4e38, .greatestFiniteMagnitude, .infinity, -.infinity,
+      .nan, Float(bitPattern: 0x7f80_0001), 1e-40, -1.0000001, 2.5, 1e-3, 12345.678, -7e-9, 0.1,
+      0.2,
+    ]
+    var narrow = [UInt16](repeating: 0, count: inputs.count)
+    kernels.f32_to_bf16(inputs, &narrow, inputs.count)
+    var wide = [Float](repeating: 0, count: inputs.count)
+    kernels.bf16_to_f32(narrow, &wide, narrow.count)
+    for (input, output) in zip(inputs, wide) {
+      if input.isNaN {
+        #expect(output.isNaN)
+        continue
+      }
+      let below = Float(bitPattern: input.bitPattern & 0xffff_0000)
+      let above = Float(bitPattern: below.bitPattern &+ 0x1_0000)
+      let remainder = input.bitPattern & 0xffff
+      let odd = below.bitPattern & 0x1_0000 != 0
+      #expect(output == (remainder > 0x8000 || (remainder == 0x8000 && odd) ? above : below))
+    }
+  }
+}
+
+@Suite struct InstructionSetTests {
+  @Test func namesAreTheirOwnInverse() {
+    for isa in instructionSets {
+      var found = SANA_ISA_PORTABLE
+      #expect(sana_isa_from_name(sana_isa_name(isa), &found) && found == isa)
+      #expect(sana_kernels_for(isa).pointee.isa == isa)
+    }
+    var untouched = SANA_ISA_AVX2
+    #expect(!sana_isa_from_name("mmx", &untouched) && untouched == SANA_ISA_AVX2)
+  }
+}
