@@ -1,0 +1,57 @@
+package import CKernels
+internal import WeightFormats
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// An instruction set the CPU kernels are compiled for.
+package enum InstructionSet: String, CaseIterable, Sendable {
+  case portable
+  case avx2
+  case avx512
+  case avx512vnni
+  case neon
+  case neondotprod
+
+  /// The environment variable that makes the toolchain use a weaker instruction set than the best.
+  package static let environmentVariable = "SANA_ISA"
+
+  private var identifier: sana_isa {
+    switch self {
+    case .portable: SANA_ISA_PORTABLE
+    case .avx2: SANA_ISA_AVX2
+    case .avx512: SANA_ISA_AVX512
+    case .avx512vnni: SANA_ISA_AVX512_VNNI
+    case .neon: SANA_ISA_NEON
+    case .neondotprod: SANA_ISA_NEON_DOTPROD
+    }
+  }
+
+  package var isSupported: Bool { sana_cpu_supports(identifier) }
+
+  /// Those that this processor can run.
+  package static var supported: [InstructionSet] { allCases.filter(\.isSupported) }
+
+  /// The kernels compiled for this set, which must be supported.
+  package var kernels: sana_kernels { sana_kernels_for(identifier).pointee }
+
+  /// The best set of this processor, or the one that `SANA_ISA` asks for.
+  /// - Throws: `SanaError` `.invalidArgument` when the variable names no set that this processor can run.
+  package static func chosen() throws -> InstructionSet {
+    if let name = getenv(environmentVariable).map({ String(cString: $0) }), !name.isEmpty {
+      guard let set = InstructionSet(rawValue: name), set.isSupported else {
+        let names = supported.map(\.rawValue).joined(separator: ", ")
+        throw SanaError(
+          .invalidArgument,
+          "\(environmentVariable) is '\(name)', which this processor or this program does not know",
+          remedy: "unset it, or use one of \(names)")
+      }
+      return set
+    }
+    let best = sana_cpu_best_isa()
+    return allCases.first { $0.identifier == best } ?? .portable
+  }
+}
