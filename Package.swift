@@ -65,7 +65,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["WeightFormats", "SanaEngine", "Traces"],
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
-      name: "WeightFormatsTests", dependencies: ["WeightFormats", "TestSupport"],
+      name: "WeightFormatsTests", dependencies: ["WeightFormats", "CKernels", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "QuantizationTests", dependencies: ["Quantization", "WeightFormats", "TestSupport"],

@@ -13,11 +13,14 @@ public final class MappedFile: @unchecked Sendable {
 
   public var byteCount: Int { bytes.count }
 
+  private let descriptor: Int32
+
   /// - Throws: `.fileAccess` when the file cannot be opened, is no regular file, or cannot be mapped.
   public init(path: String) throws(SanaError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .fileAccess(path, cannotBe: "opened", errno: errno) }
-    defer { close(descriptor) }
+    var keepsDescriptor = false
+    defer { if !keepsDescriptor { close(descriptor) } }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
       throw .fileAccess(path, cannotBe: "examined", errno: errno)
@@ -28,17 +31,42 @@ public final class MappedFile: @unchecked Sendable {
     }
     let byteCount = Int(status.st_size)
     self.path = path
+    self.descriptor = descriptor
     if byteCount == 0 {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      keepsDescriptor = true
       return
     }
     guard let address = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0),
       address != MAP_FAILED
     else { throw .fileAccess(path, cannotBe: "mapped", errno: errno) }
     bytes = UnsafeRawBufferPointer(start: address, count: byteCount)
+    keepsDescriptor = true
+  }
+
+  /// Copies bytes of the file without touching the mapping, whose pages would count as this program's memory.
+  /// - Throws: `.fileAccess`; `.corruptFile` when the file has become shorter.
+  package func read(into memory: UnsafeMutableRawBufferPointer, at offset: Int) throws(SanaError) {
+    var done = 0
+    while done < memory.count {
+      let count = pread(
+        descriptor, memory.baseAddress! + done, memory.count - done, off_t(offset + done))
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw .fileAccess(path, cannotBe: "read", errno: errno)
+      }
+      if count == 0 {
+        throw SanaError(
+          .corruptFile, "has become shorter while it was read",
+          remedy: "do not change it meanwhile",
+          location: path)
+      }
+      done += count
+    }
   }
 
   deinit {
+    close(descriptor)
     if let address = bytes.baseAddress {
       munmap(UnsafeMutableRawPointer(mutating: address), bytes.count)
     }

@@ -14,9 +14,17 @@ package final class ReplacementFile: @unchecked Sendable {
   private let descriptor: Int32
   private var isCommitted = false
 
-  /// - Throws: `.fileAccess` when the folder does not exist or cannot be written to.
+  /// - Throws: `.fileAccess` when the folder does not exist or cannot be written to, or when something that is no file has
+  ///   the name.
   package init(path: String) throws(SanaError) {
     self.path = path
+    switch FileSystem.kind(of: path) {
+    case .directory: throw .fileAccess(path, cannotBe: "written", errno: EISDIR)
+    case .other:
+      throw SanaError(
+        .fileAccess, "is not a regular file", remedy: "name a file on a disk", location: path)
+    case .file, nil: break
+    }
     temporaryPath = "\(path).\(getpid()).partial"
     descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw .fileAccess(path, cannotBe: "written", errno: errno) }
@@ -49,6 +57,18 @@ package final class ReplacementFile: @unchecked Sendable {
       throw .fileAccess(path, cannotBe: "written", errno: errno)
     }
     isCommitted = true
+    try syncFolder()
+  }
+
+  /// Makes the new name durable.
+  private func syncFolder() throws(SanaError) {
+    let folder = open(FileSystem.parent(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { throw .fileAccess(path, cannotBe: "written", errno: errno) }
+    defer { close(folder) }
+    // Some file systems cannot sync a folder and say so with EINVAL.
+    guard fsync(folder) == 0 || errno == EINVAL else {
+      throw .fileAccess(path, cannotBe: "written", errno: errno)
+    }
   }
 
   package func write(_ bytes: [UInt8], at offset: Int) throws(SanaError) {

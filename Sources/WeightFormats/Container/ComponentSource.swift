@@ -1,0 +1,98 @@
+/// The weights of one component of a `.sana` file.
+public final class ComponentSource: WeightSource {
+  public let component: ComponentEntry
+  private let file: ModelFile
+  private let tensors: [String: TensorEntry]
+
+  init(file: ModelFile, component: ComponentEntry) {
+    self.file = file
+    self.component = component
+    tensors = Dictionary(uniqueKeysWithValues: component.tensors.map { ($0.name, $0) })
+  }
+
+  public func description(of name: String) -> TensorDescription? { tensors[name]?.description }
+
+  /// Where the tensor's bytes are, and what was recorded about it.
+  public func entry(_ name: String) -> TensorEntry? { tensors[name] }
+
+  /// Reads and verifies a tensor. What lies raw in the file is used where it is mapped; the rest is decoded on all cores.
+  public func load(_ name: String) throws -> StoredTensor {
+    let entry = try find(name)
+    return StoredTensor(
+      description: entry.description, values: try load(entry.values, of: name),
+      scales: try entry.scales.map { try load($0, of: name) })
+  }
+
+  /// Reads and verifies some rows of a tensor, without mapping them: memory does not grow with the tensor.
+  /// - Parameters:
+  ///   - rows: within `0..<description.rows`.
+  ///   - values: receives the codes or plain values of these rows.
+  ///   - scales: receives their scales; empty where the encoding has none.
+  public func read(
+    _ name: String, rows: Range<Int>, into values: UnsafeMutableRawBufferPointer,
+    scales: UnsafeMutableBufferPointer<Float>
+  ) throws {
+    let entry = try find(name)
+    let description = entry.description
+    let valueBytes = description.valueByteCount / max(description.rows, 1)
+    let scaleBytes = description.scaleCount / max(description.rows, 1) * 4
+    guard rows.lowerBound >= 0, rows.upperBound <= description.rows,
+      values.count == rows.count * valueBytes, scales.count * 4 == rows.count * scaleBytes
+    else {
+      throw SanaError(
+        .invalidArgument, "rows \(rows) of tensor '\(name)' do not fit the memory given for them",
+        remedy: "ask for rows that the tensor has", location: file.path)
+    }
+    let scratch = ScratchBuffer()
+    let decodeScratch = ScratchBuffer()
+    func read(_ plane: PlaneEntry, _ rowBytes: Int, into memory: UnsafeMutableRawBufferPointer)
+      throws
+    {
+      try file.read(
+        plane, range: rows.lowerBound * rowBytes..<rows.upperBound * rowBytes, of: name,
+        into: memory, scratch: scratch, decodeScratch: decodeScratch)
+    }
+    try read(entry.values, valueBytes, into: values)
+    if let plane = entry.scales {
+      try read(plane, scaleBytes, into: UnsafeMutableRawBufferPointer(scales))
+    }
+  }
+
+  private func find(_ name: String) throws(SanaError) -> TensorEntry {
+    guard let entry = tensors[name] else {
+      throw SanaError(
+        .tensorMismatch, "tensor '\(name)' is missing from \(component.name)",
+        remedy: "convert the checkpoint again", location: file.path)
+    }
+    return entry
+  }
+
+  private func load(_ plane: PlaneEntry, of name: String) throws -> TensorBytes {
+    let mapping = file.file
+    if plane.isRaw {
+      try Parallel.forEach(plane.chunks.count) { index, _ in
+        let chunk = plane.chunks[index]
+        guard
+          checksum(mapping.bytes[chunk.offset..<chunk.offset + chunk.storedByteCount])
+            == chunk.checksum
+        else { throw file.damaged(name, chunk: index, of: plane) }
+      }
+      return TensorBytes(
+        UnsafeRawBufferPointer(rebasing: mapping.bytes[plane.offset..<plane.end]),
+        release: { _ = mapping })
+    }
+    return try TensorBytes(byteCount: plane.rawByteCount) { memory in
+      nonisolated(unsafe) let memory = memory
+      try Parallel.forEach(plane.chunks.count) { index, scratch in
+        let chunk = plane.chunks[index]
+        let stored = UnsafeRawBufferPointer(
+          rebasing: mapping.bytes[chunk.offset..<chunk.offset + chunk.storedByteCount])
+        let raw = UnsafeMutableRawBufferPointer(
+          rebasing: memory[chunk.rawOffset..<chunk.rawOffset + chunk.rawByteCount])
+        guard ChunkCoding.decode(stored, of: chunk, into: raw, scratch: scratch) else {
+          throw file.damaged(name, chunk: index, of: plane)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/// A `.sana` file, opened for reading.
+///
+/// Opening maps the file and checks header, footer and the whole directory: afterwards every offset lies in the file and every
+/// size follows from a tensor's description. The tensors themselves are checked when they are read, or all by `verify`.
+public final class ModelFile: Sendable {
+  public let path: String
+  public let version: ContainerVersion
+  public let features: ContainerFeatures
+  /// An object that describes the file as a whole: provenance, the recipe of its quantization, the scheduler.
+  public let metadata: MetadataValue
+  /// In the order of the file.
+  public let components: [ComponentEntry]
+  let file: MappedFile
+  let footer: ContainerFooter
+
+  /// - Throws: `.fileAccess` when it cannot be read, `.malformedFile` when it is no `.sana` file or breaks its rules,
+  ///   `.corruptFile` when it is incomplete or a checksum disagrees, `.unsupported` when it needs a newer reader.
+  public init(path: String) throws(SanaError) {
+    let file = try MappedFile(path: path)
+    let version = try ContainerHeader(file.bytes, path: path).version
+    let footer = try ContainerFooter(file.bytes, path: path, version: version)
+    let bytes = UnsafeRawBufferPointer(
+      rebasing: file.bytes[
+        footer.directoryOffset..<footer.directoryOffset + footer.directoryByteCount])
+    guard checksum(bytes) == footer.directoryChecksum else {
+      throw .corruptContainer(path, "the checksum of its directory disagrees")
+    }
+    let directory = try ContainerDirectory(bytes, footer: footer, version: version, path: path)
+    self.path = path
+    self.version = version
+    self.file = file
+    self.footer = footer
+    features = footer.features
+    metadata = directory.metadata
+    components = directory.components
+  }
+
+  public var byteCount: Int { file.byteCount }
+
+  public func component(_ kind: ComponentKind) -> ComponentEntry? {
+    components.first { $0.kind == kind }
+  }
+
+  /// The weights of one network.
+  /// - Throws: `.tensorMismatch` when the file has no such component.
+  public func source(for kind: ComponentKind) throws(SanaError) -> ComponentSource {
+    guard let component = component(kind) else {
+      let held = components.map(\.name).joined(separator: ", ")
+      throw SanaError(
+        .tensorMismatch, "has no \(kind.rawValue) (it has: \(held.isEmpty ? "nothing" : held))",
+        remedy: "convert a checkpoint that includes it", location: path)
+    }
+    return ComponentSource(file: self, component: component)
+  }
+}

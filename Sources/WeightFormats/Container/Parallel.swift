@@ -1,0 +1,32 @@
+internal import Dispatch
+internal import Foundation
+internal import Synchronization
+
+/// Loops over all cores.
+enum Parallel {
+  static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
+
+  /// Calls `body` once for every index below `count`, in any order. Each worker has a scratch buffer of its own.
+  /// - Throws: the failure with the least index among those met; after a failure no further index is begun.
+  static func forEach(
+    _ count: Int, workers: Int = coreCount,
+    _ body: @Sendable (_ index: Int, _ scratch: ScratchBuffer) throws -> Void
+  ) throws {
+    let next = Atomic(0)
+    let failure = Mutex<(index: Int, error: any Error)?>(nil)
+    DispatchQueue.concurrentPerform(iterations: max(min(workers, count), 1)) { _ in
+      let scratch = ScratchBuffer()
+      while true {
+        let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard index < count, failure.withLock({ $0 == nil }) else { return }
+        do { try body(index, scratch) } catch {
+          failure.withLock { first in
+            if let found = first, found.index < index { return }
+            first = (index, error)
+          }
+        }
+      }
+    }
+    if let failure = failure.withLock({ $0 }) { throw failure.error }
+  }
+}
