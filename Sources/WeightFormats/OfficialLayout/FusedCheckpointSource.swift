@@ -1,0 +1,120 @@
+/// An official component, seen as the tensors of a `.sana` file: fused on demand, in memory, at the precision it has.
+public struct FusedCheckpointSource: WeightSource {
+  public let layout: OfficialLayout
+  /// Tensors of the checkpoint that the network does not use and the container leaves out.
+  public let ignoredTensors: [String]
+  private let weights: SafetensorsCollection
+  /// Put before official names: `model.` where a text encoder was saved as part of a language model.
+  private let prefix: String
+
+  /// - Throws: `.tensorMismatch` naming up to five tensors that are missing, unexpected, wrongly shaped or of a type that weights
+  ///   cannot have.
+  public init(_ component: OfficialComponent) throws(SanaError) {
+    try self.init(component.weights, configuration: component.configuration)
+  }
+
+  /// - Throws: as above.
+  public init(
+    _ weights: SafetensorsCollection, configuration: ComponentConfiguration
+  ) throws(SanaError) {
+    let layout = OfficialLayout(configuration)
+    self.layout = layout
+    self.weights = weights
+    var ignored: Set<String> = []
+    if layout.kind == .textEncoder {
+      prefix = weights.tensor(named: "model.embed_tokens.weight") == nil ? "" : "model."
+      // The output layer of a language model: Gemma's is the embedding table again.
+      if weights.tensor(named: "lm_head.weight") != nil { ignored.insert("lm_head.weight") }
+    } else {
+      prefix = ""
+    }
+    ignoredTensors = ignored.sorted()
+    try Self.check(
+      weights, against: layout, prefix: prefix, ignored: ignored,
+      location: weights.files.map(\.path).first ?? layout.kind.rawValue)
+  }
+
+  public func description(of name: String) -> TensorDescription? {
+    layout.rule(named: name).map(description(of:))
+  }
+
+  public func load(_ name: String) throws -> StoredTensor {
+    guard let rule = layout.rule(named: name) else {
+      throw SanaError(
+        .tensorMismatch, "the \(layout.kind.rawValue) has no tensor '\(name)'",
+        remedy: "check that the checkpoint is of the model that is being run")
+    }
+    let elements = fuse(rule)
+    // A tensor that was not moved still lies in the mapped file, at any address; kernels want it aligned.
+    let values = TensorBytes(byteCount: elements.bytes.bytes.count) { memory in
+      memory.copyMemory(from: elements.bytes.bytes)
+    }
+    return StoredTensor(description: description(of: rule), values: values)
+  }
+
+  package func description(of rule: FusionRule) -> TensorDescription {
+    TensorDescription(
+      name: rule.name, shape: rule.shape,
+      encoding: rule.fusedType(of: sourceTypes(of: rule)).encoding)
+  }
+
+  /// The types of the official tensors that the rule takes, in its order.
+  package func sourceTypes(of rule: FusionRule) -> [ScalarType] {
+    rule.sources.compactMap { weights.tensor(named: prefix + $0.name)?.type }
+  }
+
+  /// Reads and fuses one tensor. The result may lie in the mapped file.
+  package func fuse(_ rule: FusionRule) -> TensorElements {
+    rule.fuse(
+      rule.sources.compactMap { source in
+        guard let tensor = weights.tensor(named: prefix + source.name),
+          let bytes = weights.bytes(of: tensor.name)
+        else { return nil }
+        return TensorElements(type: tensor.type, bytes: bytes)
+      })
+  }
+
+  private static func check(
+    _ weights: SafetensorsCollection, against layout: OfficialLayout, prefix: String,
+    ignored: Set<String>, location: String
+  ) throws(SanaError) {
+    var remaining: Set<String> = []
+    for tensor in weights.tensors where !ignored.contains(tensor.name) {
+      remaining.insert(tensor.name)
+    }
+    var missing: [String] = []
+    var misshapen: [String] = []
+    var mistyped: [String] = []
+    for official in layout.officialTensors {
+      let name = prefix + official.name
+      guard let tensor = weights.tensor(named: name) else {
+        missing.append("'\(name)'")
+        continue
+      }
+      remaining.remove(name)
+      if tensor.shape != official.shape {
+        misshapen.append("'\(name)' is \(tensor.shape), not \(official.shape)")
+      } else if !tensor.type.isFloatingPoint {
+        mistyped.append("'\(name)' holds \(tensor.type.rawValue) numbers")
+      }
+    }
+    let unexpected = remaining.sorted().map { "'\($0.abbreviated)'" }
+    let complaints = [
+      complaint("missing", missing), complaint("unexpected", unexpected),
+      complaint("wrongly shaped", misshapen), complaint("no weights", mistyped),
+    ].compactMap { $0 }
+    guard complaints.isEmpty else {
+      throw SanaError(
+        .tensorMismatch,
+        "the tensors are not those of the \(layout.kind.rawValue) that config.json describes: \(complaints.joined(separator: "; "))",
+        remedy: "use the weights and the config.json of the same release", location: location)
+    }
+  }
+
+  private static func complaint(_ kind: String, _ items: [String]) -> String? {
+    guard !items.isEmpty else { return nil }
+    let shown = items.prefix(5).joined(separator: ", ")
+    return items.count > 5
+      ? "\(kind): \(shown) and \(items.count - 5) more" : "\(kind): \(shown)"
+  }
+}
