@@ -35,5 +35,12 @@ public struct FusionRule: Hashable, Sendable {
   public let fusion: Fusion
   public let sources: [OfficialTensor]
 
+  package init(name: String, shape: [Int], fusion: Fusion, sources: [OfficialTensor]) {
+    self.name = name
+    self.shape = shape
+    self.fusion = fusion
+    self.sources = sources
+  }
+
   public var elementCount: Int { shape.reduce(1, *) }
 }
