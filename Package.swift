@@ -48,16 +48,24 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Traces", dependencies: ["CHDF5", "WeightFormats"], swiftSettings: strict),
+    .target(
+      name: "CommandLineSupport", dependencies: ["WeightFormats", argumentParser],
+      swiftSettings: strict),
 
     // The tools.
     .executableTarget(
-      name: "sana-convert", dependencies: ["WeightFormats", argumentParser], swiftSettings: strict),
+      name: "sana-convert",
+      dependencies: ["WeightFormats", "CommandLineSupport", argumentParser], swiftSettings: strict),
     .executableTarget(
       name: "sana-quant",
-      dependencies: ["WeightFormats", "Quantization", "SanaEngine", "Traces", argumentParser],
+      dependencies: [
+        "WeightFormats", "Quantization", "SanaEngine", "Traces", "CommandLineSupport",
+        argumentParser,
+      ],
       swiftSettings: strict),
     .executableTarget(
-      name: "sana-run", dependencies: ["WeightFormats", "SanaEngine", argumentParser],
+      name: "sana-run",
+      dependencies: ["WeightFormats", "SanaEngine", "CommandLineSupport", argumentParser],
       swiftSettings: strict),
 
     // Tests.
@@ -82,7 +90,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["WeightFormats", "TestSupport", "sana-convert", "sana-quant", "sana-run"],
+      dependencies: [
+        "WeightFormats", "CommandLineSupport", "TestSupport", "sana-convert", "sana-quant",
+        "sana-run",
+      ],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],

@@ -1,0 +1,34 @@
+public import ArgumentParser
+public import WeightFormats
+
+/// What every command of the three tools has around it: cancellation by Ctrl-C, progress on standard error, and one way to
+/// report a failure.
+public struct ToolSession: Sendable {
+  /// Set by Ctrl-C and SIGTERM.
+  public let cancellation: CancellationToken
+  public let progress: ProgressReporter
+
+  /// Runs a command's body. A failure is printed on standard error as `error: what went wrong; what to do`, and the process ends
+  /// with status 1, or 128 plus the signal's number when a signal asked for the end.
+  ///
+  ///     func run() throws {
+  ///       try ToolSession.run { session in ... }
+  ///     }
+  /// - Throws: `ExitCode`, for ArgumentParser.
+  public static func run(_ body: (ToolSession) throws -> Void) throws {
+    let cancellation = CancellationToken()
+    let signals = SignalHandler(cancelling: cancellation)
+    let session = ToolSession(cancellation: cancellation, progress: ProgressReporter())
+    do {
+      try body(session)
+      session.progress.end()
+    } catch let exit as ExitCode {
+      session.progress.abandon()
+      throw exit
+    } catch {
+      session.progress.abandon()
+      OutputStream.standardError.writeLine("error: \(error)")
+      throw ExitCode(signals.signal.map { 128 + $0 } ?? 1)
+    }
+  }
+}
