@@ -6,10 +6,25 @@
 
 /// What the kernel says this process occupies.
 public enum ProcessMemory {
-  /// The most bytes of ordinary memory the process ever held at once (`ru_maxrss`), mapped files that were touched included.
-  public static var peakBytes: Int {
-    var usage = rusage()
-    guard getrusage(RUSAGE_SELF, &usage) == 0 else { return 0 }
-    return usage.ru_maxrss * 1024
+  /// The most bytes of memory the process held at once since it started or since `resetPeak()`: the kernel's `VmHWM`. Mapped
+  /// files count as far as they were touched. `nil` where the kernel does not say.
+  public static var peakBytes: Int? {
+    guard let file = fopen("/proc/self/status", "r") else { return nil }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let text = String(
+        decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      guard text.hasPrefix("VmHWM:") else { continue }
+      return text.split { !$0.isNumber }.first.flatMap { Int($0) }.map { $0 * 1024 }
+    }
+    return nil
+  }
+
+  /// Makes the peak start again at what is occupied now, where the kernel allows it.
+  public static func resetPeak() {
+    guard let file = fopen("/proc/self/clear_refs", "w") else { return }
+    fputs("5", file)
+    fclose(file)
   }
 }

@@ -21,15 +21,17 @@ final class SignalHandler: Sendable {
 
   /// Must be called before other threads are started: they inherit the block.
   init(cancelling token: CancellationToken) {
+    // A reader that goes away shall be an error of the write, not the end of the process.
+    var ignored = sigset_t()
+    sigemptyset(&ignored)
+    sigaddset(&ignored, SIGPIPE)
+    pthread_sigmask(SIG_BLOCK, &ignored, nil)
+
     var signals = sigset_t()
     sigemptyset(&signals)
     sigaddset(&signals, SIGINT)
     sigaddset(&signals, SIGTERM)
     pthread_sigmask(SIG_BLOCK, &signals, nil)
-    // A reader that goes away shall be an error of the write, not the end of the process.
-    sigaddset(&signals, SIGPIPE)
-    pthread_sigmask(SIG_BLOCK, &signals, nil)
-    sigdelset(&signals, SIGPIPE)
 
     let waiting = Unmanaged.passRetained(Waiting(handler: self, token: token, signals: signals))
     var thread = pthread_t()

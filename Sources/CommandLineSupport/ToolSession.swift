@@ -1,4 +1,4 @@
-public import ArgumentParser
+internal import ArgumentParser
 public import WeightFormats
 
 /// What every command of the three tools has around it: cancellation by Ctrl-C, progress on standard error, and one way to
