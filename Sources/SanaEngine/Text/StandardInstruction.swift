@@ -1,0 +1,24 @@
+/// The default of the argument `complex_human_instruction` of the pipelines `SanaPipeline` and `SanaSprintPipeline`.
+///
+/// Source: Hugging Face diffusers, `src/diffusers/pipelines/sana/pipeline_sana.py`, which took it from NVIDIA's Sana repository.
+/// Copyright The HuggingFace Team and the Sana authors, licensed under the Apache License 2.0
+/// (http://www.apache.org/licenses/LICENSE-2.0). It is model data: the networks were trained with exactly these words, and any
+/// change changes the pictures. The last line ends in a space, and no line break follows it.
+enum StandardInstruction {
+  static let text = """
+    Given a user prompt, generate an 'Enhanced prompt' that provides detailed visual descriptions suitable for \
+    image generation. Evaluate the level of detail in the user prompt:
+    - If the prompt is simple, focus on adding specifics about colors, shapes, sizes, textures, and spatial \
+    relationships to create vivid and concrete scenes.
+    - If the prompt is already detailed, refine and enhance the existing details slightly without overcomplicating.
+    Here are examples of how to transform or refine prompts:
+    - User Prompt: A cat sleeping -> Enhanced: A small, fluffy white cat curled up in a round shape, sleeping \
+    peacefully on a warm sunny windowsill, surrounded by pots of blooming red flowers.
+    - User Prompt: A busy city street -> Enhanced: A bustling city street scene at dusk, featuring glowing street \
+    lamps, a diverse crowd of people in colorful clothing, and a double-decker bus passing by towering glass \
+    skyscrapers.
+    Please generate only the enhanced description for the prompt below and avoid including any additional \
+    commentary or evaluations:
+    User Prompt:\u{20}
+    """
+}

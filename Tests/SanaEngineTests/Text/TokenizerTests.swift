@@ -1,0 +1,67 @@
+import Foundation
+import SanaEngine
+import TestSupport
+import Testing
+import WeightFormats
+
+@Suite struct TokenizerTests {
+  static var modelBytes: [UInt8] {
+    get throws {
+      let path = "checkpoints/sana-tiny/tokenizer/tokenizer.model"
+      return Array(try Data(contentsOf: Fixtures.directory.appending(path: path)))
+    }
+  }
+
+  @Test func everyStringHasTheTokensOfTheOfficialPipeline() throws {
+    let tokenizer = try Tokenizer(model: Self.modelBytes)
+    #expect(tokenizer.vocabularySize == 2048)
+    #expect(tokenizer.beginningToken == 2)
+    for trace in try ReferenceTraces.files("tokenizer") {
+      let bytes = try trace.uint8("tokenizer/utf8").values
+      let ends = try trace.int64("tokenizer/utf8_offsets").values.map(Int.init)
+      let tokens = try trace.int32("tokenizer/ids").values
+      let tokenEnds = try trace.int64("tokenizer/ids_offsets").values.map(Int.init)
+      #expect(ends.count > 200)
+      for index in 0..<ends.count - 1 {
+        let text = String(decoding: bytes[ends[index]..<ends[index + 1]], as: UTF8.self)
+        let expected = Array(tokens[tokenEnds[index]..<tokenEnds[index + 1]])
+        #expect(try tokenizer.encode(text) == expected, "\(text.debugDescription)")
+      }
+    }
+  }
+
+  @Test func tokensBecomeTheirTextAgain() throws {
+    let tokenizer = try Tokenizer(model: Self.modelBytes)
+    for text in ["", "a caf\u{e9}", "  two  spaces ", "\u{1F431}\n\n\ttab", "\0", "\u{0130}"] {
+      #expect(try tokenizer.decode(tokenizer.encode(text)) == text)
+    }
+    #expect(throws: SanaError.self) { try tokenizer.decode([2048]) }
+    #expect(throws: SanaError.self) { try tokenizer.decode([-1]) }
+  }
+
+  @Test func literalMarkersDoNotJoinWithSpaces() throws {
+    // U+2581 written out is cut out before spaces turn into it.
+    let tokenizer = try Tokenizer(model: Self.modelBytes)
+    let separately = try tokenizer.encode("\u{2581}\u{2581}") + tokenizer.encode(" x").dropFirst()
+    #expect(try tokenizer.encode("\u{2581}\u{2581} x") == separately)
+  }
+
+  @Test func aFolderWithoutTheModelIsRefused() throws {
+    let error = #expect(throws: SanaError.self) {
+      try Tokenizer(files: ["tokenizer.json": [UInt8]("{}".utf8)])
+    }
+    #expect(error?.code == .unsupported)
+    #expect(error?.message.contains("tokenizer.json") == true)
+    #expect(throws: SanaError.self) { try Tokenizer(files: [:]) }
+    #expect(try Tokenizer(files: ["tokenizer.model": Self.modelBytes]).vocabularySize == 2048)
+  }
+
+  @Test func damagedModelsAreRefusedOrWork() throws {
+    let bytes = try Self.modelBytes
+    #expect(throws: SanaError.self) { try Tokenizer(model: []) }
+    #expect(throws: SanaError.self) { try Tokenizer(model: Array("no model".utf8)) }
+    for length in stride(from: 1, to: bytes.count, by: 1499) {
+      _ = try? Tokenizer(model: Array(bytes.prefix(length))).encode("a red fox")
+    }
+  }
+}
