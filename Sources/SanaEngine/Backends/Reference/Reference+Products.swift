@@ -1,0 +1,79 @@
+extension ReferenceExecutable {
+  func compute(_ operation: Linear, _ output: ReferenceActivation) {
+    let weight = weight(operation.weight)
+    let rows = productInput(operation.input, weight)
+    let epilogue = epilogue(operation.epilogue, output)
+    let columns = operation.weight.shape[1]
+    output.forEachRow { row, batch in
+      for channel in 0..<output.shape.channels {
+        let sum = dot(rows[row], 0, weight.values, channel * columns, count: columns)
+        output[row: row, channel] = epilogue.apply(sum, row, batch, channel)
+      }
+    }
+  }
+
+  func compute(_ operation: GroupedLinear, _ output: ReferenceActivation) {
+    let weight = weight(operation.weight)
+    let rows = productInput(operation.input, weight)
+    let columns = operation.weight.shape[1]
+    let outputsPerGroup = output.shape.channels / operation.groups
+    output.forEachRow { row, _ in
+      for channel in 0..<output.shape.channels {
+        let group = channel / outputsPerGroup
+        output[row: row, channel] = dot(
+          rows[row], group * columns, weight.values, channel * columns, count: columns)
+      }
+    }
+  }
+
+  func dot(
+    _ first: [Double], _ firstStart: Int, _ second: [Double], _ secondStart: Int, count: Int
+  ) -> Double {
+    var sum = 0.0
+    for index in 0..<count { sum += first[firstStart + index] * second[secondStart + index] }
+    return sum
+  }
+
+  /// The rows that a matrix product multiplies: the activations themselves or, for a weight with int8 activations, what
+  /// their codes stand for. Codes and scales multiply exactly in doubles, so the sum is that of the integer product.
+  func productInput(_ value: Value, _ weight: ReferenceWeight) -> [[Double]] {
+    let input = activation(value)
+    return (0..<input.shape.rows).map { row in
+      let channels = input.channels(row: row)
+      return weight.quantizesActivations ? Self.quantizedPerToken(channels) : channels
+    }
+  }
+
+  /// The definition of `ActivationEncoding.int8PerToken`: with `a` the greatest magnitude of the row, `code = x * (127 / a)` rounded
+  /// half to even, `scale = a / 127`, in f32. A row of zeros has the scale 0.
+  private static func quantizedPerToken(_ channels: [Double]) -> [Double] {
+    let values = channels.map(Float.init)
+    let greatest = values.reduce(0) { max($0, abs($1)) }
+    let inverse = 127 / greatest
+    guard inverse.isFinite else { return values.map { _ in 0 } }
+    let scale = Double(greatest / 127)
+    return values.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * scale }
+  }
+
+  func epilogue(_ epilogue: Epilogue, _ output: ReferenceActivation) -> ReferenceEpilogue {
+    ReferenceEpilogue(
+      bias: epilogue.bias.map { weight($0).values }, activation: epilogue.activation,
+      gate: epilogue.gate.map { modulation($0, channels: output.shape.channels) },
+      residual: epilogue.residual.map(activation))
+  }
+}
+
+/// What happens to a sum before it is stored.
+struct ReferenceEpilogue {
+  let bias: [Double]?
+  let activation: Activation
+  let gate: ReferenceModulation?
+  let residual: ReferenceActivation?
+
+  func apply(_ sum: Double, _ row: Int, _ batch: Int, _ channel: Int) -> Double {
+    var result = activation.apply(sum + (bias?[channel] ?? 0))
+    if let gate { result *= gate[batch, channel] }
+    if let residual { result += residual[row: row, channel] }
+    return result
+  }
+}

@@ -1,0 +1,64 @@
+public import WeightFormats
+
+/// The definition of every operation: plain loops that read like the formulas, accumulate in double precision and round once to
+/// f32, so that its results are nearer to the exact ones than those of any f32 implementation. Slow on purpose.
+///
+/// Faster back ends are tested against it, and it against PyTorch's traces. It honours the memory plan for real: one
+/// arena, values at their planned offsets, in-place where the plan says so.
+public final class ReferenceBackend: Backend {
+  public let name = "reference"
+  private let precision: ComputePrecision
+
+  public init(precision: ComputePrecision = .auto) {
+    self.precision = precision
+  }
+
+  public func plan(_ graph: Graph) -> MemoryPlan { MemoryPlan(graph) }
+
+  public func residentBytes(of weight: TensorDescription) -> Int {
+    weight.elementCount * MemoryLayout<Double>.size
+  }
+
+  public func load(_ source: any WeightSource) -> any ResidentModel {
+    ReferenceModel(source: source, precision: precision)
+  }
+}
+
+/// One component's weights, decoded to doubles.
+final class ReferenceModel: ResidentModel {
+  private let source: any WeightSource
+  private let precision: ComputePrecision
+  private var weights: [String: ReferenceWeight] = [:]
+
+  init(source: any WeightSource, precision: ComputePrecision) {
+    self.source = source
+    self.precision = precision
+  }
+
+  var residentBytes: Int {
+    weights.values.reduce(0) { $0 + $1.values.count * MemoryLayout<Double>.size }
+  }
+
+  func prepare(_ graph: Graph) throws -> any Executable {
+    for parameter in graph.parameters { try makeResident(parameter) }
+    return ReferenceExecutable(graph: graph, weights: weights)
+  }
+
+  private func makeResident(_ parameter: Parameter) throws {
+    guard let description = source.description(of: parameter.name) else {
+      throw SanaError(
+        .tensorMismatch, "the model has no tensor '\(parameter.name)'",
+        remedy: "convert the checkpoint again", location: parameter.name)
+    }
+    guard description.shape == parameter.shape else {
+      throw SanaError(
+        .tensorMismatch,
+        "tensor '\(parameter.name)' has shape \(description.shape), the configuration asks for \(parameter.shape)",
+        remedy: "convert the checkpoint again, with the configuration that belongs to it",
+        location: parameter.name)
+    }
+    guard weights[parameter.name] == nil else { return }
+    weights[parameter.name] = try ReferenceWeight(
+      source.load(parameter.name), precision: precision)
+  }
+}

@@ -1,0 +1,96 @@
+internal import CKernels
+internal import WeightFormats
+
+/// A weight decoded to doubles. A code times its scale is exact in a double, so nothing is lost whatever the encoding.
+struct ReferenceWeight {
+  let shape: [Int]
+  /// All elements, the last axis fastest.
+  let values: [Double]
+  /// Whether a matrix product with this weight quantizes its input rows.
+  let quantizesActivations: Bool
+
+  init(_ tensor: StoredTensor, precision: ComputePrecision) throws {
+    let description = tensor.description
+    guard tensor.values.bytes.count == description.valueByteCount,
+      (tensor.scales?.bytes.count ?? 0) == description.scaleCount * MemoryLayout<Float>.size
+    else {
+      throw SanaError(
+        .corruptFile, "tensor '\(description.name)' has another length than its shape says",
+        remedy: "make the model file again", location: description.name)
+    }
+    shape = description.shape
+    quantizesActivations = precision == .auto && description.activations == .int8PerToken
+    values =
+      switch description.encoding {
+      case .f32:
+        tensor.values.elements(of: Float.self).map(Double.init)
+      case .f16:
+        Self.widen(tensor.values, with: sana_f16_to_f32)
+      case .bf16:
+        Self.widen(tensor.values, with: sana_bf16_to_f32)
+      case .int8PerChannel:
+        Self.dequantize(
+          tensor.values.elements(of: Int8.self).map(Double.init), tensor, groupSize: nil)
+      case .int8Grouped(let groupSize):
+        Self.dequantize(
+          tensor.values.elements(of: Int8.self).map(Double.init), tensor, groupSize: groupSize)
+      case .int4Grouped(let groupSize):
+        Self.dequantize(Self.int4Codes(tensor), tensor, groupSize: groupSize)
+      case .plain:
+        throw SanaError(
+          .unsupported, "tensor '\(description.name)' is stored as plain numbers, not as a weight",
+          remedy: "convert the checkpoint again", location: description.name)
+      }
+  }
+
+  private static func widen(
+    _ bytes: TensorBytes,
+    with convert: (UnsafePointer<UInt16>, UnsafeMutablePointer<Float>, Int) -> Void
+  ) -> [Double] {
+    let halves = bytes.elements(of: UInt16.self)
+    let floats = [Float](unsafeUninitializedCapacity: halves.count) { buffer, count in
+      if let start = buffer.baseAddress { convert(halves, start, halves.count) }
+      count = halves.count
+    }
+    return floats.map(Double.init)
+  }
+
+  /// Multiplies codes `[rows, columns]` by the scale of their row, or of their row and group of columns.
+  private static func dequantize(
+    _ codes: [Double], _ tensor: StoredTensor, groupSize: Int?
+  ) -> [Double] {
+    let columns = tensor.description.columns
+    let scales = tensor.scales?.elements(of: Float.self) ?? []
+    let scalesPerRow = scales.count / max(tensor.description.rows, 1)
+    return codes.indices.map { index in
+      let (row, column) = index.quotientAndRemainder(dividingBy: columns)
+      let group = groupSize.map { column / $0 } ?? 0
+      return codes[index] * Double(scales[row * scalesPerRow + group])
+    }
+  }
+
+  /// Two codes a byte, low nibble first, stored as code + 8; every row starts at a whole byte.
+  private static func int4Codes(_ tensor: StoredTensor) -> [Double] {
+    let (rows, columns) = (tensor.description.rows, tensor.description.columns)
+    let rowBytes = (columns + 1) / 2
+    var codes: [Double] = []
+    codes.reserveCapacity(rows * columns)
+    for row in 0..<rows {
+      for column in 0..<columns {
+        let byte = tensor.values.bytes[row * rowBytes + column / 2]
+        codes.append(Double(Int(column % 2 == 0 ? byte & 0xF : byte >> 4) - 8))
+      }
+    }
+    return codes
+  }
+}
+
+extension TensorBytes {
+  /// A copy of the bytes as numbers, whatever their alignment in memory.
+  fileprivate func elements<Element: BitwiseCopyable>(of type: Element.Type) -> [Element] {
+    let stride = MemoryLayout<Element>.stride
+    return (0..<bytes.count / stride).map {
+      bytes.loadUnaligned(fromByteOffset: $0 * stride, as: type)
+    }
+  }
+}
