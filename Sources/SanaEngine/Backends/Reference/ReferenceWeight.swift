@@ -1,4 +1,3 @@
-internal import CKernels
 internal import WeightFormats
 
 /// A weight decoded to doubles. A code times its scale is exact in a double, so nothing is lost whatever the encoding.
@@ -22,18 +21,13 @@ struct ReferenceWeight {
     quantizesActivations = precision == .auto && description.activations == .int8PerToken
     values =
       switch description.encoding {
-      case .f32:
-        tensor.values.elements(of: Float.self).map(Double.init)
-      case .f16:
-        Self.widen(tensor.values, with: sana_f16_to_f32)
-      case .bf16:
-        Self.widen(tensor.values, with: sana_bf16_to_f32)
+      case .f32: Self.widen(tensor, .f32)
+      case .f16: Self.widen(tensor, .f16)
+      case .bf16: Self.widen(tensor, .bf16)
       case .int8PerChannel:
-        Self.dequantize(
-          tensor.values.elements(of: Int8.self).map(Double.init), tensor, groupSize: nil)
+        Self.dequantize(tensor.values.codes, tensor, groupSize: nil)
       case .int8Grouped(let groupSize):
-        Self.dequantize(
-          tensor.values.elements(of: Int8.self).map(Double.init), tensor, groupSize: groupSize)
+        Self.dequantize(tensor.values.codes, tensor, groupSize: groupSize)
       case .int4Grouped(let groupSize):
         Self.dequantize(Self.int4Codes(tensor), tensor, groupSize: groupSize)
       case .plain:
@@ -43,16 +37,14 @@ struct ReferenceWeight {
       }
   }
 
-  private static func widen(
-    _ bytes: TensorBytes,
-    with convert: (UnsafePointer<UInt16>, UnsafeMutablePointer<Float>, Int) -> Void
-  ) -> [Double] {
-    let halves = bytes.elements(of: UInt16.self)
-    let floats = [Float](unsafeUninitializedCapacity: halves.count) { buffer, count in
-      if let start = buffer.baseAddress { convert(halves, start, halves.count) }
-      count = halves.count
-    }
-    return floats.map(Double.init)
+  private static func widen(_ tensor: StoredTensor, _ type: ScalarType) -> [Double] {
+    let elementCount = tensor.description.elementCount
+    return [Float](unsafeUninitializedCapacity: elementCount) { floats, count in
+      FloatingPointConversion.widen(
+        tensor.values.bytes, type, to: UnsafeMutableBufferPointer(rebasing: floats[..<elementCount])
+      )
+      count = elementCount
+    }.map(Double.init)
   }
 
   /// Multiplies codes `[rows, columns]` by the scale of their row, or of their row and group of columns.
@@ -60,7 +52,7 @@ struct ReferenceWeight {
     _ codes: [Double], _ tensor: StoredTensor, groupSize: Int?
   ) -> [Double] {
     let columns = tensor.description.columns
-    let scales = tensor.scales?.elements(of: Float.self) ?? []
+    let scales = tensor.scales?.floats ?? []
     let scalesPerRow = scales.count / max(tensor.description.rows, 1)
     return codes.indices.map { index in
       let (row, column) = index.quotientAndRemainder(dividingBy: columns)
@@ -86,11 +78,10 @@ struct ReferenceWeight {
 }
 
 extension TensorBytes {
-  /// A copy of the bytes as numbers, whatever their alignment in memory.
-  fileprivate func elements<Element: BitwiseCopyable>(of type: Element.Type) -> [Element] {
-    let stride = MemoryLayout<Element>.stride
-    return (0..<bytes.count / stride).map {
-      bytes.loadUnaligned(fromByteOffset: $0 * stride, as: type)
-    }
+  fileprivate var codes: [Double] { bytes.map { Double(Int8(bitPattern: $0)) } }
+
+  /// A copy of the bytes as f32 numbers, whatever their alignment in memory.
+  fileprivate var floats: [Float] {
+    (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
   }
 }
