@@ -1,0 +1,37 @@
+/// A prompt as the transformer takes it: the rows of the text encoder's last hidden state that the official pipeline selects, without
+/// its padding.
+public struct Caption: Sendable {
+  /// `[1, tokens, hiddenSize]`
+  public let rows: HostTensor
+
+  public var tokenCount: Int { rows.shape.positions }
+
+  public init(rows: HostTensor) {
+    precondition(rows.shape.batch == 1 && rows.shape.height == 1)
+    self.rows = rows
+  }
+
+  /// - Parameters:
+  ///   - lastHiddenState: `[1, tokens, hiddenSize]`
+  ///   - selection: positions of the wanted rows.
+  init(lastHiddenState: HostTensor, selecting selection: [Int]) {
+    let channels = lastHiddenState.shape.channels
+    let values = lastHiddenState.values
+    self.init(
+      rows: HostTensor(
+        .tokens(batch: 1, count: selection.count, channels: channels),
+        selection.flatMap { values[$0 * channels..<($0 + 1) * channels] }))
+  }
+
+  /// Several captions as one tensor `[captions, longest, hiddenSize]`, zero behind the end of the shorter ones.
+  static func batch(_ captions: [Caption]) -> HostTensor {
+    let longest = captions.map(\.tokenCount).max() ?? 0
+    let channels = captions.first?.rows.shape.channels ?? 0
+    let values = captions.flatMap { caption in
+      caption.rows.values
+        + [Float](repeating: 0, count: (longest - caption.tokenCount) * channels)
+    }
+    return HostTensor(
+      .tokens(batch: captions.count, count: longest, channels: channels), values)
+  }
+}

@@ -1,0 +1,88 @@
+public import WeightFormats
+
+/// The transformer with its weights on a device. They are released with the object and the denoisers it prepared.
+public final class DenoiserStage {
+  private let transformer: LinearDiffusionTransformer
+  private let model: any ResidentModel
+
+  public init(
+    _ configuration: TransformerConfiguration, source: any WeightSource, backend: any Backend
+  ) {
+    transformer = LinearDiffusionTransformer(configuration)
+    model = backend.load(source)
+  }
+
+  /// Computes what depends on the captions and on the schedule alone, and binds the graph of a step to it.
+  ///
+  /// - Parameters:
+  ///   - captions: one for each picture of the batch.
+  ///   - unconditional: with classifier-free guidance as many again (the negative prompt's), otherwise empty.
+  ///   - height, width: of the latents.
+  ///   - modelTimesteps: the transformer's timestep at every step, from `Sampler.modelTimesteps`.
+  ///   - guidanceScale: what networks that embed the guidance are told; other networks ignore it.
+  ///   - fusion: `.observable` when observers are to see every named value of a step.
+  ///   - observer: sees the values of the prompt's and the schedule's graphs, the latter with all steps in the batch axis.
+  public func prepare(
+    captions: [Caption], unconditional: [Caption] = [], height: Int, width: Int,
+    modelTimesteps: [Float], guidanceScale: Float, fusion: GraphBuilder.Fusion = .full,
+    observer: ValueObserver? = nil
+  ) throws -> Denoiser {
+    precondition(
+      !captions.isEmpty && (unconditional.isEmpty || unconditional.count == captions.count))
+    let all = unconditional + captions
+    let schedule = try runSchedule(
+      modelTimesteps, guidanceScale: guidanceScale, fusion: fusion, observer: observer)
+    let keyValues = try runPrompt(Caption.batch(all), fusion: fusion, observer: observer)
+
+    let parts = transformer.stepGraph(
+      height: height, width: width, batch: all.count, tokens: all.map(\.tokenCount).max() ?? 0,
+      fusion: fusion)
+    let executable = try model.prepare(parts.graph)
+    for (value, tensor) in zip(parts.keyValues, keyValues) { executable.write(tensor, to: value) }
+    executable.write(
+      HostTensor(
+        .tokens(batch: all.count, count: 1, channels: 1),
+        integers: all.map { Int32($0.tokenCount) }),
+      to: parts.tokenCounts)
+    if let value = parts.positionEmbedding,
+      let tensor = transformer.positionEmbedding(height: height, width: width)
+    {
+      executable.write(tensor, to: value)
+    }
+    return Denoiser(
+      parts: parts, executable: executable, schedule: schedule, pictures: captions.count,
+      usesGuidance: !unconditional.isEmpty)
+  }
+
+  private func runSchedule(
+    _ modelTimesteps: [Float], guidanceScale: Float, fusion: GraphBuilder.Fusion,
+    observer: ValueObserver?
+  ) throws -> Denoiser.Schedule {
+    let configuration = transformer.configuration
+    let parts = transformer.timestepGraph(steps: modelTimesteps.count, fusion: fusion)
+    let executable = try model.prepare(parts.graph)
+    let shape = Shape.tokens(batch: modelTimesteps.count, count: 1, channels: 1)
+    let scale = Float(configuration.timestepScale)
+    executable.write(HostTensor(shape, modelTimesteps.map { $0 * scale }), to: parts.timesteps)
+    if let guidance = parts.guidance {
+      let embedded = guidanceScale * Float(configuration.guidanceEmbeddingScale)
+      executable.write(
+        HostTensor(shape, modelTimesteps.map { _ in embedded }), to: guidance)
+    }
+    try executable.run(observer: observer)
+    return Denoiser.Schedule(
+      modulation: executable.read(parts.modulation),
+      embeddedTimestep: executable.read(parts.embeddedTimestep))
+  }
+
+  private func runPrompt(
+    _ captions: HostTensor, fusion: GraphBuilder.Fusion, observer: ValueObserver?
+  ) throws -> [HostTensor] {
+    let parts = transformer.promptGraph(
+      tokens: captions.shape.positions, batch: captions.shape.batch, fusion: fusion)
+    let executable = try model.prepare(parts.graph)
+    executable.write(captions, to: parts.captions)
+    try executable.run(observer: observer)
+    return parts.keyValues.map(executable.read)
+  }
+}
