@@ -4,8 +4,8 @@
 public struct OfficialCheckpoint: Sendable {
   /// As the user named it.
   public let path: String
-  /// The class of the pipeline: `SanaPipeline`. `nil` for a single component.
-  public let pipelineClass: String?
+  /// `model_index.json` as the file has it; `nil` for a single component.
+  public let modelIndex: MetadataValue?
   /// In the order text encoder, transformer, autoencoder.
   public let components: [OfficialComponent]
   public let scheduler: SchedulerConfiguration?
@@ -18,6 +18,9 @@ public struct OfficialCheckpoint: Sendable {
   public let hasReadme: Bool
   /// What the person should know and no error says: fallbacks taken, files that later steps will miss.
   public let notices: [String]
+
+  /// The class of the pipeline: `SanaPipeline`. `nil` for a single component.
+  public var pipelineClass: String? { modelIndex?["_class_name"]?.stringValue }
 
   /// - Parameters:
   ///   - path: a pipeline's folder (`model_index.json`), a component's folder (`config.json`), or a `.safetensors` file.
@@ -57,11 +60,11 @@ public struct OfficialCheckpoint: Sendable {
   }
 
   private init(
-    path: String, pipelineClass: String?, components: [OfficialComponent],
+    path: String, modelIndex: MetadataValue?, components: [OfficialComponent],
     schedulerPath: String?, tokenizerDirectories: [String], variant: String?
   ) throws(SanaError) {
     self.path = path
-    self.pipelineClass = pipelineClass
+    self.modelIndex = modelIndex
     self.components = components
     var notices: [String] = []
     if let variant {
@@ -115,7 +118,7 @@ public struct OfficialCheckpoint: Sendable {
     let component = try OfficialComponent(file: path)
     try Self.check(component.kind, isIn: kinds, location: path)
     try self.init(
-      path: path, pipelineClass: nil, components: [component], schedulerPath: nil,
+      path: path, modelIndex: nil, components: [component], schedulerPath: nil,
       tokenizerDirectories: Self.tokenizerDirectories(beside: FileSystem.parent(of: path)),
       variant: nil)
   }
@@ -126,7 +129,7 @@ public struct OfficialCheckpoint: Sendable {
     let component = try OfficialComponent(directory: path, variant: variant)
     try Self.check(component.kind, isIn: kinds, location: path)
     try self.init(
-      path: path, pipelineClass: nil, components: [component], schedulerPath: nil,
+      path: path, modelIndex: nil, components: [component], schedulerPath: nil,
       tokenizerDirectories: Self.tokenizerDirectories(beside: path), variant: variant)
   }
 
@@ -191,7 +194,7 @@ public struct OfficialCheckpoint: Sendable {
     }
     let schedulerPath = FileSystem.join(path, "scheduler/scheduler_config.json")
     try self.init(
-      path: path, pipelineClass: className, components: components,
+      path: path, modelIndex: index, components: components,
       schedulerPath: index["scheduler"]?.arrayValue?.last?.stringValue == nil
         ? nil : schedulerPath,
       tokenizerDirectories: [FileSystem.join(path, "tokenizer")], variant: variant)

@@ -1,8 +1,8 @@
 /// One network of an official checkpoint: its configuration and its tensors, still in the files.
 public struct OfficialComponent: Sendable {
   public let configuration: ComponentConfiguration
-  /// The configuration as the file has it, for export; `nil` when it was recognized by the tensors.
-  public let document: MetadataValue?
+  /// The configuration as the file has it.
+  public let document: MetadataValue
   public let weights: SafetensorsCollection
   /// The variant that the files are of (`fp16`), or `nil` for the plain ones.
   public let variant: String?

@@ -9,6 +9,11 @@ public struct OfficialDocument: Hashable, Sendable {
     self.contents = contents
   }
 
+  /// Whether a name that a file holds may become the name of a file.
+  static func isSafeName(_ name: String) -> Bool {
+    !name.isEmpty && !name.hasPrefix(".") && !name.contains("/") && !name.contains("\0")
+  }
+
   init(in directory: String, named name: String) throws(SanaError) {
     let path = FileSystem.join(directory, name)
     self.init(name: name, contents: try FileSystem.read(path, limit: 256 << 20))

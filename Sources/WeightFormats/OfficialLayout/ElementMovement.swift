@@ -1,35 +1,46 @@
 /// Permutations of raw elements: they know a number's size and nothing else about it.
 enum ElementMovement {
-  /// Transposes each of `batches` matrices of `rows` by `columns`.
+  /// A matrix inside a larger one.
+  struct Window {
+    let rows: Int
+    let columns: Int
+    /// Elements from the start of a source row to the start of the next.
+    let stride: Int
+
+    init(rows: Int, columns: Int, stride: Int? = nil) {
+      self.rows = rows
+      self.columns = columns
+      self.stride = stride ?? columns
+    }
+  }
+
+  /// Writes the window's transpose, `[columns, rows]`.
   static func transpose(
-    _ source: UnsafeRawBufferPointer, to target: UnsafeMutableRawBufferPointer, batches: Int,
-    rows: Int, columns: Int, elementSize: Int
+    _ source: UnsafeRawBufferPointer, _ window: Window, to target: UnsafeMutableRawBufferPointer,
+    elementSize: Int
   ) {
-    switch elementSize {
-    case 1: transpose(source, to: target, batches, rows, columns, as: UInt8.self)
-    case 2: transpose(source, to: target, batches, rows, columns, as: UInt16.self)
-    case 4: transpose(source, to: target, batches, rows, columns, as: UInt32.self)
-    case 8: transpose(source, to: target, batches, rows, columns, as: UInt64.self)
-    default: preconditionFailure("no scalar type has \(elementSize) bytes")
+    if elementSize == 2 {
+      transpose(source, window, to: target, as: UInt16.self)
+    } else {
+      precondition(elementSize == 4, "floating-point types have 2 or 4 bytes")
+      transpose(source, window, to: target, as: UInt32.self)
     }
   }
 
   private static func transpose<Element: FixedWidthInteger>(
-    _ source: UnsafeRawBufferPointer, to target: UnsafeMutableRawBufferPointer, _ batches: Int,
-    _ rows: Int, _ columns: Int, as type: Element.Type
+    _ source: UnsafeRawBufferPointer, _ window: Window, to target: UnsafeMutableRawBufferPointer,
+    as type: Element.Type
   ) {
+    guard window.rows > 0, window.columns > 0 else { return }
     let size = MemoryLayout<Element>.size
-    let matrix = rows * columns * size
-    precondition(source.count >= batches * matrix && target.count >= batches * matrix)
+    precondition(
+      source.count >= ((window.rows - 1) * window.stride + window.columns) * size
+        && target.count >= window.rows * window.columns * size)
     guard let from = source.baseAddress, let to = target.baseAddress else { return }
-    for batch in 0..<batches {
-      let from = from + batch * matrix
-      let to = to + batch * matrix
-      for row in 0..<rows {
-        for column in 0..<columns {
-          let element = (from + (row * columns + column) * size).loadUnaligned(as: Element.self)
-          (to + (column * rows + row) * size).storeBytes(of: element, as: Element.self)
-        }
+    for row in 0..<window.rows {
+      for column in 0..<window.columns {
+        let element = (from + (row * window.stride + column) * size).loadUnaligned(as: type)
+        (to + (column * window.rows + row) * size).storeBytes(of: element, as: type)
       }
     }
   }

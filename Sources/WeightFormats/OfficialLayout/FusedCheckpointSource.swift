@@ -44,12 +44,8 @@ public struct FusedCheckpointSource: WeightSource {
         .tensorMismatch, "the \(layout.kind.rawValue) has no tensor '\(name)'",
         remedy: "check that the checkpoint is of the model that is being run")
     }
-    let elements = fuse(rule)
-    // A tensor that was not moved still lies in the mapped file, at any address; kernels want it aligned.
-    let values = TensorBytes(byteCount: elements.bytes.bytes.count) { memory in
-      memory.copyMemory(from: elements.bytes.bytes)
-    }
-    return StoredTensor(description: description(of: rule), values: values)
+    return StoredTensor(
+      description: description(of: rule), values: rule.fuse(elements(of: rule)).bytes)
   }
 
   package func description(of rule: FusionRule) -> TensorDescription {
@@ -63,15 +59,14 @@ public struct FusedCheckpointSource: WeightSource {
     rule.sources.compactMap { weights.tensor(named: prefix + $0.name)?.type }
   }
 
-  /// Reads and fuses one tensor. The result may lie in the mapped file.
-  package func fuse(_ rule: FusionRule) -> TensorElements {
-    rule.fuse(
-      rule.sources.compactMap { source in
-        guard let tensor = weights.tensor(named: prefix + source.name),
-          let bytes = weights.bytes(of: tensor.name)
-        else { return nil }
-        return TensorElements(type: tensor.type, bytes: bytes)
-      })
+  /// The official tensors that the rule takes, in its order, as they lie in the mapped files.
+  package func elements(of rule: FusionRule) -> [TensorElements] {
+    rule.sources.compactMap { source in
+      guard let tensor = weights.tensor(named: prefix + source.name),
+        let bytes = weights.bytes(of: tensor.name)
+      else { return nil }
+      return TensorElements(type: tensor.type, bytes: bytes)
+    }
   }
 
   private static func check(

@@ -1,52 +1,9 @@
-/// Numbers of one scalar type, in row-major order, not aligned to anything.
-package struct TensorElements: Sendable {
-  package let type: ScalarType
-  package let bytes: TensorBytes
-
-  package init(type: ScalarType, bytes: TensorBytes) {
-    self.type = type
-    self.bytes = bytes
-  }
-
-  package var count: Int { bytes.bytes.count / type.byteCount }
-
-  /// The same numbers in another floating-point type, rounded to nearest.
-  package func converted(to target: ScalarType) -> TensorElements {
-    guard target != type else { return self }
-    let widened: TensorElements
-    if type == .f32 {
-      widened = self
-    } else {
-      widened = TensorElements(
-        type: .f32,
-        bytes: TensorBytes(byteCount: count * 4) { memory in
-          FloatingPointConversion.widen(
-            bytes.bytes, type, to: memory.assumingMemoryBound(to: Float.self))
-        })
-    }
-    guard target != .f32 else { return widened }
-    return TensorElements(
-      type: target,
-      bytes: TensorBytes(byteCount: count * target.byteCount) { memory in
-        widened.withFloats { FloatingPointConversion.narrow($0, to: target, memory) }
-      })
-  }
-
-  /// The numbers of an f32 tensor, copied first where they are not aligned.
-  fileprivate func withFloats(_ body: (UnsafeBufferPointer<Float>) -> Void) {
-    let raw = bytes.bytes
-    if UInt(bitPattern: raw.baseAddress) % 4 == 0 {
-      body(raw.assumingMemoryBound(to: Float.self))
-    } else {
-      let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: raw.count, alignment: 4)
-      defer { copy.deallocate() }
-      copy.copyMemory(from: raw)
-      body(UnsafeRawBufferPointer(copy).assumingMemoryBound(to: Float.self))
-    }
-  }
-}
-
 extension FusionRule {
+  /// Rows of the container's tensor: its first axis.
+  package var rows: Int { shape.first ?? 1 }
+  /// Elements of one row.
+  package var columns: Int { shape.dropFirst().reduce(1, *) }
+
   /// The type of the container's tensor when the sources are of these types: theirs if it is one, f32 where they differ or where
   /// numbers are added.
   package func fusedType(of types: [ScalarType]) -> ScalarType {
@@ -55,95 +12,89 @@ extension FusionRule {
     return first
   }
 
-  /// Makes the container's tensor. A tensor that only changes its shape is not copied.
-  /// - Precondition: one element list for each of `sources`, of as many elements as its shape says, floating point.
+  /// Makes the whole tensor, in the type it has by nature.
   package func fuse(_ elements: [TensorElements]) -> TensorElements {
+    let type = fusedType(of: elements.map(\.type))
+    return TensorElements(
+      type: type,
+      bytes: TensorBytes(byteCount: elementCount * type.byteCount) { memory in
+        fuse(elements, rows: 0..<rows, as: type, into: memory)
+      })
+  }
+
+  /// Makes some rows of the container's tensor.
+  /// - Parameters:
+  ///   - elements: floating-point numbers of each of `sources`, as many as its shape says.
+  ///   - type: what the numbers are rounded to; bits move unchanged where it is the sources' own.
+  ///   - memory: receives exactly these rows; aligned for the type.
+  package func fuse(
+    _ elements: [TensorElements], rows: Range<Int>, as type: ScalarType,
+    into memory: UnsafeMutableRawBufferPointer
+  ) {
     precondition(
       elements.count == sources.count
         && zip(elements, sources).allSatisfy { $0.count == $1.elementCount })
-    let type = fusedType(of: elements.map(\.type))
-    let elements = elements.map { $0.converted(to: type) }
-    if fusion == .reshape { return elements[0] }
-    let bytes = TensorBytes(byteCount: elementCount * type.byteCount) { memory in
-      switch fusion {
-      case .reshape, .concatenateRows:
-        var position = 0
-        for part in elements {
-          let bytes = part.bytes.bytes
-          UnsafeMutableRawBufferPointer(rebasing: memory[position...]).copyMemory(from: bytes)
-          position += bytes.count
-        }
-      case .channelsLast:
-        // [O, I, kk] to [O, kk, I]
-        ElementMovement.transpose(
-          elements[0].bytes.bytes, to: memory, batches: shape[0], rows: shape[3],
-          columns: shape[1] * shape[2], elementSize: type.byteCount)
-      case .depthwiseChannelsLast:
-        // [C, kk] to [kk, C]
-        ElementMovement.transpose(
-          elements[0].bytes.bytes, to: memory, batches: 1, rows: shape[2],
-          columns: shape[0] * shape[1], elementSize: type.byteCount)
-      case .upsamplePhases:
-        elements[0].withFloats { kernel in
-          PhaseKernels.split(
-            kernel, into: memory.assumingMemoryBound(to: Float.self), outputs: shape[0] / 4,
-            inputs: shape[3])
-        }
-      }
+    let native = fusedType(of: elements.map(\.type))
+    guard native != type else {
+      fuse(elements, rows: rows, native: type, into: memory)
+      return
     }
-    return TensorElements(type: type, bytes: bytes)
-  }
-
-  /// The inverse of `fuse`: one element list for each of `sources`, in the types asked for.
-  ///
-  /// Bits come back unchanged where the types are the same as before fusing; phase kernels come back to within the rounding of
-  /// their f32 sums.
-  /// - Precondition: `elements` are as many as the shape says, floating point.
-  package func unfuse(_ elements: TensorElements, to types: [ScalarType]) -> [TensorElements] {
-    precondition(elements.count == elementCount && types.count == sources.count)
-    var position = 0
-    return zip(sources, types).map { source, type in
-      let part: TensorElements
-      switch fusion {
-      case .reshape: part = elements
-      case .concatenateRows:
-        let byteCount = source.elementCount * elements.type.byteCount
-        let range = position..<position + byteCount
-        position += byteCount
-        part = TensorElements(
-          type: elements.type,
-          bytes: TensorBytes(
-            UnsafeRawBufferPointer(rebasing: elements.bytes.bytes[range]),
-            release: { [elements] in _ = elements }))
-      case .channelsLast:
-        part = elements.transposed(
-          batches: shape[0], rows: shape[1] * shape[2], columns: shape[3])
-      case .depthwiseChannelsLast:
-        part = elements.transposed(batches: 1, rows: shape[0] * shape[1], columns: shape[2])
-      case .upsamplePhases:
-        part = TensorElements(
-          type: .f32,
-          bytes: TensorBytes(byteCount: source.elementCount * 4) { memory in
-            elements.converted(to: .f32).withFloats { phases in
-              PhaseKernels.join(
-                phases, into: memory.assumingMemoryBound(to: Float.self), outputs: shape[0] / 4,
-                inputs: shape[3])
-            }
-          })
-      }
-      return part.converted(to: type)
-    }
-  }
-}
-
-extension TensorElements {
-  fileprivate func transposed(batches: Int, rows: Int, columns: Int) -> TensorElements {
-    TensorElements(
-      type: type,
-      bytes: TensorBytes(byteCount: bytes.bytes.count) { memory in
-        ElementMovement.transpose(
-          bytes.bytes, to: memory, batches: batches, rows: rows, columns: columns,
-          elementSize: type.byteCount)
+    let band = TensorElements(
+      type: native,
+      bytes: TensorBytes(byteCount: rows.count * columns * native.byteCount) { band in
+        fuse(elements, rows: rows, native: native, into: band)
       })
+    band.write(as: type, to: memory)
+  }
+
+  private func fuse(
+    _ elements: [TensorElements], rows: Range<Int>, native type: ScalarType,
+    into memory: UnsafeMutableRawBufferPointer
+  ) {
+    let rowByteCount = columns * type.byteCount
+    func target(_ rows: Range<Int>, from start: Int) -> UnsafeMutableRawBufferPointer {
+      UnsafeMutableRawBufferPointer(
+        rebasing: memory[
+          (rows.lowerBound - start) * rowByteCount..<(rows.upperBound - start) * rowByteCount])
+    }
+    switch fusion {
+    case .reshape, .concatenateRows:
+      var end = 0
+      for (part, source) in zip(elements, sources) {
+        let start = end
+        end += source.elementCount / columns
+        let common = (start..<end).clamped(to: rows)
+        guard !common.isEmpty else { continue }
+        part.slice((common.lowerBound - start) * columns..<(common.upperBound - start) * columns)
+          .write(as: type, to: target(common, from: rows.lowerBound))
+      }
+    case .channelsLast:
+      // Each output's [I, kk] becomes [kk, I].
+      for row in rows {
+        ElementMovement.transpose(
+          elements[0].slice(row * columns..<(row + 1) * columns).bytes.bytes,
+          .init(rows: shape[3], columns: shape[1] * shape[2]),
+          to: target(row..<row + 1, from: rows.lowerBound), elementSize: type.byteCount)
+      }
+    case .depthwiseChannelsLast:
+      // One row of every channel's kernel, [C, k] in steps of kk, becomes [k, C].
+      let (width, channels) = (shape[1], shape[2])
+      for row in rows {
+        ElementMovement.transpose(
+          elements[0].slice(row * width..<elements[0].count).bytes.bytes,
+          .init(rows: channels, columns: width, stride: shape[0] * width),
+          to: target(row..<row + 1, from: rows.lowerBound), elementSize: type.byteCount)
+      }
+    case .upsamplePhases:
+      let (outputs, inputs) = (shape[0] / 4, shape[3])
+      for row in rows {
+        let output = row % outputs
+        elements[0].slice(output * 9 * inputs..<(output + 1) * 9 * inputs).withFloats { kernel in
+          PhaseKernels.split(
+            kernel, phase: row / outputs,
+            into: target(row..<row + 1, from: rows.lowerBound).assumingMemoryBound(to: Float.self))
+        }
+      }
+    }
   }
 }

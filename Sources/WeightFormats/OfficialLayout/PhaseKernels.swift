@@ -6,30 +6,27 @@ enum PhaseKernels {
   /// The source taps that fall on each of the two taps: `[parity][tap]`.
   private static let taps: [[ClosedRange<Int>]] = [[0...0, 1...2], [0...1, 2...2]]
 
+  /// One output channel of one phase.
   /// - Parameters:
-  ///   - kernel: `[outputs, inputs, 3, 3]`
-  ///   - phases: `[4 * outputs, 2, 2, inputs]`; sums are made in f64 and rounded once.
+  ///   - kernel: the output's `[inputs, 3, 3]`
+  ///   - phase: `2 * (row parity) + (column parity)`
+  ///   - result: `[2, 2, inputs]`; sums are made in f64 and rounded once.
   static func split(
-    _ kernel: UnsafeBufferPointer<Float>, into phases: UnsafeMutableBufferPointer<Float>,
-    outputs: Int, inputs: Int
+    _ kernel: UnsafeBufferPointer<Float>, phase: Int,
+    into result: UnsafeMutableBufferPointer<Float>
   ) {
+    precondition(result.count * 9 == kernel.count * 4)
+    let inputs = kernel.count / 9
     var position = 0
-    for rowParity in 0..<2 {
-      for columnParity in 0..<2 {
-        for output in 0..<outputs {
-          for rows in taps[rowParity] {
-            for columns in taps[columnParity] {
-              for input in 0..<inputs {
-                let source = (output * inputs + input) * 9
-                var sum = 0.0
-                for row in rows {
-                  for column in columns { sum += Double(kernel[source + row * 3 + column]) }
-                }
-                phases[position] = Float(sum)
-                position += 1
-              }
-            }
+    for rows in taps[phase / 2] {
+      for columns in taps[phase % 2] {
+        for input in 0..<inputs {
+          var sum = 0.0
+          for row in rows {
+            for column in columns { sum += Double(kernel[input * 9 + row * 3 + column]) }
           }
+          result[position] = Float(sum)
+          position += 1
         }
       }
     }

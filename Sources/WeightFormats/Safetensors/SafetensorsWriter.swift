@@ -6,7 +6,8 @@ internal import Synchronization
 public final class SafetensorsWriter: Sendable {
   private let file: ReplacementFile
   private let places: [String: (tensor: SafetensorsTensor, offset: Int)]
-  private let missing: Mutex<Set<String>>
+  /// Bytes of each tensor that are not written yet.
+  private let missing: Mutex<[String: Int]>
 
   /// - Parameter tensors: unique names; the file holds larger element types first, then by name, as the official writer does.
   /// - Throws: `.fileAccess` when the place cannot be written to; `.invalidArgument` when a name comes twice or is `__metadata__`.
@@ -53,28 +54,32 @@ public final class SafetensorsWriter: Sendable {
       }
     }
     self.places = places
-    missing = Mutex(Set(places.keys))
+    missing = Mutex(places.mapValues { $0.tensor.byteCount })
     file = try ReplacementFile(path: path)
     let prefix = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
     try file.write(prefix, at: 0)
   }
 
-  /// Writes one tensor.
+  /// Writes one tensor, or a part of it. Parts must not overlap.
+  /// - Parameter offset: where in the tensor the bytes begin.
   /// - Throws: `.invalidArgument` for a name or a length that was not announced; `.fileAccess`.
-  public func write(_ bytes: UnsafeRawBufferPointer, as name: String) throws(SanaError) {
-    guard let place = places[name], place.tensor.byteCount == bytes.count else {
+  public func write(
+    _ bytes: UnsafeRawBufferPointer, as name: String, at offset: Int = 0
+  ) throws(SanaError) {
+    guard let place = places[name], offset >= 0, offset <= place.tensor.byteCount - bytes.count
+    else {
       throw SanaError(
-        .invalidArgument, "\(bytes.count) bytes were not announced as the tensor '\(name)'",
+        .invalidArgument, "\(bytes.count) bytes were not announced as part of the tensor '\(name)'",
         remedy: "announce every tensor with its shape", location: file.path)
     }
-    try file.write(bytes, at: place.offset)
-    missing.withLock { _ = $0.remove(name) }
+    try file.write(bytes, at: place.offset + offset)
+    missing.withLock { $0[name, default: 0] -= bytes.count }
   }
 
   /// Syncs the file and gives it its name.
-  /// - Throws: `.invalidArgument` when a tensor was not written; `.fileAccess`.
+  /// - Throws: `.invalidArgument` when a tensor was not written completely; `.fileAccess`.
   public func finish() throws(SanaError) {
-    if let name = missing.withLock({ $0.min() }) {
+    if let name = missing.withLock({ $0.filter { $0.value != 0 }.keys.min() }) {
       throw SanaError(
         .invalidArgument, "the tensor '\(name)' was announced but not written",
         remedy: "write every tensor before finishing", location: file.path)

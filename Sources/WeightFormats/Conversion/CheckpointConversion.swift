@@ -1,0 +1,219 @@
+internal import Synchronization
+
+/// From an official checkpoint to a `.sana` file.
+///
+/// Every tensor is read once, band by band, fused, rounded, compressed and written, on all cores; memory is bounded by a few
+/// bands a core.
+public struct CheckpointConversion: Sendable {
+  private struct Component: Sendable {
+    let official: OfficialComponent
+    let source: FusedCheckpointSource
+  }
+
+  private let checkpoint: OfficialCheckpoint
+  private let precision: StoragePrecision
+  private let components: [Component]
+
+  /// Checks all that can be checked without reading the tensors.
+  /// - Throws: `.tensorMismatch` when a component's tensors are not those of its configuration.
+  public init(
+    _ checkpoint: OfficialCheckpoint, precision: StoragePrecision = .keep
+  ) throws(SanaError) {
+    self.checkpoint = checkpoint
+    self.precision = precision
+    var components: [Component] = []
+    for official in checkpoint.components {
+      components.append(
+        Component(official: official, source: try FusedCheckpointSource(official)))
+    }
+    self.components = components
+  }
+
+  /// What the person should know and no error says.
+  public var notices: [String] {
+    checkpoint.notices
+      + components.flatMap { component in
+        component.source.ignoredTensors.map {
+          "\(component.official.kind.rawValue): '\($0)' is not used and left out"
+        }
+      }
+  }
+
+  /// Bytes of all tensors before compression, the measure of progress.
+  public var byteCount: Int {
+    components.reduce(0) { total, component in
+      component.source.layout.rules.reduce(total) {
+        $0 + description(of: $1, in: component.source).valueByteCount
+      }
+    }
+  }
+
+  /// Writes the file. It appears under its name when it is complete.
+  /// - Parameters:
+  ///   - provenance: what the tool adds about itself: name, version, options.
+  ///   - progress: told how many of `byteCount` are done, from any thread.
+  /// - Throws: `.fileAccess`; `.numericalFailure` naming the tensor when numbers are too large for the precision asked for;
+  ///   `.cancelled`.
+  public func write(
+    to path: String, provenance: [MetadataValue.Member] = [],
+    cancellation: CancellationToken = CancellationToken(),
+    progress: @escaping @Sendable (Int) -> Void = { _ in }
+  ) throws {
+    let writer = try ContainerWriter(path: path)
+    let done = ByteCounter(progress)
+    for component in components {
+      try writer.beginComponent(component.official.kind, metadata: metadata(of: component))
+      for rule in component.source.layout.rules {
+        try append(rule, of: component.source, to: writer, cancellation, done)
+      }
+      if component.official.kind == .textEncoder {
+        for document in checkpoint.tokenizer { try writer.append(document) }
+      }
+    }
+    try cancellation.check()
+    try writer.finish(metadata: metadata(provenance: provenance))
+  }
+
+  private func description(
+    of rule: FusionRule, in source: FusedCheckpointSource
+  ) -> TensorDescription {
+    let type = precision.type(of: rule.fusedType(of: source.sourceTypes(of: rule)))
+    return TensorDescription(name: rule.name, shape: rule.shape, encoding: type.encoding)
+  }
+
+  private func append(
+    _ rule: FusionRule, of source: FusedCheckpointSource, to writer: ContainerWriter,
+    _ cancellation: CancellationToken, _ done: ByteCounter
+  ) throws {
+    let elements = source.elements(of: rule)
+    let native = rule.fusedType(of: elements.map(\.type))
+    let type = precision.type(of: native)
+    let overflows = OverflowCounter()
+    try writer.append(
+      description(of: rule, in: source),
+      metadata: {
+        try overflows.check(rule.name, type)
+        return rule.metadata
+      }
+    ) { band in
+      try cancellation.check()
+      rule.fuse(elements, rows: band.rows, as: type, into: band.values)
+      if type != native { overflows.count(rule, elements, band, type) }
+      done.add(band.values.count)
+    }
+  }
+
+  private func metadata(of component: Component) -> MetadataValue {
+    let types = component.source.layout.rules.flatMap { rule in
+      zip(rule.sources, component.source.sourceTypes(of: rule)).map {
+        (name: $0.name, type: $1)
+      }
+    }
+    return [
+      ModelMetadata.configuration: component.official.document,
+      ModelMetadata.variant: component.official.variant.map { .string($0) } ?? .null,
+      ModelMetadata.sourceTypes: SourceTypes(types).metadata,
+    ]
+  }
+
+  private func metadata(provenance: [MetadataValue.Member]) -> MetadataValue {
+    let files = components.flatMap { component in
+      component.official.weights.files.map { file -> MetadataValue in
+        [
+          "component": .string(component.official.kind.rawValue),
+          "name": .string(FileSystem.name(of: file.path)),
+          "bytes": .integer(Int64(file.byteCount)),
+        ]
+      }
+    }
+    let provenance =
+      provenance + [
+        .init("precision", .string(precision.rawValue)),
+        .init("files", .array(files)),
+        .init("has_readme", .bool(checkpoint.hasReadme)),
+      ]
+    return [
+      ModelMetadata.modelIndex: checkpoint.modelIndex ?? .null,
+      ModelMetadata.scheduler: checkpoint.schedulerDocument ?? .null,
+      ModelMetadata.provenance: .object(provenance),
+      ModelMetadata.licences: .object(
+        checkpoint.licences.map { .init($0.name, $0.metadata) }),
+    ]
+  }
+}
+
+extension FusionRule {
+  /// What was fused, for those who read the file: nothing for a tensor that stayed what it was.
+  fileprivate var metadata: MetadataValue {
+    guard fusion != .reshape || sources.map(\.name) != [name] else { return .object([]) }
+    return [
+      ModelMetadata.fusion: .string(fusion.rawValue),
+      ModelMetadata.sources: .array(sources.map { .string($0.name) }),
+    ]
+  }
+}
+
+extension OfficialDocument {
+  /// Text where the contents are text.
+  fileprivate var metadata: MetadataValue {
+    String(validating: contents, as: UTF8.self).map { .string($0) } ?? .bytes(contents)
+  }
+}
+
+extension ContainerWriter {
+  /// Writes a document's bytes as a tensor.
+  fileprivate func append(_ document: OfficialDocument) throws {
+    try append(
+      TensorDescription(
+        name: document.name, shape: [document.contents.count], encoding: .plain(.u8))
+    ) { band in
+      document.contents[band.rows].withUnsafeBytes { band.values.copyMemory(from: $0) }
+    }
+  }
+}
+
+/// Adds up the bytes that are done, from any thread, and passes the sum on.
+final class ByteCounter: Sendable {
+  private let done = Mutex(0)
+  private let report: @Sendable (Int) -> Void
+
+  init(_ report: @escaping @Sendable (Int) -> Void) { self.report = report }
+
+  func add(_ count: Int) {
+    done.withLock {
+      $0 += count
+      report($0)
+    }
+  }
+}
+
+/// Counts the finite numbers of one tensor that became infinite in a narrower format.
+private final class OverflowCounter: Sendable {
+  private let total = Atomic(0)
+
+  func count(
+    _ rule: FusionRule, _ elements: [TensorElements], _ band: TensorBand, _ type: ScalarType
+  ) {
+    guard type != .f32 else { return }
+    let infinity: UInt16 = type == .f16 ? 0x7C00 : 0x7F80
+    let halves = UnsafeRawBufferPointer(band.values).assumingMemoryBound(to: UInt16.self)
+    guard halves.contains(where: { $0 & 0x7FFF == infinity }) else { return }
+    let count = halves.count
+    let exact = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
+    defer { exact.deallocate() }
+    rule.fuse(
+      elements, rows: band.rows, as: .f32, into: UnsafeMutableRawBufferPointer(exact))
+    let found = zip(halves, exact).count { $0 & 0x7FFF == infinity && $1.isFinite }
+    total.add(found, ordering: .relaxed)
+  }
+
+  /// - Throws: `.numericalFailure` when there were any.
+  func check(_ name: String, _ type: ScalarType) throws(SanaError) {
+    let count = total.load(ordering: .relaxed)
+    guard count > 0 else { return }
+    throw SanaError(
+      .numericalFailure,
+      "\(count) number\(count == 1 ? "" : "s") of the tensor '\(name)' are too large for \(type.encoding)",
+      remedy: "use --precision bf16 or keep")
+  }
+}
