@@ -19,6 +19,16 @@ import WeightFormats
     Array(elements.bytes.bytes.assumingMemoryBound(to: Element.self))
   }
 
+  /// The official tensors that the whole fused tensor gives back.
+  private func unfuse(
+    _ rule: FusionRule, _ elements: TensorElements, to types: [ScalarType]
+  ) -> [TensorElements] {
+    let pieces = rule.unfuse(elements, rows: 0..<rule.rows, to: types)
+    #expect(pieces.map(\.source) == Array(rule.sources.indices))
+    #expect(pieces.allSatisfy { $0.start == 0 })
+    return pieces.map(\.elements)
+  }
+
   private func rule(_ shape: [Int], _ fusion: FusionRule.Fusion, from sources: [[Int]]) throws
     -> FusionRule
   {
@@ -35,8 +45,48 @@ import WeightFormats
     let fused = rule.fuse(sources)
     #expect(fused.type == .bf16)
     #expect(array(fused, as: UInt16.self) == [1, 2, 3, 4, 5, 6])
-    let parts = rule.unfuse(fused, to: [.bf16, .bf16])
+    let parts = unfuse(rule, fused, to: [.bf16, .bf16])
     #expect(parts.map { array($0, as: UInt16.self) } == [[1, 2], [3, 4, 5, 6]])
+  }
+
+  @Test func anyBandOfRowsFusesAndUnfusesAsTheWholeDoes() throws {
+    let rules = try [
+      rule([6, 2], .reshape, from: [[6, 2, 1, 1]]),
+      rule([7, 3], .concatenateRows, from: [[2, 3], [4, 3], [1, 3]]),
+      rule([4, 3, 3, 2], .channelsLast, from: [[4, 2, 3, 3]]),
+      rule([5, 5, 4], .depthwiseChannelsLast, from: [[4, 1, 5, 5]]),
+      rule([8, 2, 2, 3], .upsamplePhases, from: [[2, 3, 3, 3]]),
+    ]
+    for rule in rules {
+      let sources = rule.sources.map { source in
+        elements((0..<source.elementCount).map { Float($0) + Float(source.shape[0]) / 8 }, .f32)
+      }
+      let whole = array(rule.fuse(sources), as: Float.self)
+      for first in 0..<rule.rows {
+        for end in first + 1...rule.rows {
+          let band = TensorElements(
+            type: .bf16,
+            bytes: TensorBytes(byteCount: (end - first) * rule.columns * 2) { memory in
+              rule.fuse(sources, rows: first..<end, as: .bf16, into: memory)
+            })
+          let expected = elements(
+            Array(whole[first * rule.columns..<end * rule.columns]), .f32
+          ).converted(to: .bf16)
+          #expect(array(band, as: UInt16.self) == array(expected, as: UInt16.self))
+          guard rule.unfusesByRows else { continue }
+          let types = rule.sources.map { _ in ScalarType.f32 }
+          for piece in rule.unfuse(
+            elements(Array(whole[first * rule.columns..<end * rule.columns]), .f32),
+            rows: first..<end, to: types)
+          {
+            let original = sources[piece.source].slice(
+              piece.start..<piece.start + piece.elements.count)
+            #expect(
+              array(piece.elements, as: Float.self) == array(original, as: Float.self))
+          }
+        }
+      }
+    }
   }
 
   @Test func sourcesOfDifferentTypesMeetInF32() throws {
@@ -44,7 +94,7 @@ import WeightFormats
     let fused = rule.fuse([elements([0x3F80] as [UInt16], .bf16), elements([2.5] as [Float], .f32)])
     #expect(fused.type == .f32)
     #expect(array(fused, as: Float.self) == [1, 2.5])
-    let parts = rule.unfuse(fused, to: [.bf16, .f32])
+    let parts = unfuse(rule, fused, to: [.bf16, .f32])
     #expect(array(parts[0], as: UInt16.self) == [0x3F80])
     #expect(array(parts[1], as: Float.self) == [2.5])
   }
@@ -64,7 +114,7 @@ import WeightFormats
         }
       }
     }
-    let back = rule.unfuse(elements(fused, .f16), to: [.f16])
+    let back = unfuse(rule, elements(fused, .f16), to: [.f16])
     #expect(array(back[0], as: UInt16.self) == source)
   }
 
@@ -76,7 +126,7 @@ import WeightFormats
     for channel in 0..<channels {
       for tap in 0..<25 { #expect(fused[tap * channels + channel] == source[channel * 25 + tap]) }
     }
-    #expect(array(rule.unfuse(elements(fused, .f32), to: [.f32])[0], as: Float.self) == source)
+    #expect(array(unfuse(rule, elements(fused, .f32), to: [.f32])[0], as: Float.self) == source)
   }
 
   @Test func phaseKernelsComputeUpsamplingThenConvolution() throws {
@@ -136,7 +186,7 @@ import WeightFormats
     let source = elements(floats, .f32).converted(to: type)
     let fused = rule.fuse([source])
     #expect(fused.type == .f32)
-    let back = rule.unfuse(fused, to: [type])[0]
+    let back = unfuse(rule, fused, to: [type])[0]
     #expect(array(back, as: UInt16.self) == array(source, as: UInt16.self))
   }
 
@@ -150,7 +200,7 @@ import WeightFormats
       return Float(state >> 8) / Float(1 << 24) - 0.5
     }
     let fused = rule.fuse([elements(source, .f32)])
-    let back = array(rule.unfuse(fused, to: [.f32])[0], as: Float.self)
+    let back = array(unfuse(rule, fused, to: [.f32])[0], as: Float.self)
     for index in source.indices {
       let tap = index % 9
       if [0, 2, 6, 8].contains(tap) {

@@ -76,7 +76,8 @@ extension TensorElements {
           ElementMovement.transpose(
             slice(batch * matrix..<(batch + 1) * matrix).bytes.bytes,
             .init(rows: rows, columns: columns),
-            to: UnsafeMutableRawBufferPointer(rebasing: memory[(batch * matrix * type.byteCount)...]),
+            to: UnsafeMutableRawBufferPointer(
+              rebasing: memory[(batch * matrix * type.byteCount)...]),
             elementSize: type.byteCount)
         }
       })

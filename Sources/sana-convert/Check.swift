@@ -1,0 +1,23 @@
+import ArgumentParser
+import CommandLineSupport
+import WeightFormats
+
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Verifies every byte of a .sana file against its checksums.")
+
+  @Argument(help: ArgumentHelp("The file to verify.", valueName: "model.sana"))
+  var model: String
+
+  func run() throws {
+    try ToolSession.run { session in
+      let file = try ModelFile(path: model)
+      session.progress.begin("check", total: file.byteCount)
+      try file.verify { done, _ in session.progress.update(done) }
+      session.progress.end()
+      let tensors = file.components.reduce(0) { $0 + $1.tensors.count }
+      OutputStream.standardOutput.writeLine(
+        "\(model): intact, \(tensors) tensors, \(ByteSize(file.byteCount))")
+    }
+  }
+}

@@ -1,0 +1,74 @@
+public import ArgumentParser
+import CommandLineSupport
+public import WeightFormats
+
+struct Convert: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Converts an official checkpoint to one .sana file. (default)")
+
+  @Argument(
+    help: ArgumentHelp(
+      "The folder of a pipeline (with model_index.json) or of one component (with config.json), or a .safetensors file.",
+      valueName: "checkpoint"))
+  var checkpoint: String
+
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "model.sana"))
+  var output: String
+
+  @Option(help: "How numbers are stored: keep, f32, f16 or bf16.")
+  var precision = StoragePrecision.keep
+
+  @Option(
+    help: ArgumentHelp(
+      "Take the weights of a variant (*.fp16.safetensors) where a component has them.",
+      valueName: "fp16|bf16"))
+  var variant: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Convert these only: text-encoder, transformer, autoencoder.", valueName: "a,b,..."))
+  var components: ComponentSelection?
+
+  func run() throws {
+    try ToolSession.run { session in
+      let start = ContinuousClock.now
+      try OutputPath.checkWritable(output)
+      let official = try OfficialCheckpoint(
+        path: checkpoint, variant: variant, components: components?.kinds)
+      let conversion = try CheckpointConversion(official, precision: precision)
+      for notice in conversion.notices { session.progress.note("note: \(notice)") }
+      session.progress.begin("convert", total: conversion.byteCount)
+      try conversion.write(
+        to: output,
+        provenance: [
+          .init("tool", "sana-convert"), .init("tool_version", .string(Toolchain.version)),
+        ],
+        cancellation: session.cancellation
+      ) { session.progress.update($0) }
+      session.progress.end()
+      let model = try ModelFile(path: output)
+      let tensors = model.components.reduce(0) { $0 + $1.tensors.count }
+      OutputStream.standardOutput.writeLine(
+        "\(output): \(tensors) tensors of \(model.components.map(\.name).joined(separator: ", ")), "
+          + "\(ByteSize(model.byteCount)) (\(ByteSize(conversion.byteCount)) uncompressed), "
+          + (ContinuousClock.now - start).readable)
+    }
+  }
+}
+
+extension StoragePrecision: ExpressibleByArgument {}
+
+/// A comma-separated list of components.
+struct ComponentSelection: ExpressibleByArgument {
+  let kinds: Set<ComponentKind>
+
+  init?(argument: String) {
+    var kinds: Set<ComponentKind> = []
+    for name in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let kind = ComponentKind(rawValue: String(name)) else { return nil }
+      kinds.insert(kind)
+    }
+    self.kinds = kinds
+  }
+}

@@ -1,0 +1,28 @@
+import ArgumentParser
+import CommandLineSupport
+import WeightFormats
+
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes a .sana file back in the official diffusers layout, dequantized.")
+
+  @Argument(help: ArgumentHelp("The file to export.", valueName: "model.sana"))
+  var model: String
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("The folder to write; must not exist or be empty.", valueName: "folder"))
+  var output: String
+
+  func run() throws {
+    try ToolSession.run { session in
+      let export = try OfficialExport(try ModelFile(path: model))
+      session.progress.begin("export", total: export.byteCount)
+      try export.write(to: output, cancellation: session.cancellation) {
+        session.progress.update($0)
+      }
+      session.progress.end()
+      OutputStream.standardOutput.writeLine("\(output): \(ByteSize(export.byteCount)) of tensors")
+    }
+  }
+}
