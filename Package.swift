@@ -49,6 +49,9 @@ let package = Package(
     .target(
       name: "Traces", dependencies: ["CHDF5", "WeightFormats"], swiftSettings: strict),
     .target(
+      name: "Verification", dependencies: ["SanaEngine", "Traces", "WeightFormats"],
+      swiftSettings: strict),
+    .target(
       name: "CommandLineSupport", dependencies: ["WeightFormats", argumentParser],
       swiftSettings: strict),
 
@@ -59,8 +62,8 @@ let package = Package(
     .executableTarget(
       name: "sana-quant",
       dependencies: [
-        "WeightFormats", "Quantization", "SanaEngine", "Traces", "CommandLineSupport",
-        argumentParser,
+        "WeightFormats", "Quantization", "SanaEngine", "Traces", "Verification",
+        "CommandLineSupport", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -87,6 +90,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TracesTests", dependencies: ["Traces", "WeightFormats", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "VerificationTests",
+      dependencies: ["Verification", "SanaEngine", "Traces", "WeightFormats", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "CommandLineTests",

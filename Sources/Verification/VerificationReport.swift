@@ -1,0 +1,62 @@
+public import WeightFormats
+
+/// Everything that was compared.
+public struct VerificationReport: Sendable {
+  public let bounds: VerificationBounds
+  public private(set) var values: [ComparedValue] = []
+  public private(set) var pictures: [ComparedPicture] = []
+  /// Parts of the trace that could not be compared, and why.
+  public private(set) var omissions: [String] = []
+
+  public init(bounds: VerificationBounds) { self.bounds = bounds }
+
+  public mutating func add(_ value: ComparedValue) { values.append(value) }
+  public mutating func add(_ picture: ComparedPicture) { pictures.append(picture) }
+
+  /// Notes a part that was not compared; the same words only once.
+  public mutating func omit(_ reason: String) {
+    if !omissions.contains(reason) { omissions.append(reason) }
+  }
+
+  /// Whether something was compared and nothing was out of bounds.
+  public var passed: Bool {
+    !values.isEmpty && values.allSatisfy(bounds.accepts) && pictures.allSatisfy(bounds.accepts)
+  }
+
+  public var minimumSignalToNoiseDecibels: Double? {
+    values.map(\.signalToNoiseDecibels).min()
+  }
+
+  /// The worst values first.
+  public var worstFirst: [ComparedValue] {
+    values.sorted { $0.signalToNoiseDecibels < $1.signalToNoiseDecibels }
+  }
+
+  /// `{"passed", "minimum_snr_db", "values": [{"name", "snr_db", "max_abs_error", "cosine"}], "image": {"max_abs_error", "psnr_db"}}`,
+  /// the image's numbers being the worst of all pictures, in 8-bit levels; `null` where there is none.
+  public var json: MetadataValue {
+    let image: MetadataValue =
+      pictures.isEmpty
+      ? .null
+      : [
+        "max_abs_error": .integer(Int64(pictures.map(\.maximumError).max() ?? 0)),
+        "psnr_db": .number(pictures.map(\.peakSignalToNoiseDecibels).min() ?? 0),
+      ]
+    return [
+      "passed": .bool(passed),
+      "minimum_snr_db": minimumSignalToNoiseDecibels.map(MetadataValue.number) ?? .null,
+      "values": .array(
+        worstFirst.map { value in
+          [
+            "name": .string(value.name),
+            "snr_db": .number(value.signalToNoiseDecibels),
+            "max_abs_error": .number(
+              min(value.comparison.maximumAbsoluteError, .greatestFiniteMagnitude)),
+            "cosine": .number(value.comparison.cosine),
+          ]
+        }),
+      "image": image,
+      "omitted": .array(omissions.map(MetadataValue.string)),
+    ]
+  }
+}

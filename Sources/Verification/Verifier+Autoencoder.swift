@@ -1,0 +1,65 @@
+internal import SanaEngine
+internal import WeightFormats
+
+/// Latents to pictures and back.
+extension Verifier {
+  func decode(_ reference: ReferenceCase, _ finalLatents: FinalLatents) throws {
+    let group = "\(reference.path)/decode"
+    guard trace.contains(group) else { return }
+    guard let autoencoder = model.autoencoder else {
+      report.omit("decode and encode (the model has no autoencoder)")
+      return
+    }
+    let configuration = autoencoder.configuration
+    let shape = Shape(
+      batch: reference.prompts.count, height: reference.height / configuration.compression,
+      width: reference.width / configuration.compression, channels: configuration.latentChannels)
+    let made = AutoencoderDecoder(configuration).graph(
+      height: shape.height, width: shape.width, batch: shape.batch, fusion: .observable)
+    let resident = device.backend.load(autoencoder.weights)
+    let executable = try device.prepare(made.graph, on: resident, from: autoencoder.weights)
+
+    executable.write(try reader.tensor("\(group)/input", shape), to: made.latents)
+    try executable.run { name, tensor in
+      try self.compare(name, tensor, in: group, .forwardPass)
+    }
+    // The picture of the whole pipeline, if the run that it belongs to was replayed; otherwise that of the decoder alone.
+    if let own = finalLatents[try trace.string("of_run", of: group)], own.shape == shape {
+      let scalingFactor = Float(configuration.scalingFactor)
+      executable.write(
+        HostTensor(shape, own.values.map { $0 / scalingFactor }), to: made.latents)
+      try executable.run(observer: nil)
+    }
+    let picture = executable.read(made.image)
+    let path = "\(group)/image_uint8"
+    let expected = try reader.bytes(
+      path, shape: [shape.batch, reference.height, reference.width, 3])
+    let bytes = try (0..<shape.batch).flatMap {
+      try RGBImage(decoded: picture, element: $0).pixels
+    }
+    report.add(try ComparedPicture(name: path, reference: expected, result: bytes))
+  }
+
+  func encode(_ reference: ReferenceCase) throws {
+    let group = "\(reference.path)/encode"
+    guard trace.contains(group), let autoencoder = model.autoencoder else { return }
+    let pixels = try trace.uint8("\(group)/image_uint8")
+    let multiple = autoencoder.configuration.compression
+    guard pixels.shape.count == 3, pixels.shape[2] == 3, !pixels.values.isEmpty,
+      pixels.shape[0] % multiple == 0, pixels.shape[1] % multiple == 0
+    else {
+      throw reader.mismatch(
+        "'\(group)/image_uint8' is no picture whose sides are multiples of \(multiple)")
+    }
+    let image = RGBImage(
+      width: pixels.shape[1], height: pixels.shape[0], pixels: pixels.values)
+    let made = AutoencoderEncoder(autoencoder.configuration).graph(
+      height: image.height, width: image.width, batch: 1, fusion: .observable)
+    let resident = device.backend.load(autoencoder.weights)
+    let executable = try device.prepare(made.graph, on: resident, from: autoencoder.weights)
+    executable.write(image.encoderInput, to: made.image)
+    try executable.run { name, tensor in
+      try self.compare(name, tensor, in: group, .forwardPass)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import SanaEngine
+import TestSupport
+import Testing
+import Traces
+import Verification
+import WeightFormats
+
+@Suite struct VerifierTests {
+  private func trace(_ name: String) throws -> TraceFile {
+    try TraceFile(path: Fixtures.directory.appending(path: "traces/\(name).h5").path)
+  }
+
+  private func verify(
+    _ model: ModelUnderTest, _ trace: TraceFile, bounds: VerificationBounds = .parity,
+    options: Verifier.Options = .init(), cancellation: CancellationToken = .init()
+  ) throws -> VerificationReport {
+    try Verifier.verify(
+      model, against: trace, on: ReferenceBackend(), bounds: bounds, options: options,
+      cancellation: cancellation)
+  }
+
+  @Test(arguments: ["sana-tiny", "sana15-tiny", "sprint-tiny"])
+  func everyTraceIsReplayedWithinParity(name: String) throws {
+    let report = try verify(.fixture(name), trace(name))
+    #expect(report.passed, "\(report.table(limit: 5))")
+    #expect(report.values.count > 40)
+    // Values of every graph were observed, not only the results.
+    for name in ["first_step/block0.attn1", "first_step/caption_norm", "first_step/time_embed.0"] {
+      #expect(report.values.contains { $0.name.hasSuffix(name) }, "\(name)")
+    }
+  }
+
+  @Test func theFullTracesAreReplayedWithinParity() throws {
+    guard let folder = ReferenceTraces.fullDirectory else { return }
+    for name in ["sana-tiny", "sana15-tiny", "sprint-tiny"] {
+      let trace = try TraceFile(path: folder.appending(path: "goldens/\(name).h5").path)
+      let model = try ModelUnderTest(
+        officialCheckpoint: folder.appending(path: "checkpoints/\(name)").path)
+      let report = try verify(model, trace)
+      #expect(report.passed, "\(report.table(limit: 5))")
+      #expect(report.omissions.isEmpty)
+    }
+  }
+
+  @Test func anotherScheduleIsNoticed() throws {
+    var model = try ModelUnderTest.fixture("sprint-tiny")
+    model.transformer?.scheduler = .consistency(sigmaData: 0.6, trainingTimesteps: 1000)
+    let report = try verify(model, trace("sprint-tiny"))
+    #expect(!report.passed)
+    #expect(report.worstFirst.first?.kind == .accumulated)
+    // The network by itself is right.
+    #expect(
+      report.values.filter { $0.kind == .forwardPass }
+        .allSatisfy { $0.signalToNoiseDecibels > 90 })
+  }
+
+  @Test func aModelOfAnotherWidthIsRefused() throws {
+    let error = #expect(throws: SanaError.self) {
+      try verify(.fixture("sana15-tiny"), trace("sana-tiny"))
+    }
+    #expect(error?.code == .tensorMismatch)
+  }
+
+  @Test func aCaseThatIsNotThereIsRefusedWithThoseThatAre() throws {
+    let error = #expect(throws: SanaError.self) {
+      try verify(
+        .fixture("sprint-tiny"), trace("sprint-tiny"), options: .init(caseName: "nothing"))
+    }
+    #expect(error?.code == .invalidArgument)
+    #expect(error?.remedy.contains("a") == true)
+  }
+
+  @Test func tracesWithoutCasesAreRefused() throws {
+    #expect(throws: SanaError.self) { try verify(.fixture("sprint-tiny"), trace("schedulers")) }
+  }
+
+  @Test func aLimitThatCannotHoldTheRunIsRefusedAtOnce() throws {
+    let error = #expect(throws: SanaError.self) {
+      try verify(
+        .fixture("sprint-tiny"), trace("sprint-tiny"), options: .init(memoryLimit: 1000))
+    }
+    #expect(error?.code == .memoryLimit)
+  }
+
+  @Test func cancellingStops() throws {
+    let cancellation = CancellationToken()
+    cancellation.cancel()
+    let error = #expect(throws: SanaError.self) {
+      try verify(.fixture("sprint-tiny"), trace("sprint-tiny"), cancellation: cancellation)
+    }
+    #expect(error?.code == .cancelled)
+  }
+}
