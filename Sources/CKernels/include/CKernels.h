@@ -1,6 +1,11 @@
 #pragma once
+#include "sana_attention.h"
 #include "sana_bitshuffle.h"
 #include "sana_convert.h"
 #include "sana_cpu.h"
 #include "sana_hash.h"
 #include "sana_kernels.h"
+#include "sana_matrix.h"
+#include "sana_pointwise.h"
+#include "sana_pool.h"
+#include "sana_product.h"

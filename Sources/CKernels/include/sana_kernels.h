@@ -2,10 +2,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sana_attention.h"
 #include "sana_cpu.h"
+#include "sana_matrix.h"
+#include "sana_pointwise.h"
+#include "sana_product.h"
 
 /// The kernels compiled for one instruction set. Every set has the same kernels with the same meaning; results differ in
 /// rounding only.
+///
+/// Kernels run on the calling thread and keep no state: the caller cuts the work and gives each thread scratch memory, aligned to
+/// 64 bytes. Results do not depend on how the work is cut.
 typedef struct {
   sana_isa isa;
 
@@ -14,6 +21,77 @@ typedef struct {
   void (*_Nonnull bf16_to_f32)(const uint16_t *_Nonnull, float *_Nonnull, size_t);
   void (*_Nonnull f32_to_f16)(const float *_Nonnull, uint16_t *_Nonnull, size_t);
   void (*_Nonnull f32_to_bf16)(const float *_Nonnull, uint16_t *_Nonnull, size_t);
+
+  /// Decodes columns `first ..< first + count` of one row of a weight; `first` is even.
+  void (*_Nonnull decode_row)(
+      const sana_matrix *_Nonnull, size_t row, size_t first, size_t count, float *_Nonnull output);
+
+  // f32 products.
+  /// Scratch memory of `product` and `product_few`.
+  size_t product_scratch_bytes;
+  /// Computes positions `row ..< row_end` and output channels `column ..< column_end`, `column` a multiple of 32.
+  void (*_Nonnull product)(
+      const sana_product *_Nonnull, size_t row, size_t row_end, size_t column, size_t column_end,
+      void *_Nonnull scratch);
+  /// The most positions `product_few` takes.
+  size_t few_rows;
+  /// A linear layer of few positions: reads the weights once. Computes output channels `column ..< column_end`.
+  void (*_Nonnull product_few)(
+      const sana_product *_Nonnull, size_t column, size_t column_end, void *_Nonnull scratch);
+
+  // int8 products. Rows of input are quantized by their largest magnitude / 127, rounding half to even.
+  /// Bytes of the packed codes of a weight.
+  size_t (*_Nonnull int8_packed_bytes)(size_t rows, size_t columns);
+  /// Scales and offsets of a packed weight: its rows, rounded up to whole panels.
+  size_t (*_Nonnull int8_packed_rows)(size_t rows);
+  /// Packs output channels `row ..< row_end` (`row` a multiple of 32) of int8 codes `[rows, columns]`.
+  void (*_Nonnull int8_pack)(
+      const int8_t *_Nonnull codes, size_t rows, size_t columns, size_t row, size_t row_end,
+      int8_t *_Nonnull packed, int32_t *_Nonnull offsets);
+  size_t (*_Nonnull int8_scratch_bytes)(size_t columns);
+  /// As `product`, for a linear layer; the product's own weight is not used.
+  void (*_Nonnull product_int8)(
+      const sana_product *_Nonnull, const sana_int8_matrix *_Nonnull, size_t row, size_t row_end,
+      size_t column, size_t column_end, void *_Nonnull scratch);
+
+  // Attention that forms its scores.
+  /// Floats that `attention_pack` writes.
+  size_t (*_Nonnull attention_packed_count)(size_t keys, size_t dimension);
+  /// Floats of scratch memory of `attention_rows`.
+  size_t (*_Nonnull attention_scratch_count)(size_t keys, size_t dimension);
+  /// Brings keys and values into the order of the products; the scratch memory holds one head's dimension.
+  void (*_Nonnull attention_pack)(
+      const sana_attention *_Nonnull, float *_Nonnull packed, float *_Nonnull scratch);
+  /// Computes queries `row ..< row_end`.
+  void (*_Nonnull attention_rows)(
+      const sana_attention *_Nonnull, const float *_Nonnull packed, size_t row, size_t row_end,
+      float *_Nonnull scratch);
+
+  // ReLU attention by sums.
+  size_t (*_Nonnull linear_attention_scratch_count)(size_t dimension);
+  void (*_Nonnull linear_attention)(const sana_linear_attention *_Nonnull, float *_Nonnull scratch);
+
+  // Rows `row ..< row_end`. The output may be the input.
+  void (*_Nonnull rms_norm)(const sana_rms_norm *_Nonnull, size_t row, size_t row_end);
+  void (*_Nonnull layer_norm)(const sana_layer_norm *_Nonnull, size_t row, size_t row_end);
+
+  /// Image rows `row ..< row_end`, counted through the batch.
+  void (*_Nonnull depthwise)(const sana_depthwise *_Nonnull, size_t row, size_t row_end);
+
+  // Element by element; the output may be an input.
+  void (*_Nonnull activate)(
+      const float *_Nonnull input, sana_activation, float *_Nonnull output, size_t count);
+  void (*_Nonnull add)(
+      const float *_Nonnull first, const float *_Nonnull second, float *_Nonnull output,
+      size_t count);
+  /// `residual + gate * input`
+  void (*_Nonnull multiply_add)(
+      const float *_Nonnull residual, const float *_Nonnull gate, const float *_Nonnull input,
+      float *_Nonnull output, size_t count);
+  /// `activation(gate) * input`
+  void (*_Nonnull gate)(
+      const float *_Nonnull gate, sana_activation, const float *_Nonnull input,
+      float *_Nonnull output, size_t count);
 } sana_kernels;
 
 /// The kernels for an instruction set, which the processor must support (`sana_cpu_supports`).

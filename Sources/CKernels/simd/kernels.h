@@ -27,6 +27,20 @@
 #include "vector.h"
 
 #include "convert.h"
+#include "decode.h"
+#include "math.h"
+#include "tile.h"
+
+#include "attention.h"
+#include "epilogue.h"
+#include "linear_attention.h"
+#include "normalization.h"
+#include "product.h"
+#include "product_few.h"
+#include "product_int8.h"
+
+#include "depthwise.h"
+#include "elementwise.h"
 
 #if SANA_AVX2 || SANA_AVX512 || SANA_NEON_DOTPROD
 #pragma clang attribute pop
@@ -38,4 +52,27 @@ const sana_kernels SANA_TABLE = {
     .bf16_to_f32 = bf16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .f32_to_bf16 = f32_to_bf16,
+    .decode_row = decode_row,
+    .product_scratch_bytes = sizeof(product_scratch),
+    .product = product,
+    .few_rows = FEW_ROWS,
+    .product_few = product_few,
+    .int8_packed_bytes = int8_packed_bytes,
+    .int8_packed_rows = int8_packed_rows,
+    .int8_pack = int8_pack,
+    .int8_scratch_bytes = int8_scratch_bytes,
+    .product_int8 = product_int8,
+    .attention_packed_count = attention_packed_count,
+    .attention_scratch_count = attention_scratch_count,
+    .attention_pack = attention_pack,
+    .attention_rows = attention_rows,
+    .linear_attention_scratch_count = linear_attention_scratch_count,
+    .linear_attention = linear_attention,
+    .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
+    .depthwise = depthwise,
+    .activate = activate_all,
+    .add = add_all,
+    .multiply_add = multiply_add_all,
+    .gate = gate_all,
 };

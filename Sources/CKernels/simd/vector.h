@@ -47,3 +47,10 @@ INLINE vfloat select(vint mask, vfloat yes, vfloat no) {
 }
 
 INLINE size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
+
+// All ones in the first `count` lanes.
+INLINE vint first_lanes(size_t count) {
+  vint mask = {};
+  for (size_t i = 0; i < VECTOR_FLOATS; i++) mask[i] = i < count ? -1 : 0;
+  return mask;
+}

@@ -1,0 +1,48 @@
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+/// How scores become weights.
+typedef enum {
+  /// `softmax(scale * q k)`, the score soft-capped first.
+  SANA_SCORES_SOFTMAX,
+  /// `relu(q) relu(k)`, divided by the sum over the keys `+ 1e-15`.
+  SANA_SCORES_RELU,
+} sana_scores;
+
+/// One head of attention that forms its scores. Pointers lead to the head's channels at position 0; strides are in floats.
+typedef struct {
+  const float *_Nonnull query;
+  size_t query_stride;
+  const float *_Nonnull key;
+  const float *_Nonnull value;
+  size_t key_stride;
+  float *_Nonnull output;
+  size_t output_stride;
+  size_t keys;
+  size_t dimension;
+  sana_scores scores;
+  float scale;
+  /// `softcap * tanh(score / softcap)`; 0 for none.
+  float softcap;
+  /// Whether query i sees keys j <= i only.
+  bool causal;
+  /// With `causal`, query i sees only keys j > i - window; 0 for all.
+  size_t window;
+  /// Half-split rotation of query and key by their position: `[position][dimension / 2]` cosines and sines, or null.
+  const float *_Nullable cosines;
+  const float *_Nullable sines;
+} sana_attention;
+
+/// One head of ReLU attention that sums keys times values first:
+/// `output = relu(q) (relu(k)^T v) / (relu(q) (relu(k)^T 1) + 1e-15)`.
+typedef struct {
+  const float *_Nonnull query;
+  const float *_Nonnull key;
+  const float *_Nonnull value;
+  size_t stride;
+  float *_Nonnull output;
+  size_t output_stride;
+  size_t positions;
+  size_t dimension;
+} sana_linear_attention;

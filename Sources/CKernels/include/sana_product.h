@@ -1,0 +1,53 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sana_matrix.h"
+
+typedef enum {
+  SANA_ACTIVATION_NONE,
+  SANA_ACTIVATION_RELU,
+  SANA_ACTIVATION_SILU,
+  SANA_ACTIVATION_GELU_TANH,
+} sana_activation;
+
+/// `output = residual + gate * activation(sum + bias)`; what is null is left out.
+typedef struct {
+  const float *_Nullable bias;
+  sana_activation activation;
+  /// One vector per batch element, `gate_stride` floats apart.
+  const float *_Nullable gate;
+  size_t gate_stride;
+  /// Laid out as the output.
+  const float *_Nullable residual;
+} sana_epilogue;
+
+/// A product of positions by output channels: a square convolution over a channels-last image, or with `kernel` 1 a linear
+/// layer. *Rows* are the computed positions `[batch, rows, columns]` in order.
+typedef struct {
+  /// `[batch, height, width, channels]`
+  const float *_Nonnull input;
+  size_t batch, height, width, channels;
+  size_t kernel, stride;
+  /// Zero rows above and zero columns to the left of the image. As many as needed are assumed at the other sides.
+  size_t top, left;
+  /// Positions computed per image: row y reads input rows `y * stride - top` and following.
+  size_t rows, columns;
+  /// `[outputs, kernel * kernel * channels]`
+  sana_matrix weight;
+  float *_Nonnull output;
+  /// Floats from one computed position to the next.
+  size_t output_batch_stride, output_row_stride, output_column_stride;
+  sana_epilogue epilogue;
+} sana_product;
+
+/// int8 weights in the order in which an instruction set multiplies them, made by the kernels' `int8_pack`.
+typedef struct {
+  const int8_t *_Nonnull codes;
+  /// One per output channel, padded to whole panels.
+  const float *_Nonnull scales;
+  /// What the sums of unsigned codes exceed those of signed ones by; padded to whole panels.
+  const int32_t *_Nonnull offsets;
+  size_t rows;
+  size_t columns;
+} sana_int8_matrix;

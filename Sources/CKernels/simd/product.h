@@ -1,0 +1,168 @@
+// f32 products: weights are decoded panel by panel into scratch memory, positions are gathered strip by strip.
+
+enum {
+  // Of the packed weights, which then fill half of a 1 MiB second-level cache.
+  DEPTH_BLOCK = 512,
+  COLUMN_BLOCK = 256,
+  // Rows of a strip lie in different cache sets, whatever the depth.
+  STRIP_STRIDE = DEPTH_BLOCK + 16,
+  FEW_ROWS = 8,
+};
+
+typedef struct {
+  float panels[COLUMN_BLOCK * DEPTH_BLOCK];
+  float strip[TILE_ROWS * STRIP_STRIDE];
+  float rows[4 * DEPTH_BLOCK];
+  float tile[TILE_ROWS * PANEL];
+} product_scratch;
+
+// [depth][width] from `count` weight rows; columns beyond them are zero.
+static void pack_panel(
+    const sana_matrix *weight, size_t row, size_t count, size_t width, size_t first, size_t depth,
+    float *rows, float *panel) {
+  typedef float quad __attribute__((vector_size(16)));
+  for (size_t n = 0; n < width; n += 4) {
+    const size_t valid = n < count ? min_size(4, count - n) : 0;
+    for (size_t i = 0; i < 4; i++) {
+      float *decoded = rows + i * DEPTH_BLOCK;
+      if (i < valid) {
+        decode_row(weight, row + n + i, first, depth, decoded);
+      } else {
+        __builtin_memset(decoded, 0, depth * sizeof(float));
+      }
+    }
+    size_t k = 0;
+    for (; k + 4 <= depth; k += 4) {
+      quad a, b, c, d;
+      __builtin_memcpy(&a, rows + k, 16);
+      __builtin_memcpy(&b, rows + DEPTH_BLOCK + k, 16);
+      __builtin_memcpy(&c, rows + 2 * DEPTH_BLOCK + k, 16);
+      __builtin_memcpy(&d, rows + 3 * DEPTH_BLOCK + k, 16);
+      const quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+      const quad ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      const quad cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+      const quad cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      const quad transposed[4] = {
+          __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5),
+          __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+          __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
+          __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7),
+      };
+      for (size_t i = 0; i < 4; i++) {
+        __builtin_memcpy(panel + (k + i) * width + n, &transposed[i], 16);
+      }
+    }
+    for (; k < depth; k++) {
+      for (size_t i = 0; i < 4; i++) panel[k * width + n + i] = rows[i * DEPTH_BLOCK + k];
+    }
+  }
+}
+
+// Elements `first ..< end` of the patch that the output position (b, y, x) reads. A kernel row is contiguous in the image.
+INLINE void gather_patch(
+    const sana_product *product, size_t b, size_t y, size_t x, size_t first, size_t end,
+    float *patch) {
+  const size_t channels = product->channels;
+  const size_t run = product->kernel * channels;
+  const ptrdiff_t column = (ptrdiff_t)(x * product->stride) - (ptrdiff_t)product->left;
+  // The part of a kernel row that lies inside the image.
+  const size_t inside_begin = column < 0 ? min_size((size_t)-column * channels, run) : 0;
+  const ptrdiff_t room = (ptrdiff_t)product->width - column;
+  const size_t inside_end = room <= 0 ? 0 : min_size((size_t)room * channels, run);
+  while (first < end) {
+    const size_t kernel_row = first / run;
+    const size_t begin = first - kernel_row * run;
+    const size_t length = min_size(run - begin, end - first);
+    const size_t line = y * product->stride + kernel_row;
+    if (line < product->top || line - product->top >= product->height ||
+        inside_begin >= inside_end) {
+      __builtin_memset(patch, 0, length * sizeof(float));
+    } else {
+      const float *source =
+          product->input +
+          ((ptrdiff_t)((b * product->height + line - product->top) * product->width) + column) *
+              (ptrdiff_t)channels;
+      const size_t stop = begin + length;
+      const size_t from = inside_begin < begin ? begin : min_size(inside_begin, stop);
+      const size_t to = inside_end < from ? from : min_size(inside_end, stop);
+      __builtin_memset(patch, 0, (from - begin) * sizeof(float));
+      __builtin_memcpy(patch + (from - begin), source + from, (to - from) * sizeof(float));
+      __builtin_memset(patch + (to - begin), 0, (stop - to) * sizeof(float));
+    }
+    first += length;
+    patch += length;
+  }
+}
+
+INLINE void gather_strip(
+    const sana_product *product, size_t row, size_t count, size_t first, size_t depth,
+    float *strip) {
+  for (size_t r = 0; r < TILE_ROWS; r++) {
+    if (r >= count) {
+      __builtin_memset(strip + r * STRIP_STRIDE, 0, depth * sizeof(float));
+      continue;
+    }
+    const size_t position = row + r;
+    const size_t line = position / product->columns;
+    gather_patch(
+        product, line / product->rows, line % product->rows, position % product->columns, first,
+        first + depth, strip + r * STRIP_STRIDE);
+  }
+}
+
+// Adds what earlier depth blocks left in the output, or, on all but the last block, leaves the sums there.
+INLINE void exchange_partial_sums(
+    const sana_product *product, const row_targets *targets, float *tile, size_t rows,
+    size_t column, size_t count, bool is_first, bool is_last) {
+  for (size_t r = 0; r < rows; r++) {
+    float *output = product->output + targets->output[r] + column;
+    float *sums = tile + r * PANEL;
+    if (!is_first) {
+      for (size_t c = 0; c < count; c++) sums[c] += output[c];
+    }
+    if (!is_last) __builtin_memcpy(output, sums, count * sizeof(float));
+  }
+}
+
+// Positions `row ..< row_end`, output channels `column ..< column_end`. Every sum runs over the depth in the same order
+// whatever the ranges, so they may be cut at will.
+static void product(
+    const sana_product *product, size_t row, size_t row_end, size_t column, size_t column_end,
+    void *memory) {
+  product_scratch *scratch = memory;
+  const size_t depth = product->weight.columns;
+  const size_t blocks = (depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
+  const size_t block = round_up((depth + blocks - 1) / blocks, 4);
+
+  for (size_t n = column; n < column_end; n += COLUMN_BLOCK) {
+    const size_t columns = min_size(COLUMN_BLOCK, column_end - n);
+    for (size_t k = 0; k < depth; k += block) {
+      const size_t length = min_size(block, depth - k);
+      for (size_t c = 0; c < columns; c += PANEL) {
+        const size_t width = columns - c <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL;
+        pack_panel(
+            &product->weight, n + c, min_size(width, columns - c), width, k, length, scratch->rows,
+            scratch->panels + c * length);
+      }
+      for (size_t m = row; m < row_end; m += TILE_ROWS) {
+        const size_t rows = min_size(TILE_ROWS, row_end - m);
+        row_targets targets;
+        find_targets(product, m, rows, &targets);
+        gather_strip(product, m, rows, k, length, scratch->strip);
+        for (size_t c = 0; c < columns; c += PANEL) {
+          const size_t count = min_size(PANEL, columns - c);
+          multiply_tile(
+              length, scratch->strip, STRIP_STRIDE, 1, scratch->panels + c * length,
+              count <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL, scratch->tile, PANEL);
+          if (blocks > 1) {
+            exchange_partial_sums(
+                product, &targets, scratch->tile, rows, n + c, count, k == 0, k + length == depth);
+          }
+          if (k + length == depth) {
+            store_tile(product, &targets, scratch->tile, PANEL, rows, n + c, count);
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,199 @@
+// int8 products: positions are quantized strip by strip, weights were packed once; the int32 sums are exact.
+
+// How many neighbouring elements of the depth one instruction multiplies and adds, and how a quantized activation is held.
+#if SANA_VNNI
+enum { INT8_GROUP = 4, INT8_OFFSET = 128 };
+typedef uint8_t quantized;
+#elif SANA_NEON_DOTPROD
+enum { INT8_GROUP = 4, INT8_OFFSET = 0 };
+typedef int8_t quantized;
+#elif SANA_AVX512 || SANA_AVX2
+enum { INT8_GROUP = 2, INT8_OFFSET = 0 };
+typedef int16_t quantized;
+#else
+enum { INT8_GROUP = 1, INT8_OFFSET = 0 };
+typedef int16_t quantized;
+#endif
+
+enum {
+  // Together they stay in a 1 MiB second-level cache.
+  INT8_STRIP_BYTES = 384 * 1024,
+  INT8_PANEL_BYTES = 320 * 1024,
+  INT8_MAXIMUM_ROWS = 16 * TILE_ROWS,
+};
+
+// Elements of a quantized row: whole groups, and an odd number of cache lines, so that the rows of a strip lie in different
+// cache sets.
+INLINE size_t quantized_stride(size_t depth) {
+  const size_t line = 64 / sizeof(quantized);
+  return (round_up(depth, line) / line | 1) * line;
+}
+
+INLINE size_t quantized_rows(size_t depth) {
+  const size_t rows = INT8_STRIP_BYTES / (quantized_stride(depth) * sizeof(quantized));
+  return rows < TILE_ROWS ? TILE_ROWS : min_size(rows / TILE_ROWS * TILE_ROWS, INT8_MAXIMUM_ROWS);
+}
+
+static size_t int8_scratch_bytes(size_t depth) {
+  return quantized_rows(depth) * (quantized_stride(depth) * sizeof(quantized) + sizeof(float)) +
+         TILE_ROWS * PANEL * sizeof(float);
+}
+
+INLINE size_t int8_panel_bytes(size_t depth) { return round_up(depth, INT8_GROUP) * PANEL; }
+
+static size_t int8_packed_bytes(size_t rows, size_t depth) {
+  return round_up(rows, PANEL) / PANEL * int8_panel_bytes(depth);
+}
+
+static size_t int8_packed_rows(size_t rows) { return round_up(rows, PANEL); }
+
+// Packs the panels of output channels `row ..< row_end`, where `row` begins a panel: [depth / GROUP][PANEL][GROUP].
+static void int8_pack(
+    const int8_t *codes, size_t rows, size_t depth, size_t row, size_t row_end, int8_t *packed,
+    int32_t *offsets) {
+  for (size_t n = row; n < round_up(row_end, PANEL); n++) {
+    int8_t *panel = packed + n / PANEL * int8_panel_bytes(depth);
+    int32_t sum = 0;
+    for (size_t k = 0; k < round_up(depth, INT8_GROUP); k++) {
+      const int8_t code = n < rows && k < depth ? codes[n * depth + k] : 0;
+      panel[(k / INT8_GROUP * PANEL + n % PANEL) * INT8_GROUP + k % INT8_GROUP] = code;
+      sum += code;
+    }
+    offsets[n] = INT8_OFFSET * sum;
+  }
+}
+
+// Symmetric codes of one row, by its largest magnitude; returns the scale. The magnitude is compared as an integer: so
+// infinities and NaN win, and make the scale, and with it every output of the row, infinite or NaN.
+INLINE float quantize_row(const float *input, size_t depth, quantized *codes, size_t stride) {
+  vint largest = splat_int(0);
+  for (size_t i = 0; i < depth; i += VECTOR_FLOATS) {
+    const vint magnitude =
+        (vint)load_first(input + i, min_size(VECTOR_FLOATS, depth - i)) & 0x7fffffff;
+    const vint greater = magnitude > largest;
+    largest = (greater & magnitude) | (~greater & largest);
+  }
+  int32_t bits = 0;
+  for (int i = 0; i < VECTOR_FLOATS; i++) bits = largest[i] > bits ? largest[i] : bits;
+  const float scale = float_of_bits((uint32_t)bits) / 127.0f;
+  if (scale == 0) {
+    for (size_t i = 0; i < stride; i++) codes[i] = INT8_OFFSET;
+    return 0;
+  }
+  typedef quantized vquantized __attribute__((vector_size(VECTOR_FLOATS * sizeof(quantized))));
+  for (size_t i = 0; i < stride; i += VECTOR_FLOATS) {
+    const size_t valid = i < depth ? min_size(VECTOR_FLOATS, depth - i) : 0;
+    const vfloat x = clamp(load_first(input + i, valid) / scale, -127, 127);
+    // Rounds half to even and leaves the code in the low bits.
+    const vint code = (vint)(x + 12582912.0f) - 0x4b400000 + INT8_OFFSET;
+    const vquantized narrow = __builtin_convertvector(code, vquantized);
+    __builtin_memcpy(codes + i, &narrow, sizeof narrow);
+  }
+  return scale;
+}
+
+INLINE vint add_products(vint sums, vint codes, vint weights) {
+#if SANA_VNNI
+  return (vint)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)codes, (__m512i)weights);
+#elif SANA_NEON_DOTPROD
+  return (vint)vdotq_s32((int32x4_t)sums, (int8x16_t)codes, (int8x16_t)weights);
+#elif SANA_AVX512
+  return sums + (vint)_mm512_madd_epi16((__m512i)codes, (__m512i)weights);
+#elif SANA_AVX2
+  return sums + (vint)_mm256_madd_epi16((__m256i)codes, (__m256i)weights);
+#else
+  return sums + codes * weights;
+#endif
+}
+
+INLINE vint load_weights(const int8_t *weights) {
+#if SANA_VNNI || SANA_NEON_DOTPROD
+  vint v;
+  __builtin_memcpy(&v, weights, sizeof v);
+  return v;
+#elif SANA_AVX512
+  return (vint)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)weights));
+#elif SANA_AVX2
+  return (vint)_mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)weights));
+#else
+  vchar v;
+  __builtin_memcpy(&v, weights, sizeof v);
+  return __builtin_convertvector(v, vint);
+#endif
+}
+
+INLINE vint splat_group(const quantized *codes) {
+  if (INT8_GROUP == 1) return splat_int(codes[0]);
+  int32_t group = 0;
+  __builtin_memcpy(&group, codes, INT8_GROUP * sizeof(quantized));
+  return splat_int(group);
+}
+
+// tile[r][c] = scales[r] * weights.scales[c] * (exact sum), for TILE_ROWS rows and the panel at `column`.
+static void multiply_int8_tile(
+    const sana_int8_matrix *weights, size_t column, const quantized *codes, size_t stride,
+    const float *scales, float *tile) {
+  const size_t groups = round_up(weights->columns, INT8_GROUP) / INT8_GROUP;
+  const int8_t *panel = weights->codes + column / PANEL * int8_panel_bytes(weights->columns);
+  vint sums[TILE_ROWS][2];
+  UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+    UNROLL for (int v = 0; v < 2; v++) sums[r][v] = splat_int(0);
+  }
+  for (size_t k = 0; k < groups; k++) {
+    vint b[2];
+    UNROLL for (int v = 0; v < 2; v++) {
+      b[v] = load_weights(panel + v * VECTOR_FLOATS * INT8_GROUP);
+    }
+    UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+      const vint x = splat_group(codes + r * stride);
+      UNROLL for (int v = 0; v < 2; v++) sums[r][v] = add_products(sums[r][v], x, b[v]);
+    }
+    codes += INT8_GROUP;
+    panel += PANEL * INT8_GROUP;
+  }
+  UNROLL for (int v = 0; v < 2; v++) {
+    vint offset;
+    __builtin_memcpy(&offset, weights->offsets + column + v * VECTOR_FLOATS, sizeof offset);
+    const vfloat scale = load(weights->scales + column + v * VECTOR_FLOATS);
+    UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+      const vfloat sum = __builtin_convertvector(sums[r][v] - offset, vfloat);
+      store(tile + r * PANEL + v * VECTOR_FLOATS, sum * (scales[r] * scale));
+    }
+  }
+}
+
+// Positions `row ..< row_end` of a linear layer, output channels `column ..< column_end`, where `column` begins a panel.
+static void product_int8(
+    const sana_product *product, const sana_int8_matrix *weights, size_t row, size_t row_end,
+    size_t column, size_t column_end, void *scratch) {
+  const size_t depth = weights->columns;
+  const size_t stride = quantized_stride(depth);
+  const size_t block = quantized_rows(depth);
+  float *tile = scratch;
+  float *scales = tile + TILE_ROWS * PANEL;
+  quantized *codes = (quantized *)(scales + block);
+  const size_t panels = INT8_PANEL_BYTES / int8_panel_bytes(depth);
+  const size_t columns = (panels > 0 ? panels : 1) * PANEL;
+
+  for (size_t m = row; m < row_end; m += block) {
+    const size_t rows = min_size(block, row_end - m);
+    for (size_t r = 0; r < round_up(rows, TILE_ROWS); r++) {
+      // Rows that fill up the last tile repeat the last row; they are not stored.
+      const size_t source = m + min_size(r, rows - 1);
+      scales[r] =
+          quantize_row(product->input + source * depth, depth, codes + r * stride, stride);
+    }
+    for (size_t n = column; n < column_end; n += columns) {
+      const size_t n_end = min_size(n + columns, column_end);
+      for (size_t r = 0; r < rows; r += TILE_ROWS) {
+        const size_t count = min_size(TILE_ROWS, rows - r);
+        row_targets targets;
+        find_targets(product, m + r, count, &targets);
+        for (size_t c = n; c < n_end; c += PANEL) {
+          multiply_int8_tile(weights, c, codes + r * stride, stride, scales + r, tile);
+          store_tile(product, &targets, tile, PANEL, count, c, min_size(PANEL, n_end - c));
+        }
+      }
+    }
+  }
+}
