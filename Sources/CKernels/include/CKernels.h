@@ -9,3 +9,4 @@
 #include "sana_pointwise.h"
 #include "sana_pool.h"
 #include "sana_product.h"
+#include "sana_rearrange.h"

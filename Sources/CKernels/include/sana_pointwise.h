@@ -9,7 +9,7 @@ typedef struct {
   size_t stride;
   /// The range that is normalized; the rest of the row is copied.
   size_t first, channels;
-  /// `[channels]`, or null for ones; `weight_offset` is then left out.
+  /// `[channels]`, or null for ones.
   const float *_Nullable weight;
   float weight_offset;
   const float *_Nullable bias;

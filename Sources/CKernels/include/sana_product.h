@@ -28,6 +28,8 @@ typedef struct {
   /// `[batch, height, width, channels]`
   const float *_Nonnull input;
   size_t batch, height, width, channels;
+  /// Floats from one pixel to the next: `channels`, or more where a linear layer reads a part of each.
+  size_t input_stride;
   size_t kernel, stride;
   /// Zero rows above and zero columns to the left of the image. As many as needed are assumed at the other sides.
   size_t top, left;

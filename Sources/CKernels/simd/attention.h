@@ -125,6 +125,11 @@ static void attention_rows(
         sums[r] = sum_row(line, packed_keys(count)) + 1e-15f;
         continue;
       }
+      if (count == 0) {
+        // Nothing to see: the result is zero.
+        sums[r] = 1;
+        continue;
+      }
       const size_t position = m + min_size(r, rows - 1);
       const size_t last = head->causal ? min_size(position + 1, head->keys) : head->keys;
       const size_t first = head->causal && head->window > 0 && position + 1 > head->window

@@ -37,7 +37,8 @@ static void rms_norm(const sana_rms_norm *norm, size_t row, size_t row_end) {
     float *output = norm->output + r * norm->stride;
     const size_t end = norm->first + norm->channels;
     const float mean = sum_of_squares(input + norm->first, norm->channels, 0) / norm->channels;
-    const float factor = 1.0f / __builtin_sqrtf(mean + norm->epsilon);
+    const float factor = (norm->weight ? 1.0f : 1.0f + norm->weight_offset) /
+                         __builtin_sqrtf(mean + norm->epsilon);
     if (output != input) {
       __builtin_memcpy(output, input, norm->first * sizeof(float));
       __builtin_memcpy(output + end, input + end, (norm->stride - end) * sizeof(float));

@@ -103,6 +103,12 @@ INLINE void gather_strip(
       continue;
     }
     const size_t position = row + r;
+    if (product->kernel == 1 && product->stride == 1) {
+      __builtin_memcpy(
+          strip + r * STRIP_STRIDE, product->input + position * product->input_stride + first,
+          depth * sizeof(float));
+      continue;
+    }
     const size_t line = position / product->columns;
     gather_patch(
         product, line / product->rows, line % product->rows, position % product->columns, first,

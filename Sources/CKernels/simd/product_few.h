@@ -45,7 +45,7 @@ static void product_few(
         decode_row(weight, n + min_size(i, count - 1), k, length, (float *)weights[i]);
       }
       const float *inputs[FEW_ROWS];
-      for (size_t m = 0; m < rows; m++) inputs[m] = product->input + m * depth + k;
+      for (size_t m = 0; m < rows; m++) inputs[m] = product->input + m * product->input_stride + k;
       for (size_t m = 0; m < rows;) {
         if (rows - m >= 4) {
           accumulate_dots(4, inputs + m, weights, length, sums + m);

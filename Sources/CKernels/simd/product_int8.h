@@ -68,28 +68,28 @@ static void int8_pack(
 INLINE float quantize_row(const float *input, size_t depth, quantized *codes, size_t stride) {
   vint largest = splat_int(0);
   for (size_t i = 0; i < depth; i += VECTOR_FLOATS) {
-    const vint magnitude =
-        (vint)load_first(input + i, min_size(VECTOR_FLOATS, depth - i)) & 0x7fffffff;
-    const vint greater = magnitude > largest;
-    largest = (greater & magnitude) | (~greater & largest);
+    const vint bits = (vint)load_first(input + i, min_size(VECTOR_FLOATS, depth - i)) & 0x7fffffff;
+    const vint greater = bits > largest;
+    largest = (greater & bits) | (~greater & largest);
   }
   int32_t bits = 0;
   for (int i = 0; i < VECTOR_FLOATS; i++) bits = largest[i] > bits ? largest[i] : bits;
-  const float scale = float_of_bits((uint32_t)bits) / 127.0f;
-  if (scale == 0) {
+  const float magnitude = float_of_bits((uint32_t)bits);
+  const float inverse = 127.0f / magnitude;
+  if (inverse == __builtin_inff()) {
     for (size_t i = 0; i < stride; i++) codes[i] = INT8_OFFSET;
     return 0;
   }
   typedef quantized vquantized __attribute__((vector_size(VECTOR_FLOATS * sizeof(quantized))));
   for (size_t i = 0; i < stride; i += VECTOR_FLOATS) {
     const size_t valid = i < depth ? min_size(VECTOR_FLOATS, depth - i) : 0;
-    const vfloat x = clamp(load_first(input + i, valid) / scale, -127, 127);
+    const vfloat x = clamp(load_first(input + i, valid) * inverse, -127, 127);
     // Rounds half to even and leaves the code in the low bits.
     const vint code = (vint)(x + 12582912.0f) - 0x4b400000 + INT8_OFFSET;
     const vquantized narrow = __builtin_convertvector(code, vquantized);
     __builtin_memcpy(codes + i, &narrow, sizeof narrow);
   }
-  return scale;
+  return magnitude / 127.0f;
 }
 
 INLINE vint add_products(vint sums, vint codes, vint weights) {
@@ -181,7 +181,7 @@ static void product_int8(
       // Rows that fill up the last tile repeat the last row; they are not stored.
       const size_t source = m + min_size(r, rows - 1);
       scales[r] =
-          quantize_row(product->input + source * depth, depth, codes + r * stride, stride);
+          quantize_row(product->input + source * product->input_stride, depth, codes + r * stride, stride);
     }
     for (size_t n = column; n < column_end; n += columns) {
       const size_t n_end = min_size(n + columns, column_end);

@@ -1,0 +1,69 @@
+// Bound by memory: the compiler's code is as good as any.
+#include "sana_rearrange.h"
+
+void sana_pixel_shuffle(
+    const float *input, float *output, size_t width, size_t channels, size_t row, size_t row_end) {
+  for (size_t y = row; y < row_end; y++) {
+    for (size_t x = 0; x < width; x++) {
+      const float *source =
+          input + (y / 2 * (width / 2) + x / 2) * 4 * channels + y % 2 * 2 + x % 2;
+      float *pixel = output + (y * width + x) * channels;
+      for (size_t c = 0; c < channels; c++) pixel[c] = source[4 * c];
+    }
+  }
+}
+
+void sana_pixel_unshuffle(
+    const float *input, float *output, size_t width, size_t channels, size_t row, size_t row_end) {
+  const size_t input_channels = channels / 4;
+  for (size_t y = row; y < row_end; y++) {
+    for (size_t x = 0; x < width; x++) {
+      float *pixel = output + (y * width + x) * channels;
+      for (size_t offset = 0; offset < 4; offset++) {
+        const float *source =
+            input + ((2 * y + offset / 2) * 2 * width + 2 * x + offset % 2) * input_channels;
+        for (size_t c = 0; c < input_channels; c++) pixel[4 * c + offset] = source[c];
+      }
+    }
+  }
+}
+
+void sana_duplicate_channels(
+    const float *input, size_t input_channels, size_t factor, const float *residual,
+    float *output, size_t width, size_t channels, size_t row, size_t row_end) {
+  const size_t repeats = channels * factor * factor / input_channels;
+  for (size_t y = row; y < row_end; y++) {
+    for (size_t x = 0; x < width; x++) {
+      const float *source =
+          input + (y / factor * (width / factor) + x / factor) * input_channels;
+      const size_t offset = y % factor * factor + x % factor;
+      const size_t pixel = (y * width + x) * channels;
+      for (size_t c = 0; c < channels; c++) {
+        output[pixel + c] =
+            residual[pixel + c] + source[(c * factor * factor + offset) / repeats];
+      }
+    }
+  }
+}
+
+void sana_average_channels(
+    const float *input, size_t input_channels, size_t factor, const float *residual,
+    float *output, size_t width, size_t channels, size_t row, size_t row_end) {
+  const size_t square = factor * factor;
+  const size_t group = input_channels * square / channels;
+  for (size_t y = row; y < row_end; y++) {
+    for (size_t x = 0; x < width; x++) {
+      const size_t pixel = (y * width + x) * channels;
+      for (size_t c = 0; c < channels; c++) {
+        float sum = 0;
+        for (size_t member = c * group; member < (c + 1) * group; member++) {
+          const size_t offset = member % square;
+          const size_t line = y * factor + offset / factor;
+          const size_t column = x * factor + offset % factor;
+          sum += input[(line * width * factor + column) * input_channels + member / square];
+        }
+        output[pixel + c] = residual[pixel + c] + sum / (float)group;
+      }
+    }
+  }
+}

@@ -1,0 +1,48 @@
+internal import CKernels
+
+extension CPUExecutable {
+  func compute(_ operation: RMSNorm, _ output: Value) {
+    let size = shape(output)
+    let channels = operation.channels ?? 0..<size.channels
+    let norm = sana_rms_norm(
+      input: floats(operation.input), output: floats(output), stride: size.channels,
+      first: channels.lowerBound, channels: channels.count,
+      weight: operation.weight.map(vector), weight_offset: operation.weightOffset,
+      bias: operation.bias.map(vector), epsilon: operation.epsilon,
+      residual: operation.residual.map { UnsafePointer(floats($0)) })
+    withUnsafePointer(to: norm) { norm in
+      pool.forEachRange(size.rows, minimum: 16) {
+        kernels.rms_norm(norm, $0.lowerBound, $0.upperBound)
+      }
+    }
+  }
+
+  func compute(_ operation: ModulatedLayerNorm, _ output: Value) {
+    let size = shape(output)
+    let (shift, shiftStride) = modulation(operation.shift, channels: size.channels)
+    let (scale, scaleStride) = modulation(operation.scale, channels: size.channels)
+    let norm = sana_layer_norm(
+      input: floats(operation.input), output: floats(output), channels: size.channels,
+      positions: size.positions, shift: shift, shift_stride: shiftStride, scale: scale,
+      scale_stride: scaleStride, epsilon: operation.epsilon)
+    withUnsafePointer(to: norm) { norm in
+      pool.forEachRange(size.rows, minimum: 16) {
+        kernels.layer_norm(norm, $0.lowerBound, $0.upperBound)
+      }
+    }
+  }
+
+  func compute(_ operation: DepthwiseConvolution, _ output: Value) {
+    let input = shape(operation.input)
+    let layer = sana_depthwise(
+      input: floats(operation.input), output: floats(output), batch: input.batch,
+      height: input.height, width: input.width, channels: input.channels,
+      kernel: operation.kernel, weight: vector(operation.weight),
+      bias: operation.bias.map(vector), gated: operation.gatedLinearUnit)
+    withUnsafePointer(to: layer) { layer in
+      pool.forEachRange(input.batch * input.height, minimum: 1) {
+        kernels.depthwise(layer, $0.lowerBound, $0.upperBound)
+      }
+    }
+  }
+}

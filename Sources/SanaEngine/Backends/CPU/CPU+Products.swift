@@ -1,0 +1,176 @@
+internal import CKernels
+
+extension CPUExecutable {
+  func compute(_ operation: Linear, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
+    let layout = device.productScratch(columns: operation.weight.shape[1])
+    let area = Area(layout: layout, start: scratch)
+    let epilogue = epilogue(operation.epilogue, channels: shape(output).channels)
+    if let int8Matrix = int8Matrix(operation.weight) {
+      multiply(linear(operation.input, output, nil, epilogue), int8Matrix, area)
+    } else {
+      let product = linear(operation.input, output, matrix(operation.weight), epilogue)
+      if shape(output).rows <= kernels.few_rows {
+        multiplyFew(product, area)
+      } else {
+        multiply([product], area)
+      }
+    }
+  }
+
+  func compute(_ operation: GroupedLinear, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
+    let area = Area(layout: device.productScratch(columns: nil), start: scratch)
+    let weight = matrix(operation.weight)
+    let outputs = weight.rows / operation.groups
+    let products = (0..<operation.groups).map { group in
+      var product = linear(
+        operation.input, output, weight.rows(from: group * outputs, count: outputs),
+        sana_epilogue())
+      product.input += group * weight.columns
+      product.output += group * outputs
+      product.channels = weight.columns
+      return product
+    }
+    multiply(products, area)
+  }
+
+  func compute(_ operation: Convolution, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
+    let area = Area(layout: device.productScratch(columns: nil), start: scratch)
+    let size = shape(output)
+    var product = linear(
+      operation.input, output, matrix(operation.weight),
+      epilogue(operation.epilogue, channels: size.channels))
+    let input = shape(operation.input)
+    product.height = input.height
+    product.width = input.width
+    product.kernel = operation.kernel
+    product.stride = operation.stride
+    product.top = operation.padding
+    product.left = operation.padding
+    product.rows = size.height
+    product.columns = size.width
+    product.output_row_stride = size.width * size.channels
+    multiply([product], area)
+  }
+
+  func compute(
+    _ operation: UpsampleConvolution, _ output: Value, _ scratch: UnsafeMutableRawPointer
+  ) {
+    let area = Area(layout: device.productScratch(columns: nil), start: scratch)
+    let weight = matrix(operation.weight)
+    let size = shape(output)
+    let input = shape(operation.input)
+    let epilogue = epilogue(operation.epilogue, channels: size.channels)
+    let phases = (0..<4).map { phase in
+      let (y, x) = phase.quotientAndRemainder(dividingBy: 2)
+      var product = linear(
+        operation.input, output,
+        weight.rows(from: phase * operation.outputs, count: operation.outputs), epilogue)
+      product.height = input.height
+      product.width = input.width
+      product.kernel = 2
+      product.top = 1 - y
+      product.left = 1 - x
+      product.rows = input.height
+      product.columns = input.width
+      product.output_row_stride = 2 * size.width * size.channels
+      product.output_column_stride = 2 * size.channels
+      let offset = (y * size.width + x) * size.channels
+      product.output += offset
+      product.epilogue.residual = product.epilogue.residual.map { $0 + offset }
+      return product
+    }
+    multiply(phases, area)
+  }
+
+  // MARK: Descriptions
+
+  /// Scratch memory of a product.
+  private struct Area {
+    let layout: CPUScratch
+    let start: UnsafeMutableRawPointer
+
+    func worker(_ worker: Int) -> UnsafeMutableRawPointer { layout.worker(worker, at: start) }
+  }
+
+  /// - Parameter weight: nil where an int8 matrix takes its place.
+  private func linear(
+    _ input: Value, _ output: Value, _ weight: sana_matrix?, _ epilogue: sana_epilogue
+  ) -> sana_product {
+    let source = shape(input)
+    let size = shape(output)
+    let none = sana_matrix(
+      encoding: SANA_ENCODING_F32, values: UnsafeRawPointer(floats(input)), scales: nil, rows: 0,
+      columns: 0, group_size: 0)
+    return sana_product(
+      input: floats(input), batch: source.batch, height: 1, width: source.positions,
+      channels: source.channels, input_stride: source.channels, kernel: 1, stride: 1, top: 0,
+      left: 0, rows: 1, columns: source.positions, weight: weight ?? none, output: floats(output),
+      output_batch_stride: size.positions * size.channels, output_row_stride: 0,
+      output_column_stride: size.channels, epilogue: epilogue)
+  }
+
+  private func epilogue(_ epilogue: Epilogue, channels: Int) -> sana_epilogue {
+    let gate = epilogue.gate.map { modulation($0, channels: channels) }
+    return sana_epilogue(
+      bias: epilogue.bias.map(vector), activation: epilogue.activation.kernelActivation,
+      gate: gate?.0, gate_stride: gate?.stride ?? 0,
+      residual: epilogue.residual.map { UnsafePointer(floats($0)) })
+  }
+
+  // MARK: Running
+
+  /// Products of the same size.
+  private func multiply(_ products: [sana_product], _ area: Area) {
+    guard let first = products.first else { return }
+    let rows = first.batch * first.rows * first.columns
+    let tasks = ProductTasks.floatingPoint(
+      rows: rows, columns: first.weight.rows, threads: pool.size)
+    products.withUnsafeBufferPointer { products in
+      guard let start = products.baseAddress else { return }
+      pool.forEach(products.count * tasks.count) { index, worker in
+        let (product, task) = index.quotientAndRemainder(dividingBy: tasks.count)
+        let ranges = tasks[task]
+        kernels.product(
+          start + product, ranges.rows.lowerBound, ranges.rows.upperBound,
+          ranges.columns.lowerBound, ranges.columns.upperBound, area.worker(worker))
+      }
+    }
+  }
+
+  private func multiplyFew(_ product: sana_product, _ area: Area) {
+    withUnsafePointer(to: product) { product in
+      let columns = product.pointee.weight.rows
+      let length = max(16, (columns / (8 * pool.size) + 3) / 4 * 4)
+      pool.forEach((columns + length - 1) / length) { index, worker in
+        kernels.product_few(
+          product, index * length, min((index + 1) * length, columns), area.worker(worker))
+      }
+    }
+  }
+
+  private func multiply(_ product: sana_product, _ weight: sana_int8_matrix, _ area: Area) {
+    let rows = product.batch * product.rows * product.columns
+    let tasks = ProductTasks.int8(rows: rows, columns: weight.rows, threads: pool.size)
+    withUnsafePointer(to: product) { product in
+      withUnsafePointer(to: weight) { weight in
+        pool.forEach(tasks.count) { index, worker in
+          let ranges = tasks[index]
+          kernels.product_int8(
+            product, weight, ranges.rows.lowerBound, ranges.rows.upperBound,
+            ranges.columns.lowerBound, ranges.columns.upperBound, area.worker(worker))
+        }
+      }
+    }
+  }
+}
+
+extension Activation {
+  var kernelActivation: sana_activation {
+    switch self {
+    case .none: SANA_ACTIVATION_NONE
+    case .relu: SANA_ACTIVATION_RELU
+    case .silu: SANA_ACTIVATION_SILU
+    case .geluTanh: SANA_ACTIVATION_GELU_TANH
+    }
+  }
+}

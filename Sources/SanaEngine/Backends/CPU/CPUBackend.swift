@@ -1,0 +1,80 @@
+internal import CKernels
+public import WeightFormats
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// The processor. Weights stay in memory as they are stored and are decoded a block at a time into the caches; those that multiply
+/// int8 activations are brought into the order of the processor's instructions once.
+///
+/// Results do not depend on the number of threads.
+public final class CPUBackend: Backend {
+  public let name = "cpu"
+  let device: CPUDevice
+
+  /// Called after every node with the time it took, where set: for profiles.
+  public var timer: ((_ node: Node, _ duration: Duration) -> Void)? {
+    get { device.timer }
+    set { device.timer = newValue }
+  }
+
+  /// - Parameters:
+  ///   - threads: how many threads compute; as many as there are processors when nil.
+  ///   - cancellation: asked between the nodes of a run.
+  /// - Throws: `SanaError` `.invalidArgument` when `SANA_ISA` names no instruction set of this processor, `.memoryLimit` when there
+  ///   is no memory for the threads.
+  public convenience init(
+    threads: Int? = nil, precision: ComputePrecision = .auto,
+    cancellation: CancellationToken? = nil
+  ) throws {
+    try self.init(
+      threads: threads, precision: precision, cancellation: cancellation,
+      instructionSet: .chosen())
+  }
+
+  /// - Parameter instructionSet: one that the processor supports.
+  package init(
+    threads: Int? = nil, precision: ComputePrecision = .auto,
+    cancellation: CancellationToken? = nil, instructionSet: InstructionSet
+  ) throws {
+    device = CPUDevice(
+      pool: try ThreadPool(threads: threads ?? Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
+      kernels: instructionSet.kernels, precision: precision, cancellation: cancellation)
+  }
+
+  public func plan(_ graph: Graph) -> MemoryPlan { device.plan(graph) }
+
+  public func residentBytes(of weight: TensorDescription) -> Int {
+    device.storage(of: weight).residentBytes
+  }
+
+  public func load(_ source: any WeightSource) -> any ResidentModel {
+    CPUModel(source: source, device: device)
+  }
+}
+
+/// What models and executables of a back end share.
+final class CPUDevice {
+  let pool: ThreadPool
+  let kernels: sana_kernels
+  let precision: ComputePrecision
+  let cancellation: CancellationToken?
+  var timer: ((_ node: Node, _ duration: Duration) -> Void)?
+
+  init(
+    pool: ThreadPool, kernels: sana_kernels, precision: ComputePrecision,
+    cancellation: CancellationToken?
+  ) {
+    self.pool = pool
+    self.kernels = kernels
+    self.precision = precision
+    self.cancellation = cancellation
+  }
+
+  func plan(_ graph: Graph) -> MemoryPlan {
+    MemoryPlan(graph) { self.scratch(for: $0, in: graph).byteCount }
+  }
+}

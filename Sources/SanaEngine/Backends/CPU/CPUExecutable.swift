@@ -1,0 +1,137 @@
+internal import CKernels
+
+/// A graph, its weights and its arena. The operations are in the extensions, one file a family.
+final class CPUExecutable: Executable {
+  let graph: Graph
+  let plan: MemoryPlan
+  let device: CPUDevice
+  private let weights: [CPUWeightKey: CPUWeight]
+  private let arena: AlignedMemory
+
+  var kernels: sana_kernels { device.kernels }
+  var pool: ThreadPool { device.pool }
+
+  /// - Throws: `SanaError` `.memoryLimit` when the system refuses the arena.
+  init(graph: Graph, weights: [CPUWeightKey: CPUWeight], device: CPUDevice) throws {
+    self.graph = graph
+    self.weights = weights
+    self.device = device
+    plan = device.plan(graph)
+    arena = try AlignedMemory(
+      byteCount: plan.arenaBytes, purpose: "the activations of \(graph.name)")
+  }
+
+  func write(_ tensor: HostTensor, to input: Value) {
+    precondition(tensor.shape == graph[input].shape, "\(tensor.shape) for \(graph[input].shape)")
+    let target = arena.start + plan[input]
+    switch tensor.storage {
+    case .floats(let values):
+      precondition(graph[input].precision == .f32)
+      values.withUnsafeBytes {
+        UnsafeMutableRawBufferPointer(start: target, count: $0.count).copyMemory(from: $0)
+      }
+    case .integers(let values):
+      precondition(graph[input].precision == .i32)
+      values.withUnsafeBytes {
+        UnsafeMutableRawBufferPointer(start: target, count: $0.count).copyMemory(from: $0)
+      }
+    }
+  }
+
+  func run(observer: ((_ name: String, _ tensor: HostTensor) throws -> Void)?) throws {
+    for (position, node) in graph.nodes.enumerated() {
+      try device.cancellation?.check()
+      if let timer = device.timer {
+        timer(node, ContinuousClock().measure { execute(node, at: position) })
+      } else {
+        execute(node, at: position)
+      }
+      guard let observer else { continue }
+      for name in graph[node.output].names { try observer(name, read(node.output)) }
+    }
+  }
+
+  func read(_ output: Value) -> HostTensor {
+    let shape = graph[output].shape
+    return switch graph[output].precision {
+    case .i32: HostTensor(shape, integers: integers(output))
+    default:
+      HostTensor(
+        shape, Array(UnsafeBufferPointer(start: floats(output), count: shape.elementCount)))
+    }
+  }
+
+  // MARK: What operations read and write
+
+  func shape(_ value: Value) -> Shape { graph[value].shape }
+
+  func floats(_ value: Value) -> UnsafeMutablePointer<Float> {
+    precondition(graph[value].precision == .f32, "the CPU holds activations in f32")
+    return (arena.start + plan[value]).assumingMemoryBound(to: Float.self)
+  }
+
+  func integers(_ value: Value) -> [Int32] {
+    precondition(graph[value].precision == .i32)
+    let start = (arena.start + plan[value]).assumingMemoryBound(to: Int32.self)
+    return Array(UnsafeBufferPointer(start: start, count: shape(value).elementCount))
+  }
+
+  /// Where the scratch area of a node begins.
+  func scratch(at position: Int) -> UnsafeMutableRawPointer {
+    arena.start + plan.scratchOffsets[position]
+  }
+
+  /// A matrix in its stored encoding.
+  func matrix(_ parameter: Parameter) -> sana_matrix {
+    guard let matrix = weights[CPUWeightKey(name: parameter.name, isPacked: false)]?.matrix else {
+      preconditionFailure("\(parameter.name) is no matrix, or not made resident by prepare")
+    }
+    return matrix
+  }
+
+  /// The packed codes of a linear layer's weight, unless it multiplies in floating point.
+  func int8Matrix(_ parameter: Parameter) -> sana_int8_matrix? {
+    weights[CPUWeightKey(name: parameter.name, isPacked: true)]?.int8Matrix
+  }
+
+  /// A bias, a norm's weight or a depthwise kernel.
+  func vector(_ parameter: Parameter) -> UnsafePointer<Float> {
+    guard let floats = weights[CPUWeightKey(name: parameter.name, isPacked: false)]?.floats else {
+      preconditionFailure("\(parameter.name) is no vector, or not made resident by prepare")
+    }
+    return floats
+  }
+
+  /// The vector of the first batch element, and the distance to the next one's.
+  func modulation(_ row: ModulationRow, channels: Int) -> (UnsafePointer<Float>, stride: Int) {
+    (UnsafePointer(floats(row.value) + row.index * channels), shape(row.value).channels)
+  }
+
+  private func execute(_ node: Node, at position: Int) {
+    let output = node.output
+    switch node.operation {
+    case .linear(let operation): compute(operation, output, scratch(at: position))
+    case .groupedLinear(let operation): compute(operation, output, scratch(at: position))
+    case .convolution(let operation): compute(operation, output, scratch(at: position))
+    case .upsampleConvolution(let operation): compute(operation, output, scratch(at: position))
+    case .depthwiseConvolution(let operation): compute(operation, output)
+    case .rmsNorm(let operation): compute(operation, output)
+    case .modulatedLayerNorm(let operation): compute(operation, output)
+    case .reluAttention(let operation): compute(operation, output, scratch(at: position))
+    case .crossAttention(let operation): compute(operation, output, scratch(at: position))
+    case .causalAttention(let operation): compute(operation, output, scratch(at: position))
+    case .embeddingLookup(let operation): compute(operation, output)
+    case .sinusoidalEmbedding(let operation): compute(operation, output)
+    case .addTable(let operation): compute(operation, output)
+    case .add(let operation): compute(operation, output)
+    case .gatedResidual(let operation): compute(operation, output)
+    case .activate(let operation): compute(operation, output)
+    case .gatedLinearUnit(let operation): compute(operation, output)
+    case .concatenateChannels(let operation): compute(operation, output)
+    case .pixelShuffle(let operation): compute(operation, output)
+    case .pixelUnshuffle(let operation): compute(operation, output)
+    case .duplicateChannels(let operation): compute(operation, output)
+    case .averageChannels(let operation): compute(operation, output)
+    }
+  }
+}

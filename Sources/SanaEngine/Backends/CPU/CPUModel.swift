@@ -1,0 +1,66 @@
+internal import WeightFormats
+
+/// One component's weights on the CPU.
+final class CPUModel: ResidentModel {
+  private let source: any WeightSource
+  private let device: CPUDevice
+  private var weights: [CPUWeightKey: CPUWeight] = [:]
+
+  init(source: any WeightSource, device: CPUDevice) {
+    self.source = source
+    self.device = device
+  }
+
+  var residentBytes: Int { weights.values.reduce(0) { $0 + $1.residentBytes } }
+
+  func prepare(_ graph: Graph) throws -> any Executable {
+    var used: [CPUWeightKey: CPUWeight] = [:]
+    for node in graph.nodes {
+      for parameter in node.operation.payload.parameters {
+        try device.cancellation?.check()
+        let (key, weight) = try resident(parameter, in: node.operation)
+        used[key] = weight
+      }
+    }
+    return try CPUExecutable(graph: graph, weights: used, device: device)
+  }
+
+  private func resident(
+    _ parameter: Parameter, in operation: Operation
+  ) throws -> (CPUWeightKey, CPUWeight) {
+    guard let description = source.description(of: parameter.name) else {
+      throw SanaError(
+        .tensorMismatch, "the model has no tensor '\(parameter.name)'",
+        remedy: "convert the checkpoint again", location: parameter.name)
+    }
+    guard description.shape == parameter.shape else {
+      throw SanaError(
+        .tensorMismatch,
+        "tensor '\(parameter.name)' has shape \(description.shape), the configuration asks for \(parameter.shape)",
+        remedy: "convert the checkpoint again, with the configuration that belongs to it",
+        location: parameter.name)
+    }
+    // Only a linear layer multiplies packed codes; whatever else a file says int8 activations are for reads them as stored.
+    let storage = device.storage(of: description)
+    var isPacked = false
+    if case .packed = storage, case .linear = operation { isPacked = true }
+    let key = CPUWeightKey(name: parameter.name, isPacked: isPacked)
+    if let weight = weights[key] { return (key, weight) }
+
+    let tensor = try source.load(parameter.name)
+    guard tensor.description == description else {
+      throw SanaError(
+        .corruptFile, "tensor '\(parameter.name)' is not what the file's directory says",
+        remedy: "make the model file again", location: parameter.name)
+    }
+    let weight = try CPUWeight(tensor, isPacked: isPacked, on: device)
+    weights[key] = weight
+    return (key, weight)
+  }
+}
+
+/// A weight in one of the forms in which it can be resident.
+struct CPUWeightKey: Hashable {
+  let name: String
+  let isPacked: Bool
+}

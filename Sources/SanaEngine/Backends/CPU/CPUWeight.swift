@@ -1,0 +1,188 @@
+internal import CKernels
+internal import WeightFormats
+
+/// How a weight is held in memory.
+enum CPUStorage {
+  /// As it was loaded: matrices and convolution kernels.
+  case stored(bytes: Int)
+  /// As f32: biases, norms and depthwise kernels, which are small.
+  case widened(count: Int)
+  /// As int8 codes in the order of the int8 product.
+  case packed(codeBytes: Int, rows: Int)
+
+  var residentBytes: Int {
+    switch self {
+    case .stored(let bytes): bytes
+    case .widened(let count): count * MemoryLayout<Float>.size
+    case .packed(let codeBytes, let rows):
+      codeBytes + rows * (MemoryLayout<Float>.size + MemoryLayout<Int32>.size)
+    }
+  }
+}
+
+extension CPUDevice {
+  /// The longest sum of products of an unsigned and a signed byte that cannot leave the range of an int32.
+  private static let int8Columns = Int(Int32.max) / (255 * 127)
+
+  func storage(of description: TensorDescription) -> CPUStorage {
+    switch description.shape.count {
+    case 2
+    where precision == .auto && description.encoding == .int8PerChannel
+      && description.activations == .int8PerToken && description.columns <= Self.int8Columns:
+      .packed(
+        codeBytes: kernels.int8_packed_bytes(description.rows, description.columns),
+        rows: kernels.int8_packed_rows(description.rows))
+    case 2, 4:
+      .stored(bytes: description.storedBytes)
+    default:
+      .widened(count: description.elementCount)
+    }
+  }
+}
+
+extension TensorDescription {
+  fileprivate var storedBytes: Int { valueByteCount + scaleCount * MemoryLayout<Float>.size }
+}
+
+/// A weight on the CPU.
+final class CPUWeight {
+  private enum Contents {
+    case stored(StoredTensor, sana_matrix)
+    case widened(AlignedMemory)
+    case packed(AlignedMemory, sana_int8_matrix)
+  }
+
+  private let contents: Contents
+  let residentBytes: Int
+
+  /// - Parameter isPacked: whether a linear layer uses it; otherwise a weight for int8 activations stays as it is stored.
+  init(_ tensor: StoredTensor, isPacked: Bool, on device: CPUDevice) throws {
+    let description = tensor.description
+    var storage = device.storage(of: description)
+    if case .packed = storage, !isPacked {
+      storage = .stored(bytes: description.storedBytes)
+    }
+    let matrix = try sana_matrix(tensor)
+    residentBytes = storage.residentBytes
+    switch storage {
+    case .stored:
+      contents = .stored(tensor, matrix)
+    case .widened(let count):
+      contents = .widened(try Self.widen(matrix, count: count, tensor, on: device))
+    case .packed(let codeBytes, let rows):
+      contents = try Self.pack(matrix, codeBytes: codeBytes, rows: rows, tensor, on: device)
+    }
+  }
+
+  private static func widen(
+    _ matrix: sana_matrix, count: Int, _ tensor: StoredTensor, on device: CPUDevice
+  ) throws -> AlignedMemory {
+    let memory = try AlignedMemory(
+      byteCount: count * MemoryLayout<Float>.size, purpose: tensor.description.name)
+    let floats = memory.start.bindMemory(to: Float.self, capacity: count)
+    withUnsafePointer(to: matrix) { matrix in
+      for row in 0..<matrix.pointee.rows {
+        let columns = matrix.pointee.columns
+        device.kernels.decode_row(matrix, row, 0, columns, floats + row * columns)
+      }
+    }
+    return memory
+  }
+
+  private static func pack(
+    _ matrix: sana_matrix, codeBytes: Int, rows: Int, _ tensor: StoredTensor, on device: CPUDevice
+  ) throws -> Contents {
+    let memory = try AlignedMemory(
+      byteCount: codeBytes + rows * (MemoryLayout<Float>.size + MemoryLayout<Int32>.size),
+      purpose: tensor.description.name)
+    // Codes first: their size is a multiple of a panel, so what follows is aligned.
+    let codes = memory.start.bindMemory(to: Int8.self, capacity: codeBytes)
+    let scales = (memory.start + codeBytes).bindMemory(to: Float.self, capacity: rows)
+    let offsets = (memory.start + codeBytes + rows * MemoryLayout<Float>.size)
+      .bindMemory(to: Int32.self, capacity: rows)
+    if let source = matrix.scales {
+      UnsafeMutableRawPointer(scales).copyMemory(
+        from: source, byteCount: matrix.rows * MemoryLayout<Float>.size)
+    }
+    let source = matrix.values.assumingMemoryBound(to: Int8.self)
+    let panel = 32
+    device.pool.forEach((matrix.rows + panel - 1) / panel) { index, _ in
+      device.kernels.int8_pack(
+        source, matrix.rows, matrix.columns, index * panel,
+        min((index + 1) * panel, matrix.rows), codes, offsets)
+    }
+    return .packed(
+      memory,
+      sana_int8_matrix(
+        codes: codes, scales: scales, offsets: offsets, rows: matrix.rows, columns: matrix.columns))
+  }
+
+  /// The weight of a floating-point product or a lookup.
+  var matrix: sana_matrix? {
+    if case .stored(_, let matrix) = contents { matrix } else { nil }
+  }
+
+  /// The weight of an int8 product.
+  var int8Matrix: sana_int8_matrix? {
+    if case .packed(_, let matrix) = contents { matrix } else { nil }
+  }
+
+  /// The numbers of a vector or a depthwise kernel.
+  var floats: UnsafePointer<Float>? {
+    guard case .widened(let memory) = contents else { return nil }
+    return UnsafePointer(memory.start.assumingMemoryBound(to: Float.self))
+  }
+}
+
+extension sana_matrix {
+  /// - Throws: `SanaError` `.corruptFile` when bytes are missing, `.unsupported` for numbers that are no weight.
+  fileprivate init(_ tensor: StoredTensor) throws {
+    let description = tensor.description
+    guard let values = tensor.values.bytes.baseAddress,
+      tensor.values.bytes.count == description.valueByteCount,
+      (tensor.scales?.bytes.count ?? 0) == description.scaleCount * MemoryLayout<Float>.size
+    else {
+      throw SanaError(
+        .corruptFile, "tensor '\(description.name)' has another length than its shape says",
+        remedy: "make the model file again", location: description.name)
+    }
+    var groupSize = 0
+    let encoding: sana_encoding
+    switch description.encoding {
+    case .f32: encoding = SANA_ENCODING_F32
+    case .f16: encoding = SANA_ENCODING_F16
+    case .bf16: encoding = SANA_ENCODING_BF16
+    case .int8PerChannel: encoding = SANA_ENCODING_INT8_CHANNEL
+    case .int8Grouped(let size):
+      encoding = SANA_ENCODING_INT8_GROUPED
+      groupSize = size
+    case .int4Grouped(let size):
+      encoding = SANA_ENCODING_INT4_GROUPED
+      groupSize = size
+    case .plain:
+      throw SanaError(
+        .unsupported, "tensor '\(description.name)' is stored as plain numbers, not as a weight",
+        remedy: "convert the checkpoint again", location: description.name)
+    }
+    self.init(
+      encoding: encoding, values: values, scales: tensor.scales?.bytes.baseAddress,
+      rows: description.rows, columns: description.columns, group_size: groupSize)
+  }
+
+  /// The matrix of `count` rows from `first` on.
+  func rows(from first: Int, count: Int) -> sana_matrix {
+    var part = self
+    part.rows = count
+    let rowBytes =
+      switch encoding {
+      case SANA_ENCODING_F32: 4 * columns
+      case SANA_ENCODING_F16, SANA_ENCODING_BF16: 2 * columns
+      case SANA_ENCODING_INT4_GROUPED: (columns + 1) / 2
+      default: columns
+      }
+    part.values = values + first * rowBytes
+    let scalesPerRow = group_size > 0 ? (columns + group_size - 1) / group_size : 1
+    part.scales = scales.map { $0 + first * scalesPerRow * MemoryLayout<Float>.size }
+    return part
+  }
+}

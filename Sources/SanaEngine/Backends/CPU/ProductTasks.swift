@@ -1,0 +1,59 @@
+/// How the positions and output channels of a product are cut into tasks.
+///
+/// The cut has no influence on results. A floating-point task decodes the weights of its channels, which pays when it has many
+/// positions; an int8 task quantizes its positions, which pays when it has many channels.
+struct ProductTasks {
+  let rows: Int
+  let columns: Int
+  let rowLength: Int
+  let columnLength: Int
+
+  /// A multiple of the kernels' tile heights and of their panel widths.
+  private static let tileRows = 12
+  private static let panelColumns = 32
+
+  var count: Int { rowCount * columnCount }
+  private var rowCount: Int { (rows + rowLength - 1) / rowLength }
+  private var columnCount: Int { (columns + columnLength - 1) / columnLength }
+
+  /// The ranges of a task.
+  subscript(index: Int) -> (rows: Range<Int>, columns: Range<Int>) {
+    let (row, column) = index.quotientAndRemainder(dividingBy: columnCount)
+    return (
+      row * rowLength..<min((row + 1) * rowLength, rows),
+      column * columnLength..<min((column + 1) * columnLength, columns)
+    )
+  }
+
+  static func floatingPoint(rows: Int, columns: Int, threads: Int) -> ProductTasks {
+    let wanted = threads > 1 ? 8 * threads : 1
+    let widest = 256
+    var columnLength = min(widest, columns)
+    let columnCount = (columns + widest - 1) / widest
+    let rowCount = max(1, min((wanted + columnCount - 1) / columnCount, rows / 384))
+    if threads > 1, rowCount * columnCount < 4 * threads {
+      let narrow = columns * rowCount / (4 * threads)
+      columnLength = min(columnLength, max(2 * panelColumns, narrow))
+    }
+    return ProductTasks(rows: rows, columns: columns, rowCount, columnLength)
+  }
+
+  static func int8(rows: Int, columns: Int, threads: Int) -> ProductTasks {
+    let rounds = max(1, (rows + 192 * threads - 1) / (192 * threads))
+    let rowCount = max(1, min(rounds * threads, rows / 96))
+    var columnLength = columns
+    if rowCount < 2 * threads, threads > 1 {
+      columnLength = max(2 * panelColumns, columns * rowCount / (4 * threads))
+    }
+    return ProductTasks(rows: rows, columns: columns, rowCount, columnLength)
+  }
+
+  private init(rows: Int, columns: Int, _ rowCount: Int, _ columnLength: Int) {
+    self.rows = rows
+    self.columns = columns
+    let rowLength = (rows + rowCount - 1) / rowCount
+    self.rowLength = max(1, (rowLength + Self.tileRows - 1) / Self.tileRows) * Self.tileRows
+    self.columnLength =
+      max(1, (columnLength + Self.panelColumns - 1) / Self.panelColumns) * Self.panelColumns
+  }
+}

@@ -1,0 +1,72 @@
+import CKernels
+import SanaEngine
+import WeightFormats
+
+/// A weight for every parameter of a graph, random, in one encoding.
+struct RandomWeights: WeightSource {
+  private let tensors: [String: StoredTensor]
+
+  init(
+    for graph: Graph, encoding: TensorEncoding, activations: ActivationEncoding = .floatingPoint,
+    seed: UInt64 = 7
+  ) {
+    var random = RandomNumbers(seed: seed)
+    var tensors: [String: StoredTensor] = [:]
+    for parameter in graph.parameters {
+      // Vectors and depthwise kernels stay in floating point, as every recipe leaves them.
+      let isMatrix = [2, 4].contains(parameter.shape.count)
+      let description = TensorDescription(
+        name: parameter.name, shape: parameter.shape, encoding: isMatrix ? encoding : .bf16,
+        activations: isMatrix ? activations : .floatingPoint)
+      tensors[parameter.name] = Self.tensor(description, &random)
+    }
+    self.tensors = tensors
+  }
+
+  func description(of name: String) -> TensorDescription? { tensors[name]?.description }
+
+  func load(_ name: String) throws -> StoredTensor {
+    guard let tensor = tensors[name] else {
+      throw SanaError(.tensorMismatch, "no tensor '\(name)'", remedy: "add it")
+    }
+    return tensor
+  }
+
+  private static func tensor(
+    _ description: TensorDescription, _ random: inout RandomNumbers
+  ) -> StoredTensor {
+    let scale = 1 / Float(max(description.columns, 1)).squareRoot()
+    var bytes: [UInt8]
+    var scales: TensorBytes?
+    switch description.encoding {
+    case .f32:
+      bytes = random.floats(description.elementCount, scale: scale).withUnsafeBytes(Array.init)
+    case .f16, .bf16:
+      let floats = random.floats(description.elementCount, scale: scale)
+      var halves = [UInt16](repeating: 0, count: floats.count)
+      if description.encoding == .f16 {
+        sana_f32_to_f16(floats, &halves, floats.count)
+      } else {
+        sana_f32_to_bf16(floats, &halves, floats.count)
+      }
+      bytes = halves.withUnsafeBytes(Array.init)
+    default:
+      bytes = (0..<description.valueByteCount).map { _ in UInt8.random(in: 0...255, using: &random)
+      }
+      if case .int4Grouped = description.encoding {
+        bytes = bytes.map { max($0 & 0xf, 1) | max($0 >> 4, 1) << 4 }
+      } else {
+        bytes = bytes.map { $0 == 0x80 ? 0 : $0 }
+      }
+      let values = (0..<description.scaleCount).map { _ in
+        Float.random(in: 0.5...1, using: &random) * scale / 64
+      }
+      scales = values.withUnsafeBytes { source in
+        TensorBytes(byteCount: source.count) { $0.copyMemory(from: source) }
+      }
+    }
+    return StoredTensor(
+      description: description,
+      values: TensorBytes(byteCount: bytes.count) { $0.copyBytes(from: bytes) }, scales: scales)
+  }
+}
