@@ -81,27 +81,34 @@ public struct LinearDiffusionTransformer: Sendable {
     steps: Int, fusion: GraphBuilder.Fusion = .full
   ) -> TimestepGraph {
     var builder = GraphBuilder(name: "transformer timesteps \(steps)", fusion: fusion)
+    let shape = Shape.tokens(batch: steps, count: 1, channels: 1)
+    let timesteps = builder.input("timestep", shape)
+    let guidance = configuration.embedsGuidance ? builder.input("guidance", shape) : nil
+    let (modulation, embedded) = timestepModulation(timesteps, guidance: guidance, &builder)
+    return TimestepGraph(
+      graph: builder.finish(outputs: [modulation, embedded]), timesteps: timesteps,
+      guidance: guidance, modulation: modulation, embeddedTimestep: embedded)
+  }
+
+  /// `AdaLayerNormSingle`; with guidance, `SanaCombinedTimestepGuidanceEmbeddings`.
+  package func timestepModulation(
+    _ timesteps: Value, guidance: Value?, _ builder: inout GraphBuilder
+  ) -> (modulation: Value, embeddedTimestep: Value) {
     let path = ModulePath.root["time_embed"]
-    let timesteps = builder.input("timestep", .tokens(batch: steps, count: 1, channels: 1))
     var embedded = TimestepEmbedding(
       path: path["timestep_embedder"], width: width, name: "timestep_embedder"
     ).apply(timesteps, &builder)
-    var guidance: Value?
-    if configuration.embedsGuidance {
-      let scales = builder.input("guidance", .tokens(batch: steps, count: 1, channels: 1))
+    if let guidance {
       let embeddedGuidance = TimestepEmbedding(
         path: path["guidance_embedder"], width: width, name: "guidance_embedder"
-      ).apply(scales, &builder)
+      ).apply(guidance, &builder)
       embedded = builder.add(embedded, embeddedGuidance)
-      guidance = scales
     }
     builder.name(embedded, "time_embed.1")
     let modulation = builder.linear(
       builder.activate(embedded, .silu), weight: path["linear"].weight(6 * width, width),
       bias: path["linear"].bias(6 * width), name: "time_embed.0")
-    return TimestepGraph(
-      graph: builder.finish(outputs: [modulation, embedded]), timesteps: timesteps,
-      guidance: guidance, modulation: modulation, embeddedTimestep: embedded)
+    return (modulation, embedded)
   }
 
   // MARK: What depends on the latents
