@@ -79,7 +79,8 @@ let package = Package(
       name: "WeightFormatsTests", dependencies: ["WeightFormats", "CKernels", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "QuantizationTests", dependencies: ["Quantization", "WeightFormats", "TestSupport"],
+      name: "QuantizationTests",
+      dependencies: ["Quantization", "WeightFormats", "CKernels", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "KernelTests", dependencies: ["CKernels", "SanaEngine", "TestSupport"],

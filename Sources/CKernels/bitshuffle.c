@@ -346,9 +346,9 @@ void sana_bitunshuffle_with(sana_isa isa, const void *source, void *destination,
 }
 
 void sana_bitshuffle(const void *source, void *destination, size_t count, size_t element_bytes) {
-  sana_bitshuffle_with(sana_cpu_best_isa(), source, destination, count, element_bytes);
+  sana_bitshuffle_with(sana_cpu_isa(), source, destination, count, element_bytes);
 }
 
 void sana_bitunshuffle(const void *source, void *destination, size_t count, size_t element_bytes) {
-  sana_bitunshuffle_with(sana_cpu_best_isa(), source, destination, count, element_bytes);
+  sana_bitunshuffle_with(sana_cpu_isa(), source, destination, count, element_bytes);
 }

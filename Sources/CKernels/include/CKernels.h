@@ -10,3 +10,4 @@
 #include "sana_pool.h"
 #include "sana_product.h"
 #include "sana_rearrange.h"
+#include "sana_quantize.h"

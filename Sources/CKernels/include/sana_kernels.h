@@ -7,6 +7,7 @@
 #include "sana_matrix.h"
 #include "sana_pointwise.h"
 #include "sana_product.h"
+#include "sana_quantize.h"
 
 /// The kernels compiled for one instruction set. Every set has the same kernels with the same meaning; results differ in
 /// rounding only.
@@ -92,6 +93,15 @@ typedef struct {
   void (*_Nonnull gate)(
       const float *_Nonnull gate, sana_activation, const float *_Nonnull input,
       float *_Nonnull output, size_t count);
+
+  // Quantization of stored weights; see sana_quantize.h.
+  size_t (*_Nonnull quantize_rows)(
+      const float *_Nonnull, size_t, size_t, size_t, int, int8_t *_Nonnull, float *_Nonnull);
+  void (*_Nonnull dequantize_rows)(
+      const int8_t *_Nonnull, const float *_Nonnull, size_t, size_t, size_t, float *_Nonnull);
+  float (*_Nonnull largest_magnitude)(const float *_Nonnull, size_t);
+  sana_distortion (*_Nonnull measure_distortion)(
+      const float *_Nonnull, const float *_Nonnull, size_t);
 } sana_kernels;
 
 /// The kernels for an instruction set, which the processor must support (`sana_cpu_supports`).

@@ -41,6 +41,7 @@
 
 #include "depthwise.h"
 #include "elementwise.h"
+#include "quantize.h"
 
 #if SANA_AVX2 || SANA_AVX512 || SANA_NEON_DOTPROD
 #pragma clang attribute pop
@@ -75,4 +76,8 @@ const sana_kernels SANA_TABLE = {
     .add = add_all,
     .multiply_add = multiply_add_all,
     .gate = gate_all,
+    .quantize_rows = quantize_rows,
+    .dequantize_rows = dequantize_rows,
+    .largest_magnitude = largest_magnitude,
+    .measure_distortion = measure_distortion,
 };

@@ -113,18 +113,3 @@ enum ChunkCoding {
       block.baseAddress, raw.baseAddress, Int32(block.count), Int32(raw.count)) == raw.count
   }
 }
-
-/// Memory that one worker uses again and again.
-final class ScratchBuffer {
-  private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-
-  func bytes(count: Int) -> UnsafeMutableRawBufferPointer {
-    if memory.count < count {
-      memory.deallocate()
-      memory = .allocate(byteCount: count, alignment: 64)
-    }
-    return UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
-  }
-
-  deinit { memory.deallocate() }
-}

@@ -7,14 +7,17 @@ public enum ContainerLimits {
   public static let rank = 8
   /// Product of all axes that are not 0.
   public static let elements = 1 << 40
-  /// Numbers of columns that one scale may cover: multiples of 8.
-  public static let groupSizes = 8...4096
   public static let chunkByteCount = 16 << 20
   /// No LZ4 block grows by more.
   public static let expansion = 255
   public static let metadataDepth = 32
   /// Values in all metadata trees of one file together.
   public static let metadataValues = 1 << 20
+
+  /// Whether a scale may cover this many columns: multiples of 8 from 8 to 4096.
+  public static func isGroupSize(_ columns: Int) -> Bool {
+    (8...4096).contains(columns) && columns % 8 == 0
+  }
 }
 
 extension TensorDescription {
@@ -34,7 +37,7 @@ extension TensorDescription {
     }
     switch encoding {
     case .int8Grouped(let size), .int4Grouped(let size):
-      if !ContainerLimits.groupSizes.contains(size) || size % 8 != 0 {
+      if !ContainerLimits.isGroupSize(size) {
         return "has groups of \(size) columns; they must be a multiple of 8 between 8 and 4096"
       }
     case .f32, .f16, .bf16, .int8PerChannel, .plain: break

@@ -114,6 +114,9 @@ final class ContainerOutput: Sendable {
     try file.commit()
   }
 
+  /// Removes what was written, unless it is finished. No job may be in flight.
+  func discard() { file.discard() }
+
   /// Refuses to write what a reader would refuse.
   private func check(_ directory: [UInt8], footer: ContainerFooter) throws {
     do {

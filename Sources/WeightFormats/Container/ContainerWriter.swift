@@ -30,7 +30,11 @@ public final class ContainerWriter: Sendable {
     pipeline = OrderedPipeline(depth: depth ?? 2 * Parallel.coreCount)
   }
 
-  deinit { pipeline.cancel() }
+  deinit {
+    pipeline.cancel()
+    // The last job may hold the output a moment longer, so its own end would come too late for a process that exits.
+    output.discard()
+  }
 
   /// Begins a network; the tensors that follow are its own.
   /// - Parameter metadata: an object that holds the configuration.

@@ -3,12 +3,12 @@ internal import Foundation
 internal import Synchronization
 
 /// Loops over all cores.
-enum Parallel {
-  static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
+package enum Parallel {
+  package static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
 
   /// Calls `body` once for every index below `count`, in any order. Each worker has a scratch buffer of its own.
   /// - Throws: the failure with the least index among those met; after a failure no further index is begun.
-  static func forEach(
+  package static func forEach(
     _ count: Int, workers: Int = coreCount,
     _ body: @Sendable (_ index: Int, _ scratch: ScratchBuffer) throws -> Void
   ) throws {

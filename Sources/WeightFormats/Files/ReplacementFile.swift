@@ -8,11 +8,12 @@
 ///
 /// Destroying the value without `commit()` removes the temporary file.
 package final class ReplacementFile: @unchecked Sendable {
-  // Sendable: `write(_:at:)` is pwrite on one descriptor, which the system allows from any thread; `commit` is called once.
+  // Sendable: `write(_:at:)` is pwrite on one descriptor, which the system allows from any thread; `commit` and `discard` are
+  // called when no write is under way.
   package let path: String
   private let temporaryPath: String
   private let descriptor: Int32
-  private var isCommitted = false
+  private var isFinished = false
 
   /// - Throws: `.fileAccess` when the folder does not exist or cannot be written to, or when something that is no file has
   ///   the name.
@@ -31,8 +32,15 @@ package final class ReplacementFile: @unchecked Sendable {
   }
 
   deinit {
+    discard()
     close(descriptor)
-    if !isCommitted { unlink(temporaryPath) }
+  }
+
+  /// Removes the temporary file at once, unless it has got its name.
+  package func discard() {
+    guard !isFinished else { return }
+    isFinished = true
+    unlink(temporaryPath)
   }
 
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SanaError) {
@@ -56,7 +64,7 @@ package final class ReplacementFile: @unchecked Sendable {
     guard rename(temporaryPath, path) == 0 else {
       throw .fileAccess(path, cannotBe: "written", errno: errno)
     }
-    isCommitted = true
+    isFinished = true
     try syncFolder()
   }
 

@@ -1,0 +1,111 @@
+internal import CKernels
+internal import WeightFormats
+
+/// Rows of a tensor between their stored form and f32.
+enum RowCoding {
+  /// Widens or dequantizes rows.
+  /// - Parameters:
+  ///   - values: the rows' codes or numbers, aligned for their type.
+  ///   - scales: the rows' scales, empty where the encoding has none.
+  ///   - output: `rows * columns` numbers.
+  ///   - scratch: for unpacked int4 codes.
+  static func decode(
+    _ values: UnsafeRawBufferPointer, scales: UnsafeBufferPointer<Float>, rows: Int, columns: Int,
+    encoding: TensorEncoding, into output: UnsafeMutableBufferPointer<Float>,
+    scratch: ScratchBuffer
+  ) {
+    guard let source = values.baseAddress, let target = output.baseAddress else { return }
+    switch encoding {
+    case .f32: UnsafeMutableRawBufferPointer(output).copyMemory(from: values)
+    case .f16: sana_f16_to_f32(source.assumingMemoryBound(to: UInt16.self), target, output.count)
+    case .bf16: sana_bf16_to_f32(source.assumingMemoryBound(to: UInt16.self), target, output.count)
+    case .int8PerChannel, .int8Grouped, .int4Grouped:
+      guard let scales = scales.baseAddress else { return }
+      var codes = source.assumingMemoryBound(to: Int8.self)
+      if case .int4Grouped = encoding {
+        let unpacked = scratch.bytes(count: output.count).assumingMemoryBound(to: Int8.self)
+        guard let memory = unpacked.baseAddress else { return }
+        sana_unpack_int4(source.assumingMemoryBound(to: UInt8.self), rows, columns, memory)
+        codes = UnsafePointer(memory)
+      }
+      sana_dequantize_rows(codes, scales, rows, columns, encoding.group(columns: columns), target)
+    case .plain: preconditionFailure("plain tensors are copied, not decoded")
+    }
+  }
+
+  /// Rounds or quantizes rows.
+  /// - Parameters:
+  ///   - input: `rows * columns` numbers.
+  ///   - values, scales: receive what `encoding` stores for these rows.
+  ///   - scratch: for int4 codes before they are packed.
+  /// - Returns: the first row that holds NaN, infinity or, for 16-bit encodings, something that would become infinite; `nil`
+  ///   when there is none.
+  static func encode(
+    _ input: UnsafeBufferPointer<Float>, rows: Int, columns: Int, encoding: TensorEncoding,
+    values: UnsafeMutableRawBufferPointer, scales: UnsafeMutableBufferPointer<Float>,
+    scratch: ScratchBuffer
+  ) -> Int? {
+    guard let source = input.baseAddress, let target = values.baseAddress else { return nil }
+    switch encoding {
+    case .f32, .f16, .bf16:
+      let largest = sana_largest_magnitude(source, input.count)
+      guard largest < encoding.overflowThreshold else {
+        return (0..<rows).first {
+          !(sana_largest_magnitude(source + $0 * columns, columns) < encoding.overflowThreshold)
+        }
+      }
+      switch encoding {
+      case .f16:
+        sana_f32_to_f16(source, target.assumingMemoryBound(to: UInt16.self), input.count)
+      case .bf16:
+        sana_f32_to_bf16(source, target.assumingMemoryBound(to: UInt16.self), input.count)
+      default: values.copyMemory(from: UnsafeRawBufferPointer(input))
+      }
+      return nil
+    case .int8PerChannel, .int8Grouped:
+      return quantize(
+        source, rows: rows, columns: columns, encoding: encoding, limit: 127,
+        codes: target.assumingMemoryBound(to: Int8.self), scales: scales)
+    case .int4Grouped:
+      let codes = scratch.bytes(count: input.count).assumingMemoryBound(to: Int8.self)
+      guard let codes = codes.baseAddress else { return nil }
+      let bad = quantize(
+        source, rows: rows, columns: columns, encoding: encoding, limit: 7, codes: codes,
+        scales: scales)
+      if bad == nil {
+        sana_pack_int4(codes, rows, columns, target.assumingMemoryBound(to: UInt8.self))
+      }
+      return bad
+    case .plain: preconditionFailure("plain tensors are copied, not encoded")
+    }
+  }
+
+  private static func quantize(
+    _ source: UnsafePointer<Float>, rows: Int, columns: Int, encoding: TensorEncoding,
+    limit: Int32, codes: UnsafeMutablePointer<Int8>, scales: UnsafeMutableBufferPointer<Float>
+  ) -> Int? {
+    guard let scales = scales.baseAddress else { return nil }
+    let done = sana_quantize_rows(
+      source, rows, columns, encoding.group(columns: columns), limit, codes, scales)
+    return done == rows ? nil : done
+  }
+}
+
+extension TensorEncoding {
+  /// Columns that share a scale.
+  fileprivate func group(columns: Int) -> Int {
+    switch self {
+    case .int8Grouped(let size), .int4Grouped(let size): size
+    case .f32, .f16, .bf16, .int8PerChannel, .plain: columns
+    }
+  }
+
+  /// The least magnitude that a floating-point encoding rounds to infinity.
+  var overflowThreshold: Float {
+    switch self {
+    case .f16: 65520
+    case .bf16: 0x1.FFp127
+    case .f32, .int8PerChannel, .int8Grouped, .int4Grouped, .plain: .infinity
+    }
+  }
+}

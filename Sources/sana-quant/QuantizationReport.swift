@@ -1,0 +1,89 @@
+import CommandLineSupport
+import Quantization
+import WeightFormats
+
+/// What a quantization did, tensor by tensor.
+struct QuantizationReport {
+  fileprivate struct Line {
+    let name: String
+    let shape: [Int]
+    let before: TensorEncoding
+    let after: TensorTarget
+    let bytesBefore: Int
+    let bytesAfter: Int
+    /// `nil` for a tensor that was copied.
+    let distortion: MetadataValue?
+  }
+
+  private let lines: [Line]
+  private let recipe: String
+  private let fileBytesBefore: Int
+  private let fileBytesAfter: Int
+  private let overflows: [Quantizer.Overflow]
+
+  init(_ quantizer: Quantizer, before: ModelFile, after: ModelFile) {
+    recipe = quantizer.plan.recipe.name
+    overflows = quantizer.overflows
+    fileBytesBefore = before.byteCount
+    fileBytesAfter = after.byteCount
+    let written = after.components.flatMap(\.tensors)
+    // Both are in the order of the file.
+    lines = zip(quantizer.plan.steps, written).map { step, entry in
+      Line(
+        name: step.qualifiedName, shape: entry.description.shape,
+        before: step.source.description.encoding, after: step.target,
+        bytesBefore: step.source.storedByteCount, bytesAfter: entry.storedByteCount,
+        distortion: step.isCopy ? nil : entry.metadata["distortion"])
+    }
+  }
+
+  var text: String {
+    var table = TextTable([
+      .init("tensor"), .init("shape"), .init("encoding"), .init("before", .right),
+      .init("after", .right), .init("SNR dB", .right), .init("max error", .right),
+    ])
+    for line in lines {
+      let encoding =
+        line.distortion == nil ? "\(line.after)" : "\(line.before) -> \(line.after)"
+      let snr = line.distortion?["snr_db"]?.numberValue
+      let error = line.distortion?["max_abs_error"]?.numberValue
+      table.append([
+        line.name, "[\(line.shape.map(String.init).joined(separator: ", "))]", encoding,
+        ByteSize(line.bytesBefore).description, ByteSize(line.bytesAfter).description,
+        snr.map { $0.isInfinite ? "exact" : $0.formatted(decimals: 2) } ?? "kept",
+        error.map { "\(Float($0))" } ?? "",
+      ])
+    }
+    let share = Double(fileBytesAfter) / Double(fileBytesBefore) * 100
+    return table.text
+      + "\n\(lines.count) tensors, recipe \(recipe): \(ByteSize(fileBytesBefore)) ->"
+      + " \(ByteSize(fileBytesAfter)) (\(share.formatted(decimals: 1)) %)\n"
+  }
+
+  var json: MetadataValue {
+    .object([
+      .init("recipe", .string(recipe)),
+      .init("bytes_before", .integer(Int64(fileBytesBefore))),
+      .init("bytes_after", .integer(Int64(fileBytesAfter))),
+      .init(
+        "kept_for_range",
+        .array(
+          overflows.map { .string("\($0.component.rawValue)/\($0.name)") })),
+      .init("tensors", .array(lines.map(\.json))),
+    ])
+  }
+}
+
+extension QuantizationReport.Line {
+  fileprivate var json: MetadataValue {
+    .object(
+      [
+        .init("name", .string(name)),
+        .init("shape", .array(shape.map { .integer(Int64($0)) })),
+        .init("before", .string("\(before)")),
+        .init("after", .string("\(after)")),
+        .init("bytes_before", .integer(Int64(bytesBefore))),
+        .init("bytes_after", .integer(Int64(bytesAfter))),
+      ] + (distortion?.members ?? []))
+  }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import CommandLineSupport
+import Quantization
+import WeightFormats
+
+struct QuantizeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "quantize",
+    abstract: "Encode a model's weights in fewer bits.",
+    discussion: Recipe.all.map { "\($0.name): \($0.summary)" }.joined(separator: "\n"))
+
+  @Argument(help: "The .sana file to start from.")
+  var model: String
+
+  @Option(help: "\(Recipe.all.map(\.name).joined(separator: ", ")).")
+  var recipe: String
+
+  @Option(name: .shortAndLong, help: "The .sana file to write.")
+  var output: String
+
+  @Option(
+    name: .customLong("rule"), parsing: .singleValue,
+    help: ArgumentHelp(
+      "What tensors become whose component/name the regular expression finds; repeatable, later rules win."
+        + " Encodings: \(TensorTarget.grammar).", valueName: "regex=encoding"))
+  var rules: [String] = []
+
+  @Flag(help: "Encode tensors again that are already quantized.")
+  var allowRequantize = false
+
+  @Flag(help: "Print one JSON object on standard output.")
+  var json = false
+
+  func run() throws {
+    try ToolSession.run { session in
+      let recipe = try Recipe.named(recipe)
+      let rules = try rules.map { try QuantizationRule(parsing: $0) }
+      try OutputPath.checkWritable(output)
+      let file = try ModelFile(path: model)
+      let plan = try QuantizationPlan(
+        file, recipe: recipe, rules: rules, allowsRequantizing: allowRequantize)
+      session.progress.begin("examine")
+      let quantizer = try Quantizer(file: file, plan: plan, cancellation: session.cancellation)
+      let total = file.components.reduce(0) { $0 + $1.rawByteCount }
+      session.progress.begin("quantize", total: total)
+      try quantizer.write(to: output, tool: "sana-quant") { done in
+        session.progress.update(done)
+      }
+      session.progress.end()
+      for overflow in quantizer.overflows {
+        session.progress.note(
+          "note: \(overflow.component.rawValue)/\(overflow.name) holds \(overflow.largestMagnitude), too large for"
+            + " \(overflow.wanted); it stays \(overflow.kept)")
+      }
+      let report = QuantizationReport(quantizer, before: file, after: try ModelFile(path: output))
+      if json {
+        JSONOutput.print(report.json)
+      } else {
+        OutputStream.standardOutput.write(report.text)
+      }
+    }
+  }
+}
