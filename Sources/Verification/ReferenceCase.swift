@@ -15,6 +15,9 @@ public struct ReferenceCase: Hashable, Sendable {
     public let path: String
     public let sampler: Sampler
     public let steps: Int
+
+    /// `dpm20`
+    public var name: String { "\(sampler.rawValue)\(steps)" }
   }
 
   /// Path of the case's group: `case_a`.

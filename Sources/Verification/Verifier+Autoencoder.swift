@@ -14,23 +14,16 @@ extension Verifier {
     let shape = Shape(
       batch: reference.prompts.count, height: reference.height / configuration.compression,
       width: reference.width / configuration.compression, channels: configuration.latentChannels)
-    let made = AutoencoderDecoder(configuration).graph(
-      height: shape.height, width: shape.width, batch: shape.batch, fusion: .observable)
-    let resident = device.backend.load(autoencoder.weights)
-    let executable = try device.prepare(made.graph, on: resident, from: autoencoder.weights)
-
-    executable.write(try reader.tensor("\(group)/input", shape), to: made.latents)
-    try executable.run { name, tensor in
-      try self.compare(name, tensor, in: group, .forwardPass)
-    }
+    let stage = DecoderStage(configuration, source: autoencoder.weights, backend: backend)
+    let input = try reader.tensor("\(group)/input", shape)
+    let scalingFactor = Float(configuration.scalingFactor)
+    var picture = try stage.decode(
+      HostTensor(shape, input.values.map { $0 * scalingFactor }), fusion: .observable
+    ) { try self.compare($0, $1, in: group) }
     // The picture of the whole pipeline, if the run that it belongs to was replayed; otherwise that of the decoder alone.
     if let own = finalLatents[try trace.string("of_run", of: group)], own.shape == shape {
-      let scalingFactor = Float(configuration.scalingFactor)
-      executable.write(
-        HostTensor(shape, own.values.map { $0 / scalingFactor }), to: made.latents)
-      try executable.run(observer: nil)
+      picture = try stage.decode(own)
     }
-    let picture = executable.read(made.image)
     let path = "\(group)/image_uint8"
     let expected = try reader.bytes(
       path, shape: [shape.batch, reference.height, reference.width, 3])
@@ -55,11 +48,8 @@ extension Verifier {
       width: pixels.shape[1], height: pixels.shape[0], pixels: pixels.values)
     let made = AutoencoderEncoder(autoencoder.configuration).graph(
       height: image.height, width: image.width, batch: 1, fusion: .observable)
-    let resident = device.backend.load(autoencoder.weights)
-    let executable = try device.prepare(made.graph, on: resident, from: autoencoder.weights)
+    let executable = try backend.load(autoencoder.weights).prepare(made.graph)
     executable.write(image.encoderInput, to: made.image)
-    try executable.run { name, tensor in
-      try self.compare(name, tensor, in: group, .forwardPass)
-    }
+    try executable.run { try self.compare($0, $1, in: group) }
   }
 }

@@ -4,155 +4,163 @@ internal import WeightFormats
 
 /// Captions and noise to latents.
 extension Verifier {
-  /// Latents of each run by the run's name, as the autoencoder takes them but for its scaling factor.
+  /// Latents by the name of the run that made them (`dpm20`), before division by the scaling factor.
   typealias FinalLatents = [String: HostTensor]
 
-  func denoise(_ reference: ReferenceCase, _ captions: Captions) throws -> FinalLatents {
+  func denoise(_ reference: ReferenceCase, _ captions: CaseCaptions) throws -> FinalLatents {
     guard let transformer = model.transformer else {
       report.omit("denoise (the model has no transformer)")
       return [:]
     }
-    try compareInitialLatents(reference, transformer)
-    let resident = device.backend.load(transformer.weights)
-    try compareFirstStep(reference, transformer, resident)
+    let shape = Shape(
+      batch: reference.prompts.count, height: reference.height / 32, width: reference.width / 32,
+      channels: transformer.configuration.inputChannels)
+    let initial = try reader.tensor("\(reference.path)/initial_latents", shape)
+    var generator = NormalGenerator(seed: reference.seed)
+    try add(
+      "\(reference.path)/initial_latents from the seed", .exact,
+      reference: initial.channelsFirstValues,
+      result: generator.normals(count: shape.elementCount))
+
+    let stage = DenoiserStage(
+      transformer.configuration, source: transformer.weights, backend: backend)
+    try compareFirstStep(reference, transformer.configuration, stage, shape)
     var finalLatents: FinalLatents = [:]
     for run in reference.runs {
-      finalLatents[String(run.path.dropFirst(reference.path.count + 1))] = try replay(
-        run, of: reference, captions, transformer, resident)
+      finalLatents[run.name] = try replay(
+        run, of: reference, captions, initial, transformer, stage)
     }
     return finalLatents
   }
 
-  /// Latents of the whole case, without the doubling that guidance brings.
-  private func latentShape(
-    _ reference: ReferenceCase, _ transformer: ModelUnderTest.Transformer
-  ) -> Shape {
-    Shape(
-      batch: reference.prompts.count, height: reference.height / 32, width: reference.width / 32,
-      channels: transformer.configuration.inputChannels)
-  }
-
-  /// Whether our generator makes the trace's latents from its seed.
-  private func compareInitialLatents(
-    _ reference: ReferenceCase, _ transformer: ModelUnderTest.Transformer
+  /// - Throws: `.tensorMismatch` when the transformer takes captions of another width.
+  private func check(
+    _ captions: CaseCaptions, _ configuration: TransformerConfiguration
   ) throws {
-    let shape = latentShape(reference, transformer)
-    let path = "\(reference.path)/initial_latents"
-    var generator = NormalGenerator(seed: reference.seed)
-    try add(
-      "\(path) from the seed", .exact,
-      reference: try reader.floats(path, shape: shape.channelsFirst),
-      result: generator.normals(count: shape.elementCount))
+    for caption in captions.all where caption.rows.shape.channels != configuration.captionChannels {
+      throw reader.mismatch(
+        "the captions have \(caption.rows.shape.channels) channels, the transformer takes \(configuration.captionChannels)"
+      )
+    }
   }
 
-  // MARK: The first step, on the trace's inputs
-
+  /// The first evaluation of the transformer, on the trace's inputs, with everything observed.
   private func compareFirstStep(
-    _ reference: ReferenceCase, _ transformer: ModelUnderTest.Transformer,
-    _ resident: any ResidentModel
+    _ reference: ReferenceCase, _ configuration: TransformerConfiguration,
+    _ stage: DenoiserStage, _ shape: Shape
   ) throws {
     let group = "\(reference.path)/first_step"
     guard trace.contains(group) else { return }
     let captions = try recordedCaptions(of: reference)
-    let network = TransformerReplay(
-      transformer, device, resident, captions: captions, fusion: .observable)
-    var shape = latentShape(reference, transformer)
-    shape.batch = captions.counts.count
-    let observe = { (name: String, tensor: HostTensor) in
-      try self.compare(name, tensor, in: group, .forwardPass)
+    try check(captions, configuration)
+    var batched = shape
+    batched.batch = captions.all.count
+    let input = try reader.tensor("\(group)/latent_model_input", batched)
+    let timestep = try reader.floats("\(group)/timestep", shape: [batched.batch])
+    let denoiser = try stage.prepare(
+      captions: captions.conditional, unconditional: captions.unconditional,
+      height: shape.height, width: shape.width,
+      modelTimesteps: [timestep[0] / Float(configuration.timestepScale)],
+      guidanceScale: Float(reference.guidanceScale), fusion: .observable
+    ) { name, tensor in
+      if name.hasPrefix("caption_") {
+        try self.compareCaptions(name, tensor, captions, in: group)
+      } else {
+        try self.compare(name, tensor, in: group)
+      }
     }
-    try network.preparePrompt { name, tensor in
-      try self.compare(name, tensor, in: group, .forwardPass, counts: captions.counts)
+    // Both halves see the same latents.
+    _ = try denoiser.evaluate(Array(input.values.prefix(shape.elementCount)), step: 0) {
+      try self.compare($0, $1, in: group)
     }
-    try network.prepareTimesteps(
-      reader.floats("\(group)/timestep", shape: [shape.batch]),
-      guidance: guidanceInput(reference, transformer), observer: observe)
-    _ = try network.run(
-      reader.tensor("\(group)/latent_model_input", shape),
-      timestepRows: Array(0..<shape.batch), observer: observe)
   }
 
-  /// What Sprint's guidance embedder is given.
-  private func guidanceInput(
-    _ reference: ReferenceCase, _ transformer: ModelUnderTest.Transformer
-  ) -> Float {
-    Float(reference.guidanceScale) * Float(transformer.configuration.guidanceEmbeddingScale)
+  /// Compares a value of the prompt's graph, whose tokens are padded to the longest of the batch.
+  private func compareCaptions(
+    _ name: String, _ tensor: HostTensor, _ captions: CaseCaptions, in group: String
+  ) throws {
+    let path = "\(group)/\(name)"
+    guard trace.contains(path) else { return }
+    let expected = try trace.floats(path)
+    guard expected.shape.count == 3, expected.shape[0] == captions.all.count else {
+      throw reader.mismatch("'\(path)' has shape \(expected.shape)")
+    }
+    let length = tensor.shape.positions * tensor.shape.channels
+    let values = tensor.values
+    var comparison = Comparison()
+    for (element, caption) in captions.all.enumerated() {
+      try addTokens(
+        expected[element], values[(element * length)...], count: caption.tokenCount,
+        channels: tensor.shape.channels, to: &comparison, path)
+    }
+    add(path, .forwardPass, comparison)
   }
 
   // MARK: A whole run
 
   /// Runs all steps on what the pipeline computed itself.
   private func replay(
-    _ run: ReferenceCase.Run, of reference: ReferenceCase, _ captions: Captions,
-    _ transformer: ModelUnderTest.Transformer, _ resident: any ResidentModel
+    _ run: ReferenceCase.Run, of reference: ReferenceCase, _ captions: CaseCaptions,
+    _ initial: HostTensor, _ transformer: ModelUnderTest.Transformer, _ stage: DenoiserStage
   ) throws -> HostTensor {
-    let shape = latentShape(reference, transformer)
-    var sampler = try run.sampler.kind.makeSampler(transformer.scheduler, steps: run.steps)
-    let copies = captions.counts.count / reference.prompts.count
-    let timesteps = sampler.modelTimesteps.map {
-      $0 * Float(transformer.configuration.timestepScale)
-    }
-    try compareSchedule(run, sampler, timesteps, batch: captions.counts.count)
+    try check(captions, transformer.configuration)
+    let shape = initial.shape
+    let sampler = try run.sampler.kind.makeSampler(transformer.scheduler, steps: run.steps)
+    try compareSchedule(run, sampler, transformer.configuration, batch: captions.all.count)
+    let latents = try steps("\(run.path)/latents", run, shape)
+    var doubled = shape
+    doubled.batch = captions.all.count
+    let outputs = try steps("\(run.path)/model_output", run, doubled)
+    let noise = try sampler.drawsNoise ? steps("\(run.path)/noise", run, shape) : nil
 
-    let network = TransformerReplay(
-      transformer, device, resident, captions: captions, fusion: .full)
-    try network.preparePrompt(observer: nil)
-    try network.prepareTimesteps(
-      timesteps, guidance: guidanceInput(reference, transformer), observer: nil)
-    let stepShape = [run.steps] + shape.channelsFirst
-    let expected = try TraceArray(
-      shape: stepShape, values: reader.floats("\(run.path)/latents", shape: stepShape))
-    var outputShape = stepShape
-    outputShape[1] *= copies
-    let expectedOutputs = try TraceArray(
-      shape: outputShape, values: reader.floats("\(run.path)/model_output", shape: outputShape))
-    let noise =
-      sampler.drawsNoise
-      ? try TraceArray(
-        shape: stepShape, values: reader.floats("\(run.path)/noise", shape: stepShape)) : nil
-
-    var latents = sampler.initialLatents(
-      try reader.floats("\(reference.path)/initial_latents", shape: shape.channelsFirst))
-    for step in 0..<run.steps {
-      try checkpoint()
-      let input = sampler.modelInput(latents)
-      var batched = shape
-      batched.batch *= copies
-      let output = try network.run(
-        HostTensor(batched, channelsFirst: Array((0..<copies).map { _ in input }.joined())),
-        timestepRows: [Int](repeating: step, count: batched.batch), observer: nil
-      ).channelsFirstValues
-      try add(
-        "\(run.path)/model_output[\(step)]", .accumulated,
-        reference: expectedOutputs[step].values, result: output)
-      latents = sampler.step(
-        modelOutput: copies == 1
-          ? output
-          : ClassifierFreeGuidance.combine(output, scale: Float(reference.guidanceScale)),
-        latents: latents, noise: noise?[step].values ?? [])
-      try add(
-        "\(run.path)/latents[\(step)]", .accumulated, reference: expected[step].values,
-        result: latents)
-    }
-    let finalLatents = sampler.finalLatents(latents)
+    let denoiser = try stage.prepare(
+      captions: captions.conditional, unconditional: captions.unconditional,
+      height: shape.height, width: shape.width, modelTimesteps: sampler.modelTimesteps,
+      guidanceScale: Float(reference.guidanceScale))
+    var drawn = 0
+    let result = try denoiser.sample(
+      with: sampler, initialNoise: initial, guidanceScale: Float(reference.guidanceScale),
+      noise: {
+        defer { drawn += 1 }
+        return HostTensor(shape, channelsFirst: noise?[drawn].values ?? [])
+      },
+      onStep: { step in
+        try cancellation.check()
+        try add(
+          "\(run.path)/model_output[\(step.index)]", .accumulated,
+          reference: outputs[step.index].values, result: step.modelOutput.channelsFirstValues)
+        try add(
+          "\(run.path)/latents[\(step.index)]", .accumulated,
+          reference: latents[step.index].values, result: step.latents.channelsFirstValues)
+      })
     try add(
       "\(run.path)/final_latents", .accumulated,
       reference: reader.floats("\(run.path)/final_latents", shape: shape.channelsFirst),
-      result: finalLatents)
-    return HostTensor(shape, channelsFirst: finalLatents)
+      result: result.channelsFirstValues)
+    return result
+  }
+
+  /// A tensor recorded at every step.
+  private func steps(
+    _ path: String, _ run: ReferenceCase.Run, _ shape: Shape
+  ) throws -> TraceArray<Float> {
+    let all = [run.steps] + shape.channelsFirst
+    return TraceArray(shape: all, values: try reader.floats(path, shape: all))
   }
 
   private func compareSchedule(
-    _ run: ReferenceCase.Run, _ sampler: any Sampler, _ timesteps: [Float], batch: Int
+    _ run: ReferenceCase.Run, _ sampler: any Sampler, _ configuration: TransformerConfiguration,
+    batch: Int
   ) throws {
     try add(
       "\(run.path)/timesteps", .exact,
       reference: reader.floats("\(run.path)/timesteps", shape: [sampler.timesteps.count]),
       result: sampler.timesteps)
+    let scale = Float(configuration.timestepScale)
     try add(
       "\(run.path)/model_timestep", .exact,
       reference: reader.floats("\(run.path)/model_timestep", shape: [run.steps, batch]),
-      result: timesteps.flatMap { [Float](repeating: $0, count: batch) })
+      result: sampler.modelTimesteps.flatMap { [Float](repeating: $0 * scale, count: batch) })
   }
 }
 

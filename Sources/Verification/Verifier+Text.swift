@@ -2,91 +2,105 @@ internal import SanaEngine
 internal import Traces
 internal import WeightFormats
 
+/// The captions of a case: one for each prompt.
+struct CaseCaptions {
+  var conditional: [Caption]
+  /// Those of the negative prompt, as many again; empty without guidance.
+  var unconditional: [Caption] = []
+
+  /// In the order of the transformer's batch.
+  var all: [Caption] { unconditional + conditional }
+}
+
 /// Prompts to captions.
 extension Verifier {
-  /// Captions for the transformer, the unconditional half first: computed from the prompts if the model has a text encoder, otherwise the
-  /// trace's.
-  func captions(of reference: ReferenceCase) throws -> Captions {
-    let group = "\(reference.path)/text"
-    guard let encoder = model.textEncoder else {
-      report.omit("text (the model has no text encoder)")
-      return try recordedCaptions(of: reference)
-    }
-    let preparation = try PromptPreparation(
-      tokenizer: encoder.tokenizer, instruction: reference.usesInstruction ? .standard : .none)
-    let resident = device.backend.load(encoder.weights)
-    let positive = try encode(
-      reference.prompts.map(preparation.prepare), encoder, resident, "\(group)/positive",
-      captions: "\(group)/prompt_embeds")
-    guard let negativePrompt = reference.negativePrompt, isGuided(reference) else {
-      return Captions(positive, channels: encoder.configuration.hiddenSize)
-    }
-    // One text for all prompts of the case; the pipeline computes it as often as there are prompts.
-    let prepared = try preparation.prepareNegative(negativePrompt)
-    let negative = try encode(
-      reference.prompts.map { _ in prepared }, encoder, resident, "\(group)/negative",
-      captions: "\(group)/negative_prompt_embeds")
-    return Captions(negative + positive, channels: encoder.configuration.hiddenSize)
-  }
-
-  /// Guidance in the form of a second, unconditional batch half; Sprint's transformer takes the scale as an input instead.
+  /// Guidance in the form of an unconditional half of the batch; Sprint's transformer takes the scale as an input instead.
   func isGuided(_ reference: ReferenceCase) -> Bool {
     reference.negativePrompt != nil
       && ClassifierFreeGuidance.isActive(scale: Float(reference.guidanceScale))
   }
 
-  /// Compares tokens, every layer and the captions.
-  /// - Returns: the captions' rows of each prompt.
+  /// Computed from the prompts if the model has a text encoder, otherwise the trace's own.
+  func captions(of reference: ReferenceCase) throws -> CaseCaptions {
+    guard let encoder = model.textEncoder else {
+      report.omit("text (the model has no text encoder)")
+      return try recordedCaptions(of: reference)
+    }
+    let group = "\(reference.path)/text"
+    let preparation = try PromptPreparation(
+      tokenizer: encoder.tokenizer, instruction: reference.usesInstruction ? .standard : .none)
+    let stage = TextEncoderStage(
+      encoder.configuration, source: encoder.weights, backend: backend)
+    var captions = CaseCaptions(
+      conditional: try encode(
+        reference.prompts.map(preparation.prepare), stage, "\(group)/positive",
+        captionPath: "\(group)/prompt_embeds"))
+    if isGuided(reference), let negative = reference.negativePrompt {
+      // One text for all prompts of the case; PyTorch computes it as often as there are prompts.
+      let prepared = try preparation.prepareNegative(negative)
+      captions.unconditional = try encode(
+        reference.prompts.map { _ in prepared }, stage, "\(group)/negative",
+        captionPath: "\(group)/negative_prompt_embeds")
+    }
+    return captions
+  }
+
+  /// Compares tokens, every layer and the captions of some prompts.
   private func encode(
-    _ prompts: [PreparedPrompt], _ encoder: ModelUnderTest.TextEncoder,
-    _ resident: any ResidentModel, _ group: String, captions: String
-  ) throws -> [[Float]] {
+    _ prompts: [PreparedPrompt], _ stage: TextEncoderStage, _ group: String,
+    captionPath: String
+  ) throws -> [Caption] {
     try compareTokens(prompts, group)
-    let channels = encoder.configuration.hiddenSize
-    let counts = prompts.map(\.tokens.count)
-    let longest = counts.max() ?? 1
-    let made = GemmaEncoder(encoder.configuration).graph(
-      tokens: longest, batch: prompts.count, fusion: .observable)
-    let executable = try device.prepare(made.graph, on: resident, from: encoder.weights)
-    executable.write(
-      HostTensor(
-        .tokens(batch: prompts.count, count: longest, channels: 1),
-        integers: prompts.flatMap {
-          $0.tokens + [Int32](repeating: 0, count: longest - $0.tokens.count)
-        }), to: made.inputIdentifiers)
-    let layers = "\(group)/hidden_states"
-    let hidden = trace.contains(layers) ? try trace.floats(layers) : nil
-    try executable.run { name, tensor in
-      if let hidden, let layer = Self.layer(of: name), hidden.shape.first ?? 0 > layer {
-        try self.checkpoint()
-        var comparison = Comparison()
-        try self.addTokens(of: hidden[layer], tensor, counts, layers, to: &comparison)
-        self.report.add(
-          ComparedValue(name: "\(layers)[\(layer)]", kind: .forwardPass, comparison: comparison))
-      } else {
-        try self.compare(name, tensor, in: group, .forwardPass, counts: counts)
-      }
-    }
-    let states = executable.read(made.lastHiddenState).values
-    let rows = prompts.enumerated().map { element, prompt in
-      prompt.captionRows.flatMap { row in
-        let start = (element * longest + row) * channels
-        return states[start..<start + channels]
-      }
-    }
-    if trace.contains(captions) {
-      let own = Captions(rows, channels: channels)
-      var comparison = Comparison()
+    let layers =
+      try prompts.isEmpty || !trace.contains("\(group)/hidden_states")
+      ? nil : trace.floats("\(group)/hidden_states")
+    let last =
+      try trace.contains("\(group)/last_hidden_state")
+      ? trace.floats("\(group)/last_hidden_state") : nil
+    let expectedCaptions = try trace.floats(captionPath)
+    try checkBatch(layers?.shape.dropFirst(), prompts.count, "\(group)/hidden_states")
+    try checkBatch(last?.shape[...], prompts.count, "\(group)/last_hidden_state")
+    try checkBatch(expectedCaptions.shape[...], prompts.count, captionPath)
+
+    // Each value's comparison grows prompt by prompt.
+    var comparisons: [(name: String, comparison: Comparison)] = []
+    func grow(
+      _ name: String, _ expected: TraceArray<Float>, _ tensor: HostTensor
+    ) throws {
+      let index = comparisons.firstIndex { $0.name == name } ?? comparisons.count
+      if index == comparisons.count { comparisons.append((name, Comparison())) }
       try addTokens(
-        of: trace.floats(captions), own.tensor, own.counts, captions, to: &comparison)
-      report.add(ComparedValue(name: captions, kind: .forwardPass, comparison: comparison))
+        expected, tensor.values[...], count: tensor.shape.positions,
+        channels: tensor.shape.channels, to: &comparisons[index].comparison, name)
     }
-    return rows
+    let captions = try prompts.enumerated().map { element, prompt in
+      let state = try stage.encode(prompt.tokens, fusion: .observable) { name, tensor in
+        try self.cancellation.check()
+        if let layers, let layer = Self.layer(of: name), layer < layers.shape[0] {
+          try grow("\(group)/hidden_states[\(layer)]", layers[layer][element], tensor)
+        } else if let last, name == "last_hidden_state" {
+          try grow("\(group)/\(name)", last[element], tensor)
+        }
+      }
+      let caption = Caption(lastHiddenState: state, selecting: prompt.captionRows)
+      try grow(captionPath, expectedCaptions[element], caption.rows)
+      return caption
+    }
+    for (name, comparison) in comparisons { add(name, .forwardPass, comparison) }
+    return captions
   }
 
   private static func layer(of name: String) -> Int? {
     let prefix = "hidden_states."
     return name.hasPrefix(prefix) ? Int(name.dropFirst(prefix.count)) : nil
+  }
+
+  /// - Parameter shape: of a recorded sequence, `[prompts, tokens, channels]`.
+  private func checkBatch(_ shape: ArraySlice<Int>?, _ count: Int, _ path: String) throws {
+    guard let shape else { return }
+    guard shape.count == 3, shape.first == count else {
+      throw reader.mismatch("'\(path)' has shape \(Array(shape)), not that of \(count) sequences")
+    }
   }
 
   private func compareTokens(_ prompts: [PreparedPrompt], _ group: String) throws {
@@ -98,7 +112,8 @@ extension Verifier {
       tokens.map(Float.init) + [Float](repeating: 0, count: length - tokens.count)
     }
     try add(
-      "\(group)/input_ids", .exact, reference: zip(expected, mask).map { Float($0 * $1) },
+      "\(group)/input_ids", .exact,
+      reference: zip(expected, mask).map { $1 == 0 ? 0 : Float($0) },
       result: prompts.flatMap { padded($0.tokens) })
     try add(
       "\(group)/attention_mask", .exact, reference: mask.map(Float.init),
@@ -106,27 +121,26 @@ extension Verifier {
   }
 
   /// The captions that the trace holds.
-  func recordedCaptions(of reference: ReferenceCase) throws -> Captions {
-    let parts = try (isGuided(reference) ? ["negative_prompt", "prompt"] : ["prompt"]).map {
-      let path = "\(reference.path)/text/\($0)"
-      let rows = try trace.floats("\(path)_embeds")
-      guard rows.shape.count == 3, rows.shape[0] == reference.prompts.count else {
-        throw reader.mismatch("'\(path)_embeds' has shape \(rows.shape)")
-      }
+  func recordedCaptions(of reference: ReferenceCase) throws -> CaseCaptions {
+    func captions(_ name: String) throws -> [Caption] {
+      let path = "\(reference.path)/text/\(name)_embeds"
+      let rows = try trace.floats(path)
+      try checkBatch(rows.shape[...], reference.prompts.count, path)
+      let (length, channels) = (rows.shape[1], rows.shape[2])
       let mask = try reader.integers(
-        "\(path)_attention_mask", shape: [rows.shape[0], rows.shape[1]])
-      return (rows: rows, mask: TraceArray(shape: [rows.shape[0], rows.shape[1]], values: mask))
-    }
-    let channels = parts[0].rows.shape[2]
-    guard channels > 0, parts.allSatisfy({ $0.rows.shape[2] == channels }) else {
-      throw reader.mismatch("the captions of '\(reference.path)' have no common width")
-    }
-    let elements = parts.flatMap { part in
-      reference.prompts.indices.map { element in
-        let count = part.mask[element].values.count { $0 != 0 }
-        return Array(part.rows[element].values.prefix(count * channels))
+        "\(reference.path)/text/\(name)_attention_mask",
+        shape: [reference.prompts.count, length])
+      return try reference.prompts.indices.map { element in
+        let count = mask[element * length..<(element + 1) * length].count { $0 != 0 }
+        guard count > 0 else { throw reader.mismatch("a caption of '\(path)' is empty") }
+        return Caption(
+          rows: HostTensor(
+            .tokens(batch: 1, count: count, channels: channels),
+            Array(rows[element].values.prefix(count * channels))))
       }
     }
-    return Captions(elements, channels: channels)
+    return CaseCaptions(
+      conditional: try captions("prompt"),
+      unconditional: isGuided(reference) ? try captions("negative_prompt") : [])
   }
 }

@@ -11,7 +11,7 @@ public final class Verifier {
   public struct Options: Sendable {
     /// Name of the only case to replay.
     public var caseName: String?
-    /// Bytes that weights and activations may take together.
+    /// Bytes that the weights of one component and the activations of one graph may take together.
     public var memoryLimit: Int?
 
     public init(caseName: String? = nil, memoryLimit: Int? = nil) {
@@ -22,20 +22,19 @@ public final class Verifier {
 
   let model: ModelUnderTest
   let reader: TraceReader
-  let device: Device
-  let checkpoint: () throws -> Void
+  let backend: any Backend
+  let cancellation: CancellationToken
   var report: VerificationReport
 
   var trace: TraceFile { reader.trace }
 
-  /// - Parameter checkpoint: called often, between values and steps; what it throws ends the verification.
   private init(
-    model: ModelUnderTest, trace: TraceFile, device: Device, bounds: VerificationBounds,
-    checkpoint: @escaping () throws -> Void
+    model: ModelUnderTest, trace: TraceFile, backend: any Backend, bounds: VerificationBounds,
+    cancellation: CancellationToken
   ) {
     self.model = model
-    self.device = device
-    self.checkpoint = checkpoint
+    self.backend = backend
+    self.cancellation = cancellation
     reader = TraceReader(trace: trace)
     report = VerificationReport(bounds: bounds)
   }
@@ -43,10 +42,10 @@ public final class Verifier {
   /// Replays a trace.
   ///
   /// - Parameters:
-  ///   - progress: called with the name of each part before it begins.
   ///   - cancellation: looked at between values.
+  ///   - progress: called with the name of each part before it begins.
   /// - Throws: `.invalidArgument` when there is no such case, `.tensorMismatch` when the trace is of another model, `.memoryLimit`,
-  ///   `.cancelled`, and what reading trace or weights throws.
+  ///   `.cancelled`, `.numericalFailure`, and what reading trace or weights throws.
   public static func verify(
     _ model: ModelUnderTest, against trace: TraceFile, on backend: any Backend,
     bounds: VerificationBounds, options: Options = Options(),
@@ -62,8 +61,8 @@ public final class Verifier {
     }
     let verifier = Verifier(
       model: model, trace: trace,
-      device: Device(backend: backend, memoryLimit: options.memoryLimit), bounds: bounds,
-      checkpoint: { try cancellation.check() })
+      backend: options.memoryLimit.map { BoundedBackend(backend, limit: $0) } ?? backend,
+      bounds: bounds, cancellation: cancellation)
     for reference in cases { try verifier.replay(reference, progress: progress) }
     return verifier.report
   }
@@ -81,59 +80,60 @@ public final class Verifier {
 
   // MARK: Comparing
 
-  /// Compares an observed value if the trace has a dataset with its name.
-  ///
-  /// - Parameters:
-  ///   - group: path of the group that the dataset lies in.
-  ///   - counts: for token sequences, how many tokens of each batch element exist; the trace has padding after them.
-  func compare(
-    _ name: String, _ tensor: HostTensor, in group: String, _ kind: ComparedValue.Kind,
-    counts: [Int]? = nil
-  ) throws {
-    try checkpoint()
-    let path = "\(group)/\(name)"
-    guard trace.contains(path) else { return }
-    let expected = try trace.floats(path)
-    var comparison = Comparison()
-    if let counts {
-      try addTokens(of: expected, tensor, counts, path, to: &comparison)
-    } else if expected.shape.count == 4 {
-      try reader.check(expected.shape, tensor.shape.channelsFirst, path)
-      try comparison.add(reference: expected.values, result: tensor.channelsFirstValues)
-    } else {
-      let shape = tensor.shape
-      let vector = [shape.batch, shape.channels]
-      let sequence = [shape.batch, shape.positions, shape.channels]
-      let expects = expected.shape.count == 2 && shape.positions == 1 ? vector : sequence
-      try reader.check(expected.shape, expects, path)
-      try comparison.add(reference: expected.values, result: tensor.values)
-    }
-    report.add(ComparedValue(name: path, kind: kind, comparison: comparison))
-  }
-
-  /// Compares the tokens that exist: the first `counts[b]` of batch element b.
-  func addTokens(
-    of expected: TraceArray<Float>, _ tensor: HostTensor, _ counts: [Int], _ path: String,
-    to comparison: inout Comparison
-  ) throws {
-    let channels = tensor.shape.channels
-    guard expected.shape.count == 3, expected.shape[1] >= counts.max() ?? 0 else {
-      throw reader.mismatch("'\(path)' has shape \(expected.shape), too short for the prompt")
-    }
-    try reader.check(expected.shape, [counts.count, expected.shape[1], channels], path)
-    let values = tensor.values
-    for (element, count) in counts.enumerated() {
-      let start = element * tensor.shape.positions * channels
-      try comparison.add(
-        reference: Array(expected[element].values[..<(count * channels)]),
-        result: Array(values[start..<start + count * channels]))
-    }
-  }
-
   func add(
     _ name: String, _ kind: ComparedValue.Kind, reference: [Float], result: [Float]
   ) throws {
-    let comparison = try Comparison(reference: reference, result: result)
+    add(name, kind, try Comparison(reference: reference, result: result))
+  }
+
+  func add(_ name: String, _ kind: ComparedValue.Kind, _ comparison: Comparison) {
     report.add(ComparedValue(name: name, kind: kind, comparison: comparison))
+  }
+
+  /// Compares an observed value if the trace has a dataset with its name. PyTorch's images are `[batch, channels, height, width]`, its
+  /// sequences `[batch, tokens, channels]`, its vectors `[batch, channels]`.
+  ///
+  /// - Parameter group: path of the group that the dataset lies in.
+  func compare(_ name: String, _ tensor: HostTensor, in group: String) throws {
+    try cancellation.check()
+    let path = "\(group)/\(name)"
+    guard trace.contains(path) else { return }
+    let expected = try trace.floats(path)
+    let shape = tensor.shape
+    switch expected.shape.count {
+    case 4:
+      try reader.check(expected.shape, shape.channelsFirst, path)
+      try add(
+        path, .forwardPass, reference: expected.values, result: tensor.channelsFirstValues)
+    case 2:
+      // A vector that depends on the step only is the same for the whole batch, and computed once.
+      let batch = shape.batch == 1 ? expected.shape[0] : shape.batch
+      try reader.check(expected.shape, [batch, shape.positions * shape.channels], path)
+      try add(
+        path, .forwardPass, reference: expected.values,
+        result: Array((0..<batch / shape.batch).map { _ in tensor.values }.joined()))
+    default:
+      try reader.check(expected.shape, [shape.batch, shape.positions, shape.channels], path)
+      try add(path, .forwardPass, reference: expected.values, result: tensor.values)
+    }
+  }
+
+  /// Compares the tokens that exist with the first of the trace's, which has padding after them.
+  ///
+  /// - Parameters:
+  ///   - expected: `[tokens, channels]`, at least as many as exist.
+  ///   - result: the existing tokens' numbers; what follows them is ignored.
+  func addTokens(
+    _ expected: TraceArray<Float>, _ result: ArraySlice<Float>, count: Int, channels: Int,
+    to comparison: inout Comparison, _ path: String
+  ) throws {
+    guard expected.shape.count == 2, expected.shape[0] >= count, expected.shape[1] == channels
+    else {
+      throw reader.mismatch(
+        "'\(path)' has shape \(expected.shape), the model makes \([count, channels])")
+    }
+    try comparison.add(
+      reference: Array(expected.values.prefix(count * channels)),
+      result: Array(result.prefix(count * channels)))
   }
 }

@@ -11,18 +11,33 @@ import WeightFormats
     try TraceFile(path: Fixtures.directory.appending(path: "traces/\(name).h5").path)
   }
 
+  enum Device: CaseIterable {
+    case reference
+    case cpu
+
+    var backend: any Backend {
+      get throws {
+        switch self {
+        case .reference: ReferenceBackend()
+        case .cpu: try CPUBackend(precision: .f32)
+        }
+      }
+    }
+  }
+
   private func verify(
-    _ model: ModelUnderTest, _ trace: TraceFile, bounds: VerificationBounds = .parity,
-    options: Verifier.Options = .init(), cancellation: CancellationToken = .init()
+    _ model: ModelUnderTest, _ trace: TraceFile, on device: Device = .cpu,
+    bounds: VerificationBounds = .parity, options: Verifier.Options = .init(),
+    cancellation: CancellationToken = .init()
   ) throws -> VerificationReport {
     try Verifier.verify(
-      model, against: trace, on: ReferenceBackend(), bounds: bounds, options: options,
+      model, against: trace, on: device.backend, bounds: bounds, options: options,
       cancellation: cancellation)
   }
 
-  @Test(arguments: ["sana-tiny", "sana15-tiny", "sprint-tiny"])
-  func everyTraceIsReplayedWithinParity(name: String) throws {
-    let report = try verify(.fixture(name), trace(name))
+  @Test(arguments: ["sana-tiny", "sana15-tiny", "sprint-tiny"], Device.allCases)
+  func everyTraceIsReplayedWithinParity(name: String, device: Device) throws {
+    let report = try verify(.fixture(name), trace(name), on: device)
     #expect(report.passed, "\(report.table(limit: 5))")
     #expect(report.values.count > 40)
     // Values of every graph were observed, not only the results.

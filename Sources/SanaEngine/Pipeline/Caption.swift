@@ -14,7 +14,7 @@ public struct Caption: Sendable {
   /// - Parameters:
   ///   - lastHiddenState: `[1, tokens, hiddenSize]`
   ///   - selection: positions of the wanted rows.
-  init(lastHiddenState: HostTensor, selecting selection: [Int]) {
+  public init(lastHiddenState: HostTensor, selecting selection: [Int]) {
     let channels = lastHiddenState.shape.channels
     let values = lastHiddenState.values
     self.init(

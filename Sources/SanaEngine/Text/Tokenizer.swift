@@ -37,12 +37,14 @@ public final class Tokenizer: @unchecked Sendable {
     addedTokens = AddedTokens(vocabulary)
   }
 
+  static let modelFileName = "tokenizer.model"
+
   /// Finds the tokenizer among the files of a checkpoint's `tokenizer` folder.
   ///
   /// - Parameter files: contents by file name.
   /// - Throws: `.unsupported` when there is no `tokenizer.model`.
   public convenience init(files: [String: [UInt8]]) throws {
-    guard let model = files["tokenizer.model"] else {
+    guard let model = files[Self.modelFileName] else {
       throw SanaError(
         .unsupported,
         files["tokenizer.json"] == nil

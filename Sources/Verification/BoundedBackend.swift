@@ -1,0 +1,51 @@
+internal import SanaEngine
+internal import WeightFormats
+
+/// A back end that refuses graphs which would take it over a limit.
+final class BoundedBackend: Backend {
+  private let base: any Backend
+  private let limit: Int
+
+  /// - Parameter limit: bytes that the weights of one component and the activations of one graph may take together.
+  init(_ base: any Backend, limit: Int) {
+    self.base = base
+    self.limit = limit
+  }
+
+  var name: String { base.name }
+
+  func plan(_ graph: Graph) -> MemoryPlan { base.plan(graph) }
+
+  func residentBytes(of weight: TensorDescription) -> Int { base.residentBytes(of: weight) }
+
+  func load(_ source: any WeightSource) -> any ResidentModel {
+    Model(backend: self, source: source, base: base.load(source))
+  }
+
+  private final class Model: ResidentModel {
+    private let backend: BoundedBackend
+    private let source: any WeightSource
+    private let base: any ResidentModel
+
+    init(backend: BoundedBackend, source: any WeightSource, base: any ResidentModel) {
+      self.backend = backend
+      self.source = source
+      self.base = base
+    }
+
+    var residentBytes: Int { base.residentBytes }
+
+    func prepare(_ graph: Graph) throws -> any Executable {
+      let weights = graph.parameters.compactMap { source.description(of: $0.name) }
+        .reduce(0) { $0 + backend.residentBytes(of: $1) }
+      let needed = max(weights, residentBytes) + backend.plan(graph).arenaBytes
+      guard needed <= backend.limit else {
+        throw SanaError(
+          .memoryLimit,
+          "\(graph.name) needs \(needed) bytes, more than the limit of \(backend.limit)",
+          remedy: "allow at least \(needed) bytes")
+      }
+      return try base.prepare(graph)
+    }
+  }
+}
