@@ -70,6 +70,10 @@ let package = Package(
       name: "sana-run",
       dependencies: ["WeightFormats", "SanaEngine", "CommandLineSupport", argumentParser],
       swiftSettings: strict),
+    .executableTarget(
+      name: "sana-demo",
+      dependencies: ["WeightFormats", "SanaEngine", "CommandLineSupport", argumentParser],
+      swiftSettings: strict),
 
     // Tests.
     .target(

@@ -8,14 +8,19 @@
 public enum ProcessMemory {
   /// The most bytes of memory the process held at once since it started or since `resetPeak()`: the kernel's `VmHWM`. Mapped
   /// files count as far as they were touched. `nil` where the kernel does not say.
-  public static var peakBytes: Int? {
-    guard let file = fopen("/proc/self/status", "r") else { return nil }
+  public static var peakBytes: Int? { kibibytes("VmHWM:", in: "/proc/self/status") }
+
+  /// What the machine can still give without swapping: the kernel's `MemAvailable`.
+  public static var availableBytes: Int? { kibibytes("MemAvailable:", in: "/proc/meminfo") }
+
+  private static func kibibytes(_ key: String, in path: String) -> Int? {
+    guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 256)
     while fgets(&line, Int32(line.count), file) != nil {
       let text = String(
         decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      guard text.hasPrefix("VmHWM:") else { continue }
+      guard text.hasPrefix(key) else { continue }
       return text.split { !$0.isNumber }.first.flatMap { Int($0) }.map { $0 * 1024 }
     }
     return nil

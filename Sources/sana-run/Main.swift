@@ -2,5 +2,12 @@ import ArgumentParser
 
 @main
 struct SanaRun: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "sana-run")
+  static let configuration = CommandConfiguration(
+    commandName: "sana-run",
+    abstract: "Draw pictures with a .sana model.",
+    discussion: """
+      sana-run model.sana --prompt "a red circle on a blue background" -o circle.png
+      """,
+    subcommands: [Generate.self, Plan.self, Devices.self, Bench.self],
+    defaultSubcommand: Generate.self)
 }

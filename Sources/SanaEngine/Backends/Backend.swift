@@ -14,6 +14,10 @@ public protocol Backend: AnyObject {
   /// Bytes that a weight occupies on the device once a graph that reads it is prepared.
   func residentBytes(of weight: TensorDescription) -> Int
 
+  /// Whether a resident weight is the very bytes that its source loads. Otherwise it is a rearranged copy, and while that is made
+  /// both exist.
+  func keepsLoadedBytes(of weight: TensorDescription) -> Bool
+
   func load(_ source: any WeightSource) -> any ResidentModel
 }
 

@@ -51,6 +51,10 @@ public final class CPUBackend: Backend {
     device.storage(of: weight).residentBytes
   }
 
+  public func keepsLoadedBytes(of weight: TensorDescription) -> Bool {
+    if case .stored = device.storage(of: weight) { true } else { false }
+  }
+
   public func load(_ source: any WeightSource) -> any ResidentModel {
     CPUModel(source: source, device: device)
   }

@@ -19,6 +19,8 @@ public final class ReferenceBackend: Backend {
     weight.elementCount * MemoryLayout<Double>.size
   }
 
+  public func keepsLoadedBytes(of weight: TensorDescription) -> Bool { false }
+
   public func load(_ source: any WeightSource) -> any ResidentModel {
     ReferenceModel(source: source, precision: precision)
   }

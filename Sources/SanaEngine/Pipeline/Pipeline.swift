@@ -1,0 +1,114 @@
+internal import WeightFormats
+
+/// From prompts to pictures with one model on one device.
+///
+/// Making the object checks the request, tokenizes and plans; nothing large is loaded before the first stage runs. The stages can be
+/// called one by one, or all in order by `run`.
+public final class Pipeline {
+  public let model: PipelineModel
+  public let settings: GenerationSettings
+  public let plan: PipelinePlan
+  /// What the user should know about how the request was understood.
+  public let notes: [String]
+  private let backend: any Backend
+  private let prompts: [PreparedPrompt]
+  private let negativePrompt: PreparedPrompt?
+
+  /// - Throws: `.invalidArgument` for a request that the model cannot fulfil, `.tensorMismatch` for a model that lacks a weight.
+  public init(
+    model: PipelineModel, backend: any Backend, request: GenerationRequest
+  ) throws {
+    self.model = model
+    self.backend = backend
+    settings = try GenerationSettings(request, for: model)
+    let preparation = try PromptPreparation(
+      tokenizer: model.tokenizer, instruction: settings.instruction)
+    prompts = try settings.prompts.map(preparation.prepare)
+    negativePrompt =
+      settings.usesGuidance ? try preparation.prepareNegative(settings.negativePrompt) : nil
+    plan = try PipelinePlan(
+      model: model, backend: backend, settings: settings, prompts: prompts,
+      negativePrompt: negativePrompt)
+    notes = Self.notes(
+      request, settings, prompts: prompts, negativePrompt: negativePrompt)
+  }
+
+  /// Captions of the prompts, and of the negative one where guidance needs it.
+  public struct Captions: Sendable {
+    public let prompts: [Caption]
+    public let negative: Caption?
+  }
+
+  /// The stage `text`.
+  /// - Parameter onPrompt: told how many prompts are done.
+  public func encodeText(onPrompt: (Int) throws -> Void = { _ in }) throws -> Captions {
+    let stage = TextEncoderStage(
+      model.textEncoder, source: try model.source(for: .textEncoder), backend: backend)
+    let negative = try negativePrompt.map(stage.caption)
+    var captions: [Caption] = []
+    for prompt in prompts {
+      captions.append(try stage.caption(of: prompt))
+      try onPrompt(captions.count)
+    }
+    return Captions(prompts: captions, negative: negative)
+  }
+
+  /// The stage `denoise`: latents of every picture, `[1, h, w, channels]` each.
+  /// - Parameter onStep: called after every step of every picture.
+  public func denoise(
+    _ captions: Captions,
+    onStep: (_ picture: Int, DenoisingStep) throws -> Void = { _, _ in }
+  ) throws -> [HostTensor] {
+    let stage = DenoiserStage(
+      model.transformer, source: try model.source(for: .transformer), backend: backend)
+    let (height, width) = settings.latentSize(model)
+    let sampler = try settings.samplerKind.makeSampler(model.scheduler, steps: settings.steps)
+    var latents: [HostTensor] = []
+    for (prompt, caption) in captions.prompts.enumerated() {
+      let denoiser = try stage.prepare(
+        captions: [caption], unconditional: captions.negative.map { [$0] } ?? [], height: height,
+        width: width, modelTimesteps: sampler.modelTimesteps,
+        guidanceScale: settings.guidanceScale)
+      for (index, picture) in settings.pictures.enumerated() where picture.prompt == prompt {
+        var noise = LatentNoise(seed: picture.seed, shape: denoiser.latentShape)
+        latents.append(
+          try denoiser.sample(
+            with: sampler, initialNoise: noise.next(), guidanceScale: settings.guidanceScale,
+            noise: { noise.next() }, onStep: { try onStep(index, $0) }))
+      }
+    }
+    return latents
+  }
+
+  /// The stage `decode`.
+  /// - Parameter onPicture: given every picture of `settings.pictures` as it is finished.
+  public func decode(
+    _ latents: [HostTensor], onPicture: (_ picture: Int, RGBImage) throws -> Void
+  ) throws {
+    let stage = DecoderStage(
+      model.autoencoder, source: try model.source(for: .autoencoder), backend: backend)
+    for (index, latents) in latents.enumerated() {
+      let decoded = try stage.decode(latents)
+        .resizedAndCropped(height: settings.height, width: settings.width)
+      try onPicture(index, RGBImage(decoded: decoded, element: 0))
+    }
+  }
+
+  private static func notes(
+    _ request: GenerationRequest, _ settings: GenerationSettings, prompts: [PreparedPrompt],
+    negativePrompt: PreparedPrompt?
+  ) -> [String] {
+    var notes = (prompts + (negativePrompt.map { [$0] } ?? [])).compactMap { prompt in
+      prompt.truncatedText.map { "note: the prompt is too long, its end is ignored: \"\($0)\"" }
+    }
+    if request.negativePrompt != nil, !settings.usesGuidance {
+      notes.append("note: the negative prompt has no effect with a guidance scale of 1 or less")
+    }
+    if settings.drawnWidth != settings.width || settings.drawnHeight != settings.height {
+      notes.append(
+        "note: drawn at \(settings.drawnWidth)x\(settings.drawnHeight), the trained size nearest in shape, and scaled"
+      )
+    }
+    return notes
+  }
+}

@@ -1,0 +1,75 @@
+public import WeightFormats
+
+/// A `.sana` file that holds all that a picture takes: three networks, their configurations, a tokenizer and a schedule.
+public struct PipelineModel: Sendable {
+  public let file: ModelFile
+  public let textEncoder: TextEncoderConfiguration
+  public let transformer: TransformerConfiguration
+  public let autoencoder: AutoencoderConfiguration
+  public let scheduler: SchedulerConfiguration
+  public let tokenizer: Tokenizer
+
+  /// - Throws: what `ModelFile` throws; `.tensorMismatch` for a missing network, `.invalidConfiguration` for networks that do not
+  ///   belong together, `.unsupported` without a tokenizer that can be read.
+  public init(path: String) throws { try self.init(ModelFile(path: path)) }
+
+  public init(_ file: ModelFile) throws {
+    self.file = file
+    // The order in which a picture needs them is the order in which a reader expects them to be missed.
+    guard case .textEncoder(let textEncoder) = try file.configuration(of: .textEncoder),
+      case .transformer(let transformer) = try file.configuration(of: .transformer),
+      case .autoencoder(let autoencoder) = try file.configuration(of: .autoencoder)
+    else { preconditionFailure("a configuration is of the kind that was asked for") }
+    guard let scheduler = try file.schedulerConfiguration() else {
+      throw SanaError(
+        .invalidConfiguration, "the model names no scheduler",
+        remedy: "convert the whole checkpoint directory", location: file.path)
+    }
+    self.textEncoder = textEncoder
+    self.transformer = transformer
+    self.autoencoder = autoencoder
+    self.scheduler = scheduler
+    tokenizer = try Tokenizer(files: Self.tokenizerFiles(file))
+    try checkNetworksFit()
+  }
+
+  /// Weights of one network.
+  public func source(for kind: ComponentKind) throws -> ComponentSource {
+    try file.source(for: kind)
+  }
+
+  /// The tokenizer's files, which lie beside the text encoder's weights as they were. Only the model is read: the others are
+  /// large and say the same.
+  private static func tokenizerFiles(_ file: ModelFile) throws -> [String: [UInt8]] {
+    let source = try file.source(for: .textEncoder)
+    var files: [String: [UInt8]] = [:]
+    for tensor in source.component.tensors where tensor.description.encoding == .plain(.u8) {
+      guard tensor.name == "tokenizer.model" else {
+        files[tensor.name] = []
+        continue
+      }
+      let contents = try source.load(tensor.name).values
+      files[tensor.name] = withExtendedLifetime(contents) { Array(contents.bytes) }
+    }
+    return files
+  }
+
+  private func checkNetworksFit() throws(SanaError) {
+    func check(_ what: String, _ first: Int, _ second: Int) throws(SanaError) {
+      guard first == second else {
+        throw SanaError(
+          .invalidConfiguration,
+          "its networks do not belong together: \(what) (\(first) and \(second))",
+          remedy: "convert all networks from one checkpoint", location: file.path)
+      }
+    }
+    try check(
+      "the width of the captions", textEncoder.hiddenSize, transformer.captionChannels)
+    try check(
+      "the channels of the latents", transformer.inputChannels, autoencoder.latentChannels)
+    try check(
+      "the transformer's channels in and out", transformer.inputChannels,
+      transformer.outputChannels)
+    try check("the channels of a picture", autoencoder.imageChannels, 3)
+  }
+}

@@ -1,0 +1,156 @@
+public import WeightFormats
+
+/// What a run will hold in memory, found from the model's directory and the graphs before anything is loaded.
+///
+/// A stage loads its weights, computes, and releases them before the next one begins, so the run's peak is that of its largest
+/// stage.
+public struct PipelinePlan: Hashable, Sendable {
+  public struct Stage: Hashable, Sendable {
+    public let stage: PipelineStage
+    /// Weights on the device.
+    public let weightsBytes: Int
+    /// The largest arena of the stage's graphs, and what the stage keeps between them: captions, keys and values, latents,
+    /// pictures.
+    public let activationsBytes: Int
+    /// The largest tensor that must be unpacked from the file before it is rearranged for the device.
+    public let loadingBytes: Int
+
+    /// Weights, and the larger of what comes after each other: unpacking and computing.
+    public var peakBytes: Int { weightsBytes + max(activationsBytes, loadingBytes) }
+  }
+
+  public let stages: [Stage]
+
+  public var peakBytes: Int { stages.map(\.peakBytes).max() ?? 0 }
+
+  /// - Throws: `.memoryLimit` that states the least limit that would do.
+  public func check(limit: Int?) throws(SanaError) {
+    guard let limit, limit < peakBytes else { return }
+    let largest = stages.max { $0.peakBytes < $1.peakBytes }?.stage.rawValue ?? ""
+    throw SanaError(
+      .memoryLimit,
+      "the run needs \(peakBytes) bytes (in the stage '\(largest)'), more than the memory limit of \(limit)",
+      remedy:
+        "allow at least \(Self.mebibytes(peakBytes)), draw a smaller picture, or quantize the model"
+    )
+  }
+
+  /// Rounded up, so that the limit named is one that is accepted.
+  private static func mebibytes(_ bytes: Int) -> String { "\((bytes + 1 << 20 - 1) >> 20)MiB" }
+}
+
+extension PipelinePlan {
+  /// - Parameter tokenCounts: tokens and caption rows of each prompt, the negative prompt's apart.
+  /// - Throws: `.tensorMismatch` for a weight that is missing or has another shape than the configuration says.
+  init(
+    model: PipelineModel, backend: any Backend, settings: GenerationSettings,
+    prompts: [PreparedPrompt], negativePrompt: PreparedPrompt?
+  ) throws {
+    stages = [
+      try Self.text(model, backend, prompts + (negativePrompt.map { [$0] } ?? [])),
+      try Self.denoise(model, backend, settings, prompts, negativePrompt),
+      try Self.decode(model, backend, settings),
+    ]
+  }
+
+  private static let floatBytes = MemoryLayout<Float>.size
+
+  private static func text(
+    _ model: PipelineModel, _ backend: any Backend, _ prompts: [PreparedPrompt]
+  ) throws -> Stage {
+    let encoder = GemmaEncoder(model.textEncoder)
+    // A longer prompt never takes less.
+    let longest = prompts.map(\.tokens.count).max() ?? 1
+    let graph = encoder.graph(tokens: longest, batch: 1).graph
+    return try Stage(
+      .textEncoder, .text, model, backend, graphs: [graph],
+      kept: captionBytes(prompts, model) + longest * model.textEncoder.hiddenSize * floatBytes)
+  }
+
+  private static func denoise(
+    _ model: PipelineModel, _ backend: any Backend, _ settings: GenerationSettings,
+    _ prompts: [PreparedPrompt], _ negativePrompt: PreparedPrompt?
+  ) throws -> Stage {
+    let transformer = LinearDiffusionTransformer(model.transformer)
+    let rows = (prompts + (negativePrompt.map { [$0] } ?? [])).map(\.captionRows.count)
+    let tokens = rows.max() ?? 1
+    let batch = negativePrompt == nil ? 1 : 2
+    let (height, width) = settings.latentSize(model)
+    let prompt = transformer.promptGraph(tokens: tokens, batch: batch)
+    let schedule = transformer.timestepGraph(steps: settings.steps)
+    let step = transformer.stepGraph(height: height, width: width, batch: batch, tokens: tokens)
+    let latents = step.graph[step.latents].byteCount
+    let handedOver =
+      (prompt.keyValues.map { prompt.graph[$0] }
+      + [schedule.modulation, schedule.embeddedTimestep].map { schedule.graph[$0] })
+      .reduce(0) { $0 + $1.byteCount }
+    return try Stage(
+      .transformer, .denoise, model, backend, graphs: [prompt.graph, schedule.graph, step.graph],
+      kept: captionBytes(prompts, model) + captionBytes([negativePrompt].compactMap { $0 }, model)
+        + handedOver + latents * (settings.pictures.count + 4))
+  }
+
+  private static func decode(
+    _ model: PipelineModel, _ backend: any Backend, _ settings: GenerationSettings
+  ) throws -> Stage {
+    let (height, width) = settings.latentSize(model)
+    let parts = AutoencoderDecoder(model.autoencoder).graph(height: height, width: width, batch: 1)
+    let latents = parts.graph[parts.latents].byteCount * settings.pictures.count
+    // The picture as floats, scaled to the size asked for, and as bytes.
+    let pixels = settings.width * settings.height * 3
+    let scaled =
+      settings.width == settings.drawnWidth && settings.height == settings.drawnHeight
+      ? 0 : pixels * floatBytes
+    return try Stage(
+      .autoencoder, .decode, model, backend, graphs: [parts.graph],
+      kept: latents + parts.graph[parts.image].byteCount + scaled + pixels)
+  }
+
+  private static func captionBytes(_ prompts: [PreparedPrompt], _ model: PipelineModel) -> Int {
+    prompts.reduce(0) { $0 + $1.captionRows.count } * model.textEncoder.hiddenSize * floatBytes
+  }
+}
+
+extension PipelinePlan.Stage {
+  /// - Parameter kept: bytes that the stage holds outside of its graphs' arenas.
+  fileprivate init(
+    _ kind: ComponentKind, _ stage: PipelineStage, _ model: PipelineModel, _ backend: any Backend,
+    graphs: [Graph], kept: Int
+  ) throws {
+    let source = try model.source(for: kind)
+    var seen: Set<String> = []
+    var weights = 0
+    var loading = 0
+    for parameter in graphs.flatMap(\.parameters) where seen.insert(parameter.name).inserted {
+      guard let entry = source.entry(parameter.name) else {
+        throw SanaError(
+          .tensorMismatch, "the \(kind.rawValue) has no tensor '\(parameter.name)'",
+          remedy: "convert the checkpoint again", location: model.file.path)
+      }
+      guard entry.description.shape == parameter.shape else {
+        throw SanaError(
+          .tensorMismatch,
+          "tensor '\(parameter.name)' of the \(kind.rawValue) has shape \(entry.description.shape), not \(parameter.shape) as the configuration says",
+          remedy: "convert the checkpoint again", location: model.file.path)
+      }
+      weights += backend.residentBytes(of: entry.description)
+      // What lies raw in the file is read where it is mapped.
+      if !entry.values.isRaw, !backend.keepsLoadedBytes(of: entry.description) {
+        loading = max(loading, entry.rawByteCount)
+      }
+    }
+    self.stage = stage
+    weightsBytes = weights
+    activationsBytes = (graphs.map { backend.plan($0).arenaBytes }.max() ?? 0) + kept
+    loadingBytes = loading
+  }
+}
+
+extension GenerationSettings {
+  /// Size of the latents.
+  func latentSize(_ model: PipelineModel) -> (height: Int, width: Int) {
+    (
+      drawnHeight / model.autoencoder.compression, drawnWidth / model.autoencoder.compression
+    )
+  }
+}

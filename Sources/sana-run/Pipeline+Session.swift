@@ -1,0 +1,71 @@
+import CommandLineSupport
+import SanaEngine
+import WeightFormats
+
+extension Pipeline {
+  /// Refuses a run that does not fit the limit; warns of one that may not fit the machine.
+  func checkMemory(limit: ByteSize?, _ session: ToolSession) throws {
+    try plan.check(limit: limit?.bytes)
+    if let available = ProcessMemory.availableBytes, available < plan.peakBytes {
+      session.progress.note(
+        "note: the run needs \(ByteSize(plan.peakBytes)), but only \(ByteSize(available)) of memory are free"
+      )
+    }
+  }
+
+  /// Runs all stages with their progress shown, until the session is cancelled.
+  func run(
+    _ session: ToolSession, onPicture: (Int, RGBImage) throws -> Void,
+    onStageEnd: (PipelineStage, Duration) -> Void
+  ) throws {
+    try run { event in
+      try session.cancellation.check()
+      switch event {
+      case .began(let stage, let units): session.progress.begin(stage.rawValue, total: units)
+      case .progressed(_, let done): session.progress.update(done)
+      case .ended(let stage, let time):
+        session.progress.end()
+        onStageEnd(stage, time)
+      case .picture(let index, let image): try onPicture(index, image)
+      }
+    }
+  }
+}
+
+extension GenerationSettings {
+  /// What a picture's file says about how it was made.
+  func pictureTexts(
+    _ index: Int, modelPath: String, device: DeviceArguments
+  ) -> [(keyword: String, text: String)] {
+    let picture = pictures[index]
+    let values: MetadataValue = [
+      "prompt": .string(prompts[picture.prompt]),
+      "negative_prompt": usesGuidance ? .string(negativePrompt) : .null,
+      "instruction": .string(instruction.name),
+      "seed": .string(String(picture.seed)),
+      "width": .integer(Int64(width)),
+      "height": .integer(Int64(height)),
+      "drawn_width": .integer(Int64(drawnWidth)),
+      "drawn_height": .integer(Int64(drawnHeight)),
+      "steps": .integer(Int64(steps)),
+      "guidance": .number(Double(guidanceScale)),
+      "scheduler": .string(samplerKind.rawValue),
+      "precision": .string(device.precision.rawValue),
+      "model": .string(modelPath.split(separator: "/").last.map(String.init) ?? modelPath),
+    ]
+    return [
+      ("Software", "sana-run"),
+      ("sana", String(decoding: JSONWriter.write(values), as: UTF8.self)),
+    ]
+  }
+}
+
+extension PromptInstruction {
+  fileprivate var name: String {
+    switch self {
+    case .standard: "default"
+    case .none: "none"
+    case .custom(let text): text
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import CommandLineSupport
+import SanaEngine
+import WeightFormats
+
+/// What a run, or a plan of one, tells the user.
+struct RunReport {
+  let modelPath: String
+  let deviceName: String
+  let precision: ComputePrecision
+  let settings: GenerationSettings
+  let plan: PipelinePlan
+  let memoryLimit: ByteSize?
+  /// Empty for a plan.
+  var times: [PipelineStage: Duration] = [:]
+  var outputs: [String] = []
+
+  init(modelPath: String, pipeline: Pipeline, backend: any Backend, device: DeviceArguments) {
+    self.modelPath = modelPath
+    deviceName = backend.name
+    precision = device.precision
+    settings = pipeline.settings
+    plan = pipeline.plan
+    memoryLimit = device.memoryLimit
+  }
+
+  var json: MetadataValue {
+    var members: [MetadataValue.Member] = [
+      .init("model", .string(modelPath)),
+      .init("device", .string(deviceName)),
+      .init("precision", .string(precision.rawValue)),
+      .init("width", .integer(Int64(settings.width))),
+      .init("height", .integer(Int64(settings.height))),
+      .init("drawn_width", .integer(Int64(settings.drawnWidth))),
+      .init("drawn_height", .integer(Int64(settings.drawnHeight))),
+      .init("steps", .integer(Int64(settings.steps))),
+      .init("guidance", .number(Double(settings.guidanceScale))),
+      .init("scheduler", .string(settings.samplerKind.rawValue)),
+      .init("peak_bytes", .integer(Int64(plan.peakBytes))),
+      .init("limit_bytes", memoryLimit.map { .integer(Int64($0.bytes)) } ?? .null),
+      .init("stages", .array(plan.stages.map(json(of:)))),
+    ]
+    if !outputs.isEmpty {
+      members += [
+        .init("pictures", .array(zip(outputs, settings.pictures).map(json(of:_:)))),
+        .init("seconds", .number(totalSeconds)),
+        .init(
+          "measured_peak_bytes", ProcessMemory.peakBytes.map { .integer(Int64($0)) } ?? .null),
+      ]
+    }
+    return .object(members)
+  }
+
+  private func json(of stage: PipelinePlan.Stage) -> MetadataValue {
+    var members: [MetadataValue.Member] = [
+      .init("name", .string(stage.stage.rawValue)),
+      .init("weights_bytes", .integer(Int64(stage.weightsBytes))),
+      .init("activations_bytes", .integer(Int64(stage.activationsBytes))),
+      .init("loading_bytes", .integer(Int64(stage.loadingBytes))),
+      .init("peak_bytes", .integer(Int64(stage.peakBytes))),
+    ]
+    if let time = times[stage.stage] { members.append(.init("seconds", .number(time.seconds))) }
+    return .object(members)
+  }
+
+  private func json(
+    of path: String, _ picture: GenerationSettings.Picture
+  ) -> MetadataValue {
+    [
+      "path": .string(path), "prompt": .string(settings.prompts[picture.prompt]),
+      "seed": picture.seed <= Int64.max
+        ? .integer(Int64(picture.seed)) : .string("\(picture.seed)"),
+    ]
+  }
+
+  private var totalSeconds: Double { times.values.reduce(0) { $0 + $1.seconds } }
+
+  /// For people.
+  var summary: String {
+    var text = outputs.isEmpty ? "" : outputs.map { "wrote \($0)\n" }.joined()
+    text +=
+      "\(settings.width)x\(settings.height), \(settings.steps) steps, \(settings.samplerKind.rawValue), guidance \(settings.guidanceScale), on \(deviceName)\n\n"
+    text += table
+    text +=
+      "\n\(outputs.isEmpty ? "peak memory" : "planned peak memory") \(ByteSize(plan.peakBytes))"
+    if let memoryLimit { text += " of the \(memoryLimit) allowed" }
+    if !outputs.isEmpty, let measured = ProcessMemory.peakBytes {
+      text += ", of the whole process \(ByteSize(measured))"
+      text += "; \(Duration.seconds(totalSeconds).readable) in all"
+    }
+    return text + "\n"
+  }
+
+  private var table: String {
+    var table = TextTable(
+      [
+        .init("stage"), .init("weights", .right), .init("activations", .right),
+        .init("peak", .right),
+      ] + (times.isEmpty ? [] : [.init("time", .right)]))
+    for stage in plan.stages {
+      table.append(
+        [
+          stage.stage.rawValue, ByteSize(stage.weightsBytes).description,
+          ByteSize(stage.activationsBytes).description, ByteSize(stage.peakBytes).description,
+          times[stage.stage]?.readable ?? "",
+        ])
+    }
+    return table.text
+  }
+}
