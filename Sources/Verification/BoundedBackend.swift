@@ -18,6 +18,10 @@ final class BoundedBackend: Backend {
 
   func residentBytes(of weight: TensorDescription) -> Int { base.residentBytes(of: weight) }
 
+  func keepsLoadedBytes(of weight: TensorDescription) -> Bool {
+    base.keepsLoadedBytes(of: weight)
+  }
+
   func load(_ source: any WeightSource) -> any ResidentModel {
     Model(backend: self, source: source, base: base.load(source))
   }
