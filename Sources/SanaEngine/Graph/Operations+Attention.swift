@@ -33,7 +33,7 @@ public struct ReluAttention: OperationPayload {
 /// Softmax attention of image positions over caption tokens, scale `headDimension^-0.5`.
 ///
 /// Only the first `tokenCounts[b]` tokens of batch element b take part: masked tokens get exactly zero weight in PyTorch too
-/// (their score is lowered by 10000).
+/// (their score is lowered by 10000). A count is clamped to the tokens there are; a count of 0 gives zeros.
 public struct CrossAttention: OperationPayload {
   /// `[batch, positions, heads * headDimension]`
   public let query: Value
@@ -49,6 +49,9 @@ public struct CrossAttention: OperationPayload {
 
 /// Gemma-2's self-attention: rotary position embedding (half-split rotation) on q and k, grouped keys and values, scores scaled
 /// and soft-capped with `softcap * tanh(score / softcap)`, then masked causally; softmax in f32.
+///
+/// The angle of pair i at position p is the f32 product of p and the f32 number `1 / theta^(2 i / headDimension)`, as in PyTorch:
+/// hundreds of tokens on, the rounding of the angle is larger than that of everything else.
 ///
 /// Position i sees positions j with `i - window < j <= i`. Sequences shorter than the longest of the batch are padded on the right;
 /// padded positions never influence real ones.

@@ -1,4 +1,4 @@
-/// `output[token] = table[id] * scale`, the row looked up in the stored table.
+/// `output[token] = table[id] * scale`, the row looked up in the stored table; ids are clamped to its rows.
 public struct EmbeddingLookup: OperationPayload {
   /// i32 `[batch, tokens, 1]`
   public let identifiers: Value
@@ -11,7 +11,8 @@ public struct EmbeddingLookup: OperationPayload {
 }
 
 /// The sinusoid of diffusers' `Timesteps(256, flip_sin_to_cos=True, downscale_freq_shift=0)`: for input t, `cos(t f_k)` for all k,
-/// then `sin(t f_k)`, with `f_k = exp(-ln(10000) k / (channels / 2))`.
+/// then `sin(t f_k)`, with `f_k = exp(-ln(10000) k / (channels / 2))`. Exponent, `f_k` and `t f_k` are f32 numbers, as in PyTorch: near
+/// t = 1000 their rounding is larger than that of everything else.
 public struct SinusoidalEmbedding: OperationPayload {
   /// `[batch, 1, 1]`
   public let input: Value

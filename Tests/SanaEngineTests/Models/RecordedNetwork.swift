@@ -46,7 +46,7 @@ struct RecordedNetwork {
     guard let component = checkpoint.components.first(where: { $0.kind == kind }) else {
       return nil
     }
-    return (component.configuration, backend.make().load(try FusedCheckpointSource(component)))
+    return (component.configuration, try backend.make().load(try FusedCheckpointSource(component)))
   }
 
   func recorded(_ path: String) throws -> HostTensor { HostTensor(try trace.floats(path)) }

@@ -3,11 +3,13 @@ import SanaEngine
 /// The back ends that must agree with PyTorch.
 enum TestedBackend: String, CaseIterable, Sendable {
   case reference
+  case cpu
 
   /// Computes in f32, as the traces were.
-  func make() -> any Backend {
+  func make() throws -> any Backend {
     switch self {
     case .reference: ReferenceBackend(precision: .f32)
+    case .cpu: try CPUBackend(precision: .f32)
     }
   }
 }
