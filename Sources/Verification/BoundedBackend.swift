@@ -41,8 +41,12 @@ final class BoundedBackend: Backend {
 
     func prepare(_ graph: Graph) throws -> any Executable {
       let weights = graph.parameters.compactMap { source.description(of: $0.name) }
-        .reduce(0) { $0 + backend.residentBytes(of: $1) }
-      let needed = max(weights, residentBytes) + backend.plan(graph).arenaBytes
+      let resident = weights.reduce(0) { $0 + backend.residentBytes(of: $1) }
+      // The original of a weight that is being rearranged exists beside its copy.
+      let largestOriginal =
+        weights.filter { !backend.keepsLoadedBytes(of: $0) }.map(\.valueByteCount).max() ?? 0
+      let needed =
+        max(resident, residentBytes) + max(largestOriginal, backend.plan(graph).arenaBytes)
       guard needed <= backend.limit else {
         throw SanaError(
           .memoryLimit,

@@ -29,29 +29,13 @@ public struct PipelineModel: Sendable {
     self.transformer = transformer
     self.autoencoder = autoencoder
     self.scheduler = scheduler
-    tokenizer = try Tokenizer(files: Self.tokenizerFiles(file))
+    tokenizer = try Tokenizer(besides: file.source(for: .textEncoder))
     try checkNetworksFit()
   }
 
   /// Weights of one network.
   public func source(for kind: ComponentKind) throws -> ComponentSource {
     try file.source(for: kind)
-  }
-
-  /// The tokenizer's files, which lie beside the text encoder's weights as they were. Only the model is read: the others are
-  /// large and say the same.
-  private static func tokenizerFiles(_ file: ModelFile) throws -> [String: [UInt8]] {
-    let source = try file.source(for: .textEncoder)
-    var files: [String: [UInt8]] = [:]
-    for tensor in source.component.tensors where tensor.description.encoding == .plain(.u8) {
-      guard tensor.name == "tokenizer.model" else {
-        files[tensor.name] = []
-        continue
-      }
-      let contents = try source.load(tensor.name).values
-      files[tensor.name] = withExtendedLifetime(contents) { Array(contents.bytes) }
-    }
-    return files
   }
 
   private func checkNetworksFit() throws(SanaError) {

@@ -9,9 +9,12 @@ extension Tokenizer {
     var files: [String: [UInt8]] = [:]
     for tensor in textEncoder.component.tensors where tensor.description.encoding == .plain(.u8) {
       // Of the others, which are large and say the same, only the presence matters.
-      files[tensor.name] =
-        tensor.name == Self.modelFileName
-        ? Array(try textEncoder.load(tensor.name).values.bytes) : []
+      guard tensor.name == Self.modelFileName else {
+        files[tensor.name] = []
+        continue
+      }
+      let contents = try textEncoder.load(tensor.name).values
+      files[tensor.name] = withExtendedLifetime(contents) { Array(contents.bytes) }
     }
     try self.init(files: files)
   }
