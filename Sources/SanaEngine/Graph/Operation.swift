@@ -1,4 +1,4 @@
-/// One step of a graph. A back end implements every case; the plain f32 implementation in `Backends/Reference` says what each
+/// One step of a graph. A back end implements every case; the plain loops of `Backends/Reference` say what each
 /// case means, and every faster variant is tested against it.
 ///
 /// The payloads live in `Operations+*.swift`, one file a family.
