@@ -41,7 +41,7 @@ public final class TraceFile: @unchecked Sendable {
     guard file != nil else {
       throw SanaError(
         .malformedFile, "this is no HDF5 file, or it is damaged",
-        remedy: "name a trace that make_reference.py or `sana-quant calibrate` wrote",
+        remedy: "name an HDF5 file of recorded activations",
         location: path)
     }
   }

@@ -51,7 +51,7 @@ final class BoundedBackend: Backend {
         throw SanaError(
           .memoryLimit,
           "\(graph.name) needs \(needed) bytes, more than the limit of \(backend.limit)",
-          remedy: "allow at least \(needed) bytes")
+          remedy: "allow at least \(needed) bytes; later parts may need more")
       }
       return try base.prepare(graph)
     }

@@ -1,0 +1,78 @@
+import Foundation
+import TestSupport
+import Testing
+import WeightFormats
+
+@Suite struct VerifyCommandTests {
+  private let quant: Tool
+  private let directory: TestDirectory
+  private let model: String
+  private let trace = VerifyCommandTests.demo.appending(path: "trace.h5").path
+
+  private static var demo: URL {
+    Fixtures.directory.deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Demo")
+  }
+
+  init() throws {
+    quant = try Tool("sana-quant")
+    directory = try TestDirectory()
+    model = directory.path("demo.sana")
+    let converted = try Tool("sana-convert").run(
+      Self.demo.appending(path: "sana-demo").path, "-o", model)
+    try #require(converted.status == 0, "\(converted.error)")
+  }
+
+  @Test func aConvertedModelPassesAgainstPyTorch() throws {
+    let outcome = try quant.run("verify", model, "--reference", trace, "--json")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let report = try Array(outcome.output.utf8).withUnsafeBytes {
+      try JSONParser.parse($0, location: "report")
+    }
+    #expect(report["passed"]?.boolValue == true)
+    #expect(try #require(report["minimum_snr_db"]?.numberValue) >= 90)
+    let values = try #require(report["values"]?.arrayValue)
+    #expect(values.count > 60)
+    for key in ["snr_db", "max_abs_error", "cosine"] {
+      #expect(values.allSatisfy { $0[key]?.numberValue != nil }, "\(key)")
+    }
+    #expect(try #require(report["image"]?["max_abs_error"]?.integerValue) <= 1)
+    #expect(try #require(report["image"]?["psnr_db"]?.numberValue) >= 70)
+  }
+
+  @Test func aReducedModelIsReportedOrHeldToItsBound() throws {
+    let reduced = directory.path("demo-w8a8.sana")
+    let quantized = try quant.run(model, "--recipe", "w8a8", "-o", reduced)
+    try #require(quantized.status == 0, "\(quantized.error)")
+    let reported = try quant.run("verify", reduced, "--reference", trace, "--values", "3")
+    #expect(reported.status == 0)
+    #expect(reported.output.contains("without bounds"))
+    let held = try quant.run(
+      "verify", reduced, "--reference", trace, "--minimum-snr", "60", "--values", "0")
+    #expect(held.status == 1)
+    #expect(held.output.contains("below 60 dB"))
+  }
+
+  @Test(arguments: [
+    (["--case", "nothing"], "choose one of demo"),
+    (["--memory-limit", "1MiB"], "more than the limit"),
+    (["--threads", "0"], "choose 1 to 1024"),
+    (["--device", "vulkan:7"], "choose --device cpu"),
+  ])
+  func whatCannotBeDoneIsSaid(arguments: [String], message: String) throws {
+    let outcome = try quant.run(["verify", model, "--reference", trace] + arguments)
+    #expect(outcome.status == 1)
+    #expect(outcome.error.hasPrefix("error: "))
+    #expect(outcome.error.contains(message), "\(outcome.error)")
+    #expect(outcome.output.isEmpty)
+  }
+
+  @Test func filesThatAreNoTracesAreRefused() throws {
+    for path in [model, directory.path("missing.h5")] {
+      let outcome = try quant.run("verify", model, "--reference", path)
+      #expect(outcome.status == 1)
+      #expect(outcome.error.contains(path), "\(outcome.error)")
+    }
+    #expect(try quant.run("verify", model).status == 64)
+  }
+}
