@@ -101,10 +101,13 @@ let package = Package(
       dependencies: ["Verification", "SanaEngine", "Traces", "WeightFormats", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
+      name: "DemoTests", dependencies: ["sana-demo", "SanaEngine", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
       name: "CommandLineTests",
       dependencies: [
         "WeightFormats", "CommandLineSupport", "TestSupport", "sana-convert", "sana-quant",
-        "sana-run",
+        "sana-run", "sana-demo",
       ],
       swiftSettings: strict),
   ],

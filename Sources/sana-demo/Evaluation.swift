@@ -1,8 +1,8 @@
 /// The demo's 20 prompts and what a right picture shows. No training picture had one of these objects on its background.
-enum Evaluation {
-  struct Case {
-    let prompt: String
-    let scene: Scene
+package enum Evaluation {
+  package struct Case {
+    package let prompt: String
+    package let scene: Scene
 
     init(_ prompt: String, _ scene: Scene) {
       self.prompt = prompt
@@ -10,7 +10,7 @@ enum Evaluation {
     }
   }
 
-  static let cases: [Case] = [
+  package static let cases: [Case] = [
     Case(
       "a large red circle on a blue background",
       Scene(.circle, .red, on: .blue, size: .large)),

@@ -5,13 +5,13 @@
 #endif
 
 /// The shapes of the demo's objects.
-enum Form: CaseIterable {
+package enum Form: CaseIterable {
   case circle, square, triangle, star, ring, cross, heart, diamond
 
   /// Signed distance from the outline, negative inside, for outer radius `r` about the origin; y points down.
   ///
   /// The formulas are those the training pictures were drawn with; star and heart after Inigo Quilez.
-  func distance(_ x: Float, _ y: Float, _ r: Float) -> Float {
+  package func distance(_ x: Float, _ y: Float, _ r: Float) -> Float {
     switch self {
     case .circle: hypotf(x, y) - 0.95 * r
     case .square: max(abs(x), abs(y)) - 0.82 * r

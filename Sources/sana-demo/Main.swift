@@ -56,7 +56,8 @@ struct SanaDemo: ParsableCommand {
       }
       session.progress.end()
       try PNGFile.write(
-        sheet(cases, variants, verdicts).draw(), to: output, texts: [("Software", "sana-demo")])
+        sheet(cases, variants, verdicts).draw(), to: output,
+        texts: [("Software", "sana-demo \(Toolchain.version)")])
       OutputStream.standardOutput.write(table(variants, verdicts) + "\nwrote \(output)\n")
     }
   }

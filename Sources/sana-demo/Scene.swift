@@ -1,9 +1,9 @@
 /// The colors of the demo's pictures.
-enum Color: Int, CaseIterable {
+package enum Color: Int, CaseIterable {
   case red, orange, yellow, green, blue, purple, pink, white, black
 
   /// Red, green, blue of -1 ... 1.
-  var components: SIMD3<Float> {
+  package var components: SIMD3<Float> {
     let levels: SIMD3<Float> =
       switch self {
       case .red: [220, 40, 40]
@@ -21,12 +21,12 @@ enum Color: Int, CaseIterable {
 }
 
 /// What a prompt of the demo asks for: the model was trained on pictures drawn from such scenes.
-struct Scene {
-  enum Pattern {
+package struct Scene {
+  package enum Pattern {
     case plain, striped, checkered, gradient
   }
 
-  enum Size {
+  package enum Size {
     case small, medium, large
 
     /// Outer radius by the picture's side.
@@ -48,22 +48,22 @@ struct Scene {
     }
   }
 
-  struct Object {
-    let form: Form
-    let color: Color
+  package struct Object {
+    package let form: Form
+    package let color: Color
     /// Of the centre, in units of the picture's side from the top left corner.
-    let x: Float
-    let y: Float
-    let radius: Float
+    package let x: Float
+    package let y: Float
+    package let radius: Float
   }
 
-  let background: Color
-  let pattern: Pattern
-  let objects: [Object]
+  package let background: Color
+  package let pattern: Pattern
+  package let objects: [Object]
 
   /// One object.
   /// - Parameter place: -1, 0 or 1 to the right and downwards.
-  init(
+  package init(
     _ form: Form, _ color: Color, on background: Color, _ pattern: Pattern = .plain,
     size: Size = .medium, at place: (x: Float, y: Float) = (0, 0)
   ) {
@@ -76,13 +76,13 @@ struct Scene {
     ]
   }
 
-  enum Arrangement {
+  package enum Arrangement {
     case sideBySide
     case stacked
   }
 
   /// Two objects of medium size: left and right, or above and below.
-  init(
+  package init(
     _ first: (Form, Color), _ second: (Form, Color), _ arrangement: Arrangement,
     on background: Color
   ) {
@@ -96,7 +96,7 @@ struct Scene {
   }
 
   /// The background's color at a point.
-  func backgroundColor(x: Float, y: Float) -> SIMD3<Float> {
+  package func backgroundColor(x: Float, y: Float) -> SIMD3<Float> {
     // Patterns follow the latents: eight cells a side.
     let (column, row) = (Int(x * 8), Int(y * 8))
     let share: Float =

@@ -1,16 +1,16 @@
-import SanaEngine
+package import SanaEngine
 
 /// Decides whether a picture shows a scene: background right in color and pattern, and every object in its color, at its place,
 /// and best matched (intersection over union above 0.7) by its own form among all eight.
 ///
 /// It is the checker of the demo checkpoint's own evaluation. The masks of all forms depend on the scene alone, so one checker
 /// serves the pictures of all variants.
-struct SceneChecker {
-  struct Verdict: Hashable {
-    var background = true
-    var color = true
-    var form = true
-    var isRight: Bool { background && color && form }
+package struct SceneChecker {
+  package struct Verdict: Hashable {
+    package var background = true
+    package var color = true
+    package var form = true
+    package var isRight: Bool { background && color && form }
   }
 
   private let scene: Scene
@@ -18,14 +18,14 @@ struct SceneChecker {
   private let objects: [ObjectMasks]
 
   /// - Parameter side: pixels a side of the pictures.
-  init(_ scene: Scene, side: Int) {
+  package init(_ scene: Scene, side: Int) {
     self.scene = scene
     self.side = side
     objects = scene.objects.map { ObjectMasks($0, side: side) }
   }
 
   /// - Precondition: the picture is square, `side` pixels a side.
-  func check(_ picture: RGBImage) -> Verdict {
+  package func check(_ picture: RGBImage) -> Verdict {
     precondition(picture.width == side && picture.height == side)
     let pixels = (0..<side * side).map { index in
       SIMD3<Float>(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 
 @main
 struct SanaRun: ParsableCommand {
@@ -8,6 +9,7 @@ struct SanaRun: ParsableCommand {
     discussion: """
       sana-run model.sana --prompt "a red circle on a blue background" -o circle.png
       """,
+    version: Toolchain.version,
     subcommands: [Generate.self, Plan.self, Devices.self, Bench.self],
     defaultSubcommand: Generate.self)
 }

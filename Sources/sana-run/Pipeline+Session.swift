@@ -54,7 +54,7 @@ extension GenerationSettings {
       "model": .string(modelPath.split(separator: "/").last.map(String.init) ?? modelPath),
     ]
     return [
-      ("Software", "sana-run"),
+      ("Software", "sana-run \(Toolchain.version)"),
       ("sana", String(decoding: JSONWriter.write(values), as: UTF8.self)),
     ]
   }

@@ -1,0 +1,120 @@
+import SanaEngine
+import TestSupport
+import Testing
+import WeightFormats
+
+@Suite struct PipelineFailureTests {
+  private let directory: TestDirectory
+  private let model: PipelineModel
+
+  init() throws {
+    directory = try TestDirectory()
+    model = try PipelineModel(path: try ConvertedModels.make("sana-tiny", in: directory))
+  }
+
+  /// A component whose tensor of this name holds one NaN.
+  private struct DamagedSource: WeightSource {
+    let base: any WeightSource
+    let damaged: String
+
+    func description(of name: String) -> TensorDescription? {
+      guard let description = base.description(of: name), name == damaged else {
+        return base.description(of: name)
+      }
+      return TensorDescription(name: name, shape: description.shape, encoding: .f32)
+    }
+
+    func load(_ name: String) throws -> StoredTensor {
+      guard name == damaged, let description = description(of: name) else {
+        return try base.load(name)
+      }
+      return StoredTensor(
+        description: description,
+        values: TensorBytes(byteCount: description.valueByteCount) { memory in
+          memory.bindMemory(to: Float.self).update(repeating: .nan)
+        })
+    }
+  }
+
+  private func expectNumericalFailure(naming name: String, _ body: () throws -> Void) {
+    let error = #expect(throws: SanaError.self) { try body() }
+    #expect(error?.code == .numericalFailure)
+    #expect(error?.message.contains("'\(name)'") == true)
+  }
+
+  @Test func aTextEncoderThatGoesWrongIsNoticed() throws {
+    let stage = TextEncoderStage(
+      model.textEncoder,
+      source: DamagedSource(base: try model.source(for: .textEncoder), damaged: "norm.weight"),
+      backend: try CPUBackend())
+    expectNumericalFailure(naming: "last_hidden_state") { _ = try stage.encode([2, 10, 11]) }
+  }
+
+  @Test func aTransformerThatGoesWrongIsNoticedAtTheFirstStep() throws {
+    let stage = DenoiserStage(
+      model.transformer,
+      source: DamagedSource(base: try model.source(for: .transformer), damaged: "proj_out.bias"),
+      backend: try CPUBackend())
+    let channels = model.transformer.captionChannels
+    let caption = Caption(
+      rows: HostTensor(
+        .tokens(batch: 1, count: 2, channels: channels),
+        [Float](repeating: 0.5, count: 2 * channels)))
+    let denoiser = try stage.prepare(
+      captions: [caption], height: 2, width: 2, modelTimesteps: [900, 500], guidanceScale: 1)
+    expectNumericalFailure(naming: "model_output of step 1") {
+      _ = try denoiser.evaluate(
+        [Float](repeating: 0, count: denoiser.latentShape.elementCount), step: 0)
+    }
+  }
+
+  @Test func aDecoderThatGoesWrongIsNoticed() throws {
+    let stage = DecoderStage(
+      model.autoencoder,
+      source: DamagedSource(
+        base: try model.source(for: .autoencoder), damaged: "decoder.conv_out.bias"),
+      backend: try CPUBackend())
+    let shape = Shape(
+      batch: 1, height: 1, width: 1, channels: model.autoencoder.latentChannels)
+    expectNumericalFailure(naming: "image_float") {
+      _ = try stage.decode(HostTensor(shape, [Float](repeating: 0, count: shape.elementCount)))
+    }
+  }
+
+  @Test func tokensThatTheEncoderDoesNotHaveAreRefused() throws {
+    let stage = TextEncoderStage(
+      model.textEncoder, source: try model.source(for: .textEncoder), backend: try CPUBackend())
+    for tokens in [[], [-1], [Int32(model.textEncoder.vocabularySize)]] as [[Int32]] {
+      let error = #expect(throws: SanaError.self) { try stage.encode(tokens) }
+      #expect(error?.code == .invalidArgument)
+    }
+  }
+
+  @Test func aFileWithoutAllNetworksIsNoPipeline() throws {
+    let path = directory.path("transformer.sana")
+    try CheckpointConversion(
+      OfficialCheckpoint(path: Checkpoints.path("sprint-tiny"), components: [.transformer])
+    ).write(to: path)
+    let error = #expect(throws: SanaError.self) { try PipelineModel(path: path) }
+    #expect(error?.code == .tensorMismatch)
+  }
+
+  @Test func cancellationStopsTheRun() throws {
+    let token = CancellationToken()
+    let pipeline = try Pipeline(
+      model: model, backend: try CPUBackend(cancellation: token),
+      request: GenerationRequest(
+        prompts: ["a fox"], width: 64, height: 64, steps: 20, usesResolutionBinning: false))
+    var steps = 0
+    let error = #expect(throws: SanaError.self) {
+      try pipeline.run { event in
+        if case .progressed(.denoise, let done) = event {
+          steps = done
+          if done == 3 { token.cancel() }
+        }
+      }
+    }
+    #expect(error?.code == .cancelled)
+    #expect(steps == 3)
+  }
+}

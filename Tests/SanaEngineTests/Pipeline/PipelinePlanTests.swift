@@ -1,0 +1,55 @@
+import SanaEngine
+import TestSupport
+import Testing
+import WeightFormats
+
+@Suite struct PipelinePlanTests {
+  private let directory: TestDirectory
+  private let model: PipelineModel
+
+  init() throws {
+    directory = try TestDirectory()
+    model = try PipelineModel(path: try ConvertedModels.make("sana-tiny", in: directory))
+  }
+
+  private func pipeline(width: Int = 96, height: Int = 64) throws -> Pipeline {
+    try Pipeline(
+      model: model, backend: try CPUBackend(),
+      request: GenerationRequest(
+        prompts: ["a fox"], width: width, height: height, steps: 2, usesResolutionBinning: false))
+  }
+
+  @Test func everyStageIsPlanned() throws {
+    let plan = try pipeline().plan
+    #expect(plan.stages.map(\.stage) == [.text, .denoise, .decode])
+    #expect(plan.stages.allSatisfy { $0.weightsBytes > 0 && $0.activationsBytes > 0 })
+    #expect(plan.peakBytes == plan.stages.map(\.peakBytes).max())
+  }
+
+  @Test func weightsAreWhatTheBackEndHolds() throws {
+    let backend = try CPUBackend()
+    let plan = try pipeline().plan
+    let decoder = backend.load(try model.source(for: .autoencoder))
+    _ = try decoder.prepare(
+      AutoencoderDecoder(model.autoencoder).graph(height: 2, width: 3, batch: 1).graph)
+    #expect(plan.stages[2].weightsBytes == decoder.residentBytes)
+    let encoder = backend.load(try model.source(for: .textEncoder))
+    _ = try encoder.prepare(GemmaEncoder(model.textEncoder).graph(tokens: 3, batch: 1).graph)
+    #expect(plan.stages[0].weightsBytes == encoder.residentBytes)
+  }
+
+  @Test func largerPicturesTakeMore() throws {
+    #expect(try pipeline().plan.peakBytes < pipeline(width: 512, height: 512).plan.peakBytes)
+  }
+
+  @Test func aLimitThatIsTooSmallIsRefusedAndTheLeastOneIsNamed() throws {
+    let plan = try pipeline().plan
+    #expect(throws: Never.self) { try plan.check(limit: nil) }
+    #expect(throws: Never.self) { try plan.check(limit: plan.peakBytes) }
+    let error = #expect(throws: SanaError.self) { try plan.check(limit: plan.peakBytes - 1) }
+    #expect(error?.code == .memoryLimit)
+    let least = (plan.peakBytes + 1 << 20 - 1) >> 20
+    #expect(error?.remedy.contains(" \(least)MiB") == true)
+    #expect(throws: Never.self) { try plan.check(limit: least << 20) }
+  }
+}
