@@ -1,5 +1,7 @@
 # `make demo` and `make test` set up a fresh Debian-like machine themselves; nothing else is needed but Swift.
 BUILD := swift build -c release
+BIN := .build/release
+OUT := demo-output
 
 .PHONY: setup build demo test format
 
@@ -8,6 +10,17 @@ setup:
 
 build: setup
 	$(BUILD)
+
+# The whole way of a checkpoint: convert, quantize, draw and compare, check against PyTorch.
+demo: build
+	@mkdir -p $(OUT)
+	$(BIN)/sana-convert Demo/sana-demo -o $(OUT)/demo.sana
+	$(BIN)/sana-quant $(OUT)/demo.sana --recipe f16 -o $(OUT)/f16.sana
+	$(BIN)/sana-quant $(OUT)/demo.sana --recipe w8a16 -o $(OUT)/w8a16.sana
+	$(BIN)/sana-quant $(OUT)/demo.sana --recipe w8a8 -o $(OUT)/w8a8.sana
+	$(BIN)/sana-run $(OUT)/w8a8.sana --prompt "a red circle on a blue background" -o $(OUT)/circle.png
+	$(BIN)/sana-quant verify $(OUT)/demo.sana --reference Demo/trace.h5 --precision f32
+	$(BIN)/sana-demo $(OUT)/demo.sana $(OUT)/f16.sana $(OUT)/w8a16.sana $(OUT)/w8a8.sana -o $(OUT)/contact-sheet.png
 
 test: setup
 	swift test -c release
