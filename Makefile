@@ -15,9 +15,11 @@ build: setup
 demo: build
 	@mkdir -p $(OUT)
 	$(BIN)/sana-convert Demo/sana-demo -o $(OUT)/demo.sana
-	$(BIN)/sana-quant $(OUT)/demo.sana --recipe f16 -o $(OUT)/f16.sana
-	$(BIN)/sana-quant $(OUT)/demo.sana --recipe w8a16 -o $(OUT)/w8a16.sana
-	$(BIN)/sana-quant $(OUT)/demo.sana --recipe w8a8 -o $(OUT)/w8a8.sana
+	@for recipe in f16 w8a16 w8a8; do \
+	  echo "$(BIN)/sana-quant $(OUT)/demo.sana --recipe $$recipe -o $(OUT)/$$recipe.sana > $(OUT)/$$recipe.txt"; \
+	  $(BIN)/sana-quant $(OUT)/demo.sana --recipe $$recipe -o $(OUT)/$$recipe.sana > $(OUT)/$$recipe.txt || exit 1; \
+	  tail -n 1 $(OUT)/$$recipe.txt; \
+	done
 	$(BIN)/sana-run $(OUT)/w8a8.sana --prompt "a red circle on a blue background" -o $(OUT)/circle.png
 	$(BIN)/sana-quant verify $(OUT)/demo.sana --reference Demo/trace.h5 --precision f32
 	$(BIN)/sana-demo $(OUT)/demo.sana $(OUT)/f16.sana $(OUT)/w8a16.sana $(OUT)/w8a8.sana -o $(OUT)/contact-sheet.png

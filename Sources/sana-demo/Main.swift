@@ -19,8 +19,9 @@ struct SanaDemo: ParsableCommand {
   @Option(name: [.short, .long], help: "The PNG file to write.")
   var output: String
 
-  @Option(parsing: .unconditional, help: "Draw only so many prompts.")
-  var first: Int = Evaluation.cases.count
+  @Option(
+    help: "Draw only these prompts, numbers from 1 with commas between. (default: all)")
+  var only: PromptNumbers?
 
   @Option(parsing: .unconditional, help: "Prompts side by side on the sheet.")
   var columns: Int = 2
@@ -30,15 +31,13 @@ struct SanaDemo: ParsableCommand {
 
   mutating func validate() throws {
     guard 1...8 ~= models.count else { throw ValidationError("Name one to eight models.") }
-    guard 1...Evaluation.cases.count ~= first, 1...10 ~= columns else {
-      throw ValidationError("There are \(Evaluation.cases.count) prompts, and 1 to 10 columns.")
-    }
+    guard 1...10 ~= columns else { throw ValidationError("Choose 1 to 10 columns.") }
   }
 
   func run() throws {
     try ToolSession.run { session in
       try OutputPath.checkWritable(output)
-      let cases = Array(Evaluation.cases.prefix(first))
+      let cases = only?.cases ?? Evaluation.cases
       var variants: [DemoVariant] = []
       for (index, model) in models.enumerated() {
         variants.append(
@@ -103,5 +102,19 @@ struct SanaDemo: ParsableCommand {
 
   private func decibels(_ ratio: Double) -> String {
     ratio.isFinite ? "\(ratio.formatted(decimals: 1)) dB" : "equal"
+  }
+}
+
+/// A choice among the demo's prompts: `1,4,20`.
+struct PromptNumbers: ExpressibleByArgument {
+  let cases: [Evaluation.Case]
+
+  init?(argument: String) {
+    let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    let cases = numbers.compactMap { number in
+      number.flatMap { Evaluation.cases.indices.contains($0 - 1) ? Evaluation.cases[$0 - 1] : nil }
+    }
+    guard cases.count == numbers.count else { return nil }
+    self.cases = cases
   }
 }

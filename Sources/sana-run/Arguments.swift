@@ -13,7 +13,7 @@ extension DeviceSelection: ExpressibleByArgument {
 
 /// Where a model runs.
 struct DeviceArguments: ParsableArguments {
-  @Option(help: "Products as the stored weights ask for, or all in floating point: auto, f32.")
+  @Option(help: "auto: products as the stored weights ask for; f32: all in floating point.")
   var precision: ComputePrecision = .auto
 
   @Option(help: "auto, cpu or vulkan[:INDEX].")
@@ -65,7 +65,7 @@ struct PictureArguments: ParsableArguments {
     help: "Pictures to draw, with the seeds SEED, SEED + 1, ...; numbered files if more than 1.")
   var count: Int = 1
 
-  @Option(help: "dpm++, euler or scm. (default: the model's)")
+  @Option(help: "How the noise is taken away. (default: the model's)")
   var scheduler: SamplerKind?
 
   @Option(help: "Text before the prompt: default, none or a file's name.")

@@ -4,8 +4,7 @@ import SanaEngine
 import WeightFormats
 
 struct Generate: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Draw pictures (the default).")
+  static let configuration = CommandConfiguration(abstract: "Draw pictures.")
 
   @Argument(help: "A .sana file with text encoder, transformer and autoencoder.")
   var model: String
