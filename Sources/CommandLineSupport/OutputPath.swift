@@ -13,9 +13,15 @@ public enum OutputPath {
       throw SanaError(
         .invalidArgument, "the output's name is empty", remedy: "name a file after --output")
     }
-    guard !path.hasSuffix("/"), FileSystem.kind(of: path) != .directory else {
+    let existing = FileSystem.kind(of: path)
+    guard !path.hasSuffix("/"), existing != .directory else {
       throw SanaError(
         .fileAccess, "is a directory", remedy: "name a file inside it", location: path)
+    }
+    // Outputs are written beside their place and renamed: that would put a file where a device stands.
+    guard existing != .other else {
+      throw SanaError(
+        .fileAccess, "is a device or a pipe", remedy: "name an ordinary file", location: path)
     }
     let directory = FileSystem.parent(of: path)
     switch FileSystem.kind(of: directory) {

@@ -43,6 +43,11 @@ public final class ProgressReporter: Sendable {
     }
   }
 
+  /// Shows the time that has passed, for work whose units take long.
+  public func tick() {
+    stage.withLock { draw(&$0, force: false) }
+  }
+
   /// Ends the stage that runs: its bar becomes a line with its time.
   public func end() {
     stage.withLock { finish(&$0) }

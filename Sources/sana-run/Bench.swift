@@ -32,10 +32,7 @@ struct Bench: ParsableCommand {
       var profile = OperationProfile()
       var report = RunReport(
         modelPath: model, pipeline: pipeline, backend: backend, device: device)
-      let timedBackend = backend as? CPUBackend
-      timedBackend?.timer = { profile.add($0, $1) }
-      defer { timedBackend?.timer = nil }
-      try pipeline.run(session) { _, _ in
+      try pipeline.run(session, on: backend, onNode: { profile.add($0, $1) }) { _, _ in
       } onStageEnd: { stage, time in
         report.times[stage] = time
         profile.end(stage)

@@ -34,7 +34,7 @@ struct Generate: ParsableCommand {
 
       var report = RunReport(
         modelPath: model, pipeline: pipeline, backend: backend, device: device)
-      try pipeline.run(session) { index, image in
+      try pipeline.run(session, on: backend) { index, image in
         let path = outputs.paths[index]
         try PNGFile.write(
           image, to: path,

@@ -14,10 +14,19 @@ extension Pipeline {
   }
 
   /// Runs all stages with their progress shown, until the session is cancelled.
+  /// - Parameter onNode: told of every operation and its time, where the back end measures them.
   func run(
-    _ session: ToolSession, onPicture: (Int, RGBImage) throws -> Void,
+    _ session: ToolSession, on backend: any Backend,
+    onNode: @escaping (Node, Duration) -> Void = { _, _ in },
+    onPicture: (Int, RGBImage) throws -> Void,
     onStageEnd: (PipelineStage, Duration) -> Void
   ) throws {
+    let timedBackend = backend as? CPUBackend
+    timedBackend?.timer = { node, time in
+      session.progress.tick()
+      onNode(node, time)
+    }
+    defer { timedBackend?.timer = nil }
     try run { event in
       try session.cancellation.check()
       switch event {

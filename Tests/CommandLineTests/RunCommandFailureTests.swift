@@ -96,6 +96,7 @@ import WeightFormats
     try expect(directory.path("none/out.png"), saying: "there is no directory")
     try expect(directory.url.path, saying: "is a directory")
     try expect(model + "/out.png", saying: "is not a directory")
+    try expect("/dev/null", saying: "is a device or a pipe")
     try expect("", saying: "the output's name is empty")
     try expect("/proc/out.png", saying: "/proc/out.png")
   }
