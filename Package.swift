@@ -75,6 +75,12 @@ let package = Package(
       dependencies: ["WeightFormats", "SanaEngine", "CommandLineSupport", argumentParser],
       swiftSettings: strict),
 
+    // Measures the CPU kernels: swift run -c release kernel-bench
+    .executableTarget(
+      name: "kernel-bench",
+      dependencies: ["CKernels", "SanaEngine", "WeightFormats", argumentParser],
+      path: "Benchmarks/kernel-bench", swiftSettings: strict),
+
     // Tests.
     .target(
       name: "TestSupport", dependencies: ["WeightFormats", "SanaEngine", "Traces"],

@@ -102,6 +102,11 @@ typedef struct {
   float (*_Nonnull largest_magnitude)(const float *_Nonnull, size_t);
   sana_distortion (*_Nonnull measure_distortion)(
       const float *_Nonnull, const float *_Nonnull, size_t);
+
+  // For benchmarks: `rounds` of multiply-adds that never leave the registers; returns how many operations that were. `result`
+  // holds two factors close to 1 and receives something.
+  double (*_Nonnull peak_f32)(size_t rounds, float *_Nonnull result);
+  double (*_Nonnull peak_int8)(size_t rounds, float *_Nonnull result);
 } sana_kernels;
 
 /// The kernels for an instruction set, which the processor must support (`sana_cpu_supports`).

@@ -43,6 +43,8 @@
 #include "elementwise.h"
 #include "quantize.h"
 
+#include "peak.h"
+
 #if SANA_AVX2 || SANA_AVX512 || SANA_NEON_DOTPROD
 #pragma clang attribute pop
 #endif
@@ -80,4 +82,7 @@ const sana_kernels SANA_TABLE = {
     .dequantize_rows = dequantize_rows,
     .largest_magnitude = largest_magnitude,
     .measure_distortion = measure_distortion,
+
+    .peak_f32 = peak_f32,
+    .peak_int8 = peak_int8,
 };

@@ -1,0 +1,31 @@
+// What the arithmetic units can do: independent multiply-adds that never leave the registers.
+
+enum { PEAK_CHAINS = 12 };
+
+// Returns the floating-point operations done; the results go where the compiler cannot drop them.
+static double peak_f32(size_t rounds, float *result) {
+  vfloat sums[PEAK_CHAINS];
+  for (int i = 0; i < PEAK_CHAINS; i++) sums[i] = splat((float)i);
+  const vfloat factor = splat(result[0]), term = splat(result[1]);
+  for (size_t round = 0; round < rounds; round++) {
+    UNROLL for (int i = 0; i < PEAK_CHAINS; i++) sums[i] = sums[i] * factor + term;
+  }
+  vfloat total = splat(0);
+  for (int i = 0; i < PEAK_CHAINS; i++) total += sums[i];
+  result[0] = sum_lanes(total);
+  return 2.0 * PEAK_CHAINS * VECTOR_FLOATS * (double)rounds;
+}
+
+static double peak_int8(size_t rounds, float *result) {
+  vint sums[PEAK_CHAINS] = {};
+  vint codes = splat_int((int32_t)result[0]), weights = splat_int((int32_t)result[1]);
+  for (size_t round = 0; round < rounds; round++) {
+    UNROLL for (int i = 0; i < PEAK_CHAINS; i++) sums[i] = add_products(sums[i], codes, weights);
+    // Not a constant of the loop, or there would be nothing left to multiply.
+    __asm__ volatile("" : "+m"(codes), "+m"(weights));
+  }
+  vint total = splat_int(0);
+  for (int i = 0; i < PEAK_CHAINS; i++) total += sums[i];
+  result[0] = (float)total[0];
+  return 2.0 * PEAK_CHAINS * VECTOR_FLOATS * INT8_GROUP * (double)rounds;
+}
