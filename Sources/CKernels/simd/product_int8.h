@@ -141,6 +141,10 @@ static void multiply_int8_tile(
   }
   for (size_t k = 0; k < groups; k++) {
     vint b[2];
+    // The panel streams from the second-level cache.
+    UNROLL for (int v = 0; v < 2; v++) {
+      __builtin_prefetch(panel + (16 * PANEL + v * VECTOR_FLOATS) * INT8_GROUP);
+    }
     UNROLL for (int v = 0; v < 2; v++) {
       b[v] = load_weights(panel + v * VECTOR_FLOATS * INT8_GROUP);
     }

@@ -5,7 +5,7 @@ enum { TILE_ROWS = 12 };
 #else
 enum { TILE_ROWS = 6 };
 #endif
-enum { PANEL = 2 * VECTOR_FLOATS };
+enum { PANEL = 2 * VECTOR_FLOATS, PREFETCH_DISTANCE = 16 * PANEL };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
@@ -22,6 +22,10 @@ INLINE void multiply_tile_vectors(
   }
   for (size_t k = 0; k < depth; k++) {
     vfloat b[2];
+    // The panel streams from the second-level cache.
+    UNROLL for (int v = 0; v < vectors; v++) {
+      __builtin_prefetch(panel + PREFETCH_DISTANCE + v * VECTOR_FLOATS);
+    }
     UNROLL for (int v = 0; v < vectors; v++) b[v] = load(panel + v * VECTOR_FLOATS);
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
       const vfloat x = splat(a[r * row_stride]);

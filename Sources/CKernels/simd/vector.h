@@ -7,7 +7,13 @@ typedef uint32_t vuint __attribute__((vector_size(4 * VECTOR_FLOATS)));
 typedef uint16_t vushort __attribute__((vector_size(2 * VECTOR_FLOATS)));
 typedef int8_t vchar __attribute__((vector_size(VECTOR_FLOATS)));
 
-INLINE vfloat splat(float x) { return (vfloat){} + x; }
+INLINE vfloat splat(float x) {
+  // A sum with zero would not do: it turns -0 into 0, so it is really computed.
+  vfloat v;
+  for (int i = 0; i < VECTOR_FLOATS; i++) v[i] = x;
+  return v;
+}
+
 INLINE vint splat_int(int32_t x) { return (vint){} + x; }
 
 // Memory need not be aligned.
