@@ -59,6 +59,13 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
         x, weight: Parameter("w", [41, 3, 3, 70]), bias: Parameter("b", [41]), activation: .silu,
         residual: residual)
     },
+    OperationCase("convolution 3x3 of many channels") { builder in
+      let x = builder.input("x", Shape(batch: 2, height: 13, width: 10, channels: 208))
+      let residual = builder.input("r", Shape(batch: 2, height: 13, width: 10, channels: 77))
+      return builder.convolution(
+        x, weight: Parameter("w", [77, 3, 3, 208]), bias: Parameter("b", [77]), activation: .silu,
+        residual: residual)
+    },
     OperationCase("convolution 3x3 to three channels") { builder in
       let x = builder.input("x", Shape(batch: 1, height: 11, width: 6, channels: 8))
       return builder.convolution(

@@ -40,6 +40,15 @@ typedef struct {
   void (*_Nonnull product_few)(
       const sana_product *_Nonnull, size_t column, size_t column_end, void *_Nonnull scratch);
 
+  /// Whether `winograd` can compute a convolution: 3x3, stride 1, padding 1, enough channels to pay.
+  bool (*_Nonnull has_winograd)(const sana_product *_Nonnull);
+  size_t winograd_scratch_bytes;
+  /// A 3x3 convolution with 4/9 of the multiplications. Computes tiles of 2x2 positions `tile ..< tile_end`, counted through rows
+  /// and batch (the last tile of an odd row or column is cut), and output channels `column ..< column_end`.
+  void (*_Nonnull winograd)(
+      const sana_product *_Nonnull, size_t tile, size_t tile_end, size_t column, size_t column_end,
+      void *_Nonnull scratch);
+
   // int8 products. Rows of input are quantized by their largest magnitude / 127, rounding half to even.
   /// Bytes of the packed codes of a weight.
   size_t (*_Nonnull int8_packed_bytes)(size_t rows, size_t columns);

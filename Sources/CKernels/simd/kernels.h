@@ -38,6 +38,7 @@
 #include "product.h"
 #include "product_few.h"
 #include "product_int8.h"
+#include "winograd.h"
 
 #include "depthwise.h"
 #include "elementwise.h"
@@ -60,6 +61,9 @@ const sana_kernels SANA_TABLE = {
     .product = product,
     .few_rows = FEW_ROWS,
     .product_few = product_few,
+    .has_winograd = has_winograd,
+    .winograd_scratch_bytes = sizeof(winograd_scratch),
+    .winograd = winograd,
     .int8_packed_bytes = int8_packed_bytes,
     .int8_packed_rows = int8_packed_rows,
     .int8_pack = int8_pack,
@@ -82,7 +86,6 @@ const sana_kernels SANA_TABLE = {
     .dequantize_rows = dequantize_rows,
     .largest_magnitude = largest_magnitude,
     .measure_distortion = measure_distortion,
-
     .peak_f32 = peak_f32,
     .peak_int8 = peak_int8,
 };

@@ -16,11 +16,40 @@ typedef struct {
   float tile[TILE_ROWS * PANEL];
 } product_scratch;
 
+// panel[k * width + i] = rows[i * stride + k] for four rows.
+INLINE void transpose_quad(
+    const float *rows, size_t stride, size_t depth, float *panel, size_t width) {
+  typedef float quad __attribute__((vector_size(16)));
+  size_t k = 0;
+  for (; k + 4 <= depth; k += 4) {
+    quad a, b, c, d;
+    __builtin_memcpy(&a, rows + k, 16);
+    __builtin_memcpy(&b, rows + stride + k, 16);
+    __builtin_memcpy(&c, rows + 2 * stride + k, 16);
+    __builtin_memcpy(&d, rows + 3 * stride + k, 16);
+    const quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    const quad ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const quad cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const quad cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    const quad transposed[4] = {
+        __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5),
+        __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+        __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
+        __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7),
+    };
+    for (size_t i = 0; i < 4; i++) {
+      __builtin_memcpy(panel + (k + i) * width, &transposed[i], 16);
+    }
+  }
+  for (; k < depth; k++) {
+    for (size_t i = 0; i < 4; i++) panel[k * width + i] = rows[i * stride + k];
+  }
+}
+
 // [depth][width] from `count` weight rows; columns beyond them are zero.
 static void pack_panel(
     const sana_matrix *weight, size_t row, size_t count, size_t width, size_t first, size_t depth,
     float *rows, float *panel) {
-  typedef float quad __attribute__((vector_size(16)));
   for (size_t n = 0; n < width; n += 4) {
     const size_t valid = n < count ? min_size(4, count - n) : 0;
     for (size_t i = 0; i < 4; i++) {
@@ -31,30 +60,7 @@ static void pack_panel(
         __builtin_memset(decoded, 0, depth * sizeof(float));
       }
     }
-    size_t k = 0;
-    for (; k + 4 <= depth; k += 4) {
-      quad a, b, c, d;
-      __builtin_memcpy(&a, rows + k, 16);
-      __builtin_memcpy(&b, rows + DEPTH_BLOCK + k, 16);
-      __builtin_memcpy(&c, rows + 2 * DEPTH_BLOCK + k, 16);
-      __builtin_memcpy(&d, rows + 3 * DEPTH_BLOCK + k, 16);
-      const quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-      const quad ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-      const quad cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-      const quad cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-      const quad transposed[4] = {
-          __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5),
-          __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
-          __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
-          __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7),
-      };
-      for (size_t i = 0; i < 4; i++) {
-        __builtin_memcpy(panel + (k + i) * width + n, &transposed[i], 16);
-      }
-    }
-    for (; k < depth; k++) {
-      for (size_t i = 0; i < 4; i++) panel[k * width + n + i] = rows[i * DEPTH_BLOCK + k];
-    }
+    transpose_quad(rows, DEPTH_BLOCK, depth, panel + n, width);
   }
 }
 
@@ -118,11 +124,11 @@ INLINE void gather_strip(
 
 // Adds what earlier depth blocks left in the output, or, on all but the last block, leaves the sums there.
 INLINE void exchange_partial_sums(
-    const sana_product *product, const row_targets *targets, float *tile, size_t rows,
-    size_t column, size_t count, bool is_first, bool is_last) {
+    const sana_product *product, const row_targets *targets, float *tile, size_t tile_stride,
+    size_t rows, size_t column, size_t count, bool is_first, bool is_last) {
   for (size_t r = 0; r < rows; r++) {
     float *output = product->output + targets->output[r] + column;
-    float *sums = tile + r * PANEL;
+    float *sums = tile + r * tile_stride;
     if (!is_first) {
       for (size_t c = 0; c < count; c++) sums[c] += output[c];
     }
@@ -162,7 +168,8 @@ static void product(
               count <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL, scratch->tile, PANEL);
           if (blocks > 1) {
             exchange_partial_sums(
-                product, &targets, scratch->tile, rows, n + c, count, k == 0, k + length == depth);
+                product, &targets, scratch->tile, PANEL, rows, n + c, count, k == 0,
+                k + length == depth);
           }
           if (k + length == depth) {
             store_tile(product, &targets, scratch->tile, PANEL, rows, n + c, count);

@@ -18,7 +18,7 @@ extension CPUExecutable {
   }
 
   func compute(_ operation: GroupedLinear, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
-    let area = Area(layout: device.productScratch(columns: nil), start: scratch)
+    let area = Area(layout: device.convolutionScratch, start: scratch)
     let weight = matrix(operation.weight)
     let outputs = weight.rows / operation.groups
     let products = (0..<operation.groups).map { group in
@@ -34,7 +34,7 @@ extension CPUExecutable {
   }
 
   func compute(_ operation: Convolution, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
-    let area = Area(layout: device.productScratch(columns: nil), start: scratch)
+    let area = Area(layout: device.convolutionScratch, start: scratch)
     let size = shape(output)
     var product = linear(
       operation.input, output, matrix(operation.weight),
@@ -55,7 +55,7 @@ extension CPUExecutable {
   func compute(
     _ operation: UpsampleConvolution, _ output: Value, _ scratch: UnsafeMutableRawPointer
   ) {
-    let area = Area(layout: device.productScratch(columns: nil), start: scratch)
+    let area = Area(layout: device.convolutionScratch, start: scratch)
     let weight = matrix(operation.weight)
     let size = shape(output)
     let input = shape(operation.input)
@@ -122,15 +122,23 @@ extension CPUExecutable {
   /// Products of the same size.
   private func multiply(_ products: [sana_product], _ area: Area) {
     guard let first = products.first else { return }
-    let rows = first.batch * first.rows * first.columns
-    let tasks = ProductTasks.floatingPoint(
-      rows: rows, columns: first.weight.rows, threads: pool.size)
+    let usesTiles = withUnsafePointer(to: first) { kernels.has_winograd($0) }
+    // Rows of the task are positions, or tiles of 2x2 positions.
+    let tasks =
+      usesTiles
+      ? ProductTasks.tiles(
+        rows: first.batch * ((first.rows + 1) / 2) * ((first.columns + 1) / 2),
+        columns: first.weight.rows, threads: pool.size)
+      : ProductTasks.floatingPoint(
+        rows: first.batch * first.rows * first.columns, columns: first.weight.rows,
+        threads: pool.size)
+    let kernel = usesTiles ? kernels.winograd : kernels.product
     products.withUnsafeBufferPointer { products in
       guard let start = products.baseAddress else { return }
       pool.forEach(products.count * tasks.count) { index, worker in
         let (product, task) = index.quotientAndRemainder(dividingBy: tasks.count)
         let ranges = tasks[task]
-        kernels.product(
+        kernel(
           start + product, ranges.rows.lowerBound, ranges.rows.upperBound,
           ranges.columns.lowerBound, ranges.columns.upperBound, area.worker(worker))
       }

@@ -36,7 +36,7 @@ extension CPUDevice {
     case .linear(let linear):
       productScratch(columns: linear.weight.shape[1])
     case .groupedLinear, .convolution, .upsampleConvolution:
-      productScratch(columns: nil)
+      convolutionScratch
     case .reluAttention(let attention):
       scratch(for: attention, graph[attention.queryKeyValue].shape)
     case .crossAttention(let attention):
@@ -49,10 +49,15 @@ extension CPUDevice {
   }
 
   /// - Parameter columns: of a linear layer's weight, which may turn out to be int8.
-  func productScratch(columns: Int?) -> CPUScratch {
+  func productScratch(columns: Int) -> CPUScratch {
     CPUScratch(
-      workerBytes: max(
-        kernels.product_scratch_bytes, columns.map { kernels.int8_scratch_bytes($0) } ?? 0),
+      workerBytes: max(kernels.product_scratch_bytes, kernels.int8_scratch_bytes(columns)),
+      workers: pool.size)
+  }
+
+  var convolutionScratch: CPUScratch {
+    CPUScratch(
+      workerBytes: max(kernels.product_scratch_bytes, kernels.winograd_scratch_bytes),
       workers: pool.size)
   }
 }

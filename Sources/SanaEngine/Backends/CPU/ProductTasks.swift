@@ -38,6 +38,15 @@ struct ProductTasks {
     return ProductTasks(rows: rows, columns: columns, rowCount, columnLength)
   }
 
+  /// Of a convolution by tiles, which transforms the weights of its channels.
+  static func tiles(rows: Int, columns: Int, threads: Int) -> ProductTasks {
+    let columnLength = 64
+    let columnCount = (columns + columnLength - 1) / columnLength
+    let wanted = threads > 1 ? 8 * threads : 1
+    let rowCount = max(1, min((wanted + columnCount - 1) / columnCount, rows / 768))
+    return ProductTasks(rows: rows, columns: columns, rowCount, columnLength)
+  }
+
   static func int8(rows: Int, columns: Int, threads: Int) -> ProductTasks {
     let rounds = max(1, (rows + 192 * threads - 1) / (192 * threads))
     let rowCount = max(1, min(rounds * threads, rows / 96))
