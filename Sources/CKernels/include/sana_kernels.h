@@ -69,7 +69,7 @@ typedef struct {
   size_t (*_Nonnull attention_packed_count)(size_t keys, size_t dimension);
   /// Floats of scratch memory of `attention_rows`.
   size_t (*_Nonnull attention_scratch_count)(size_t keys, size_t dimension);
-  /// Brings keys and values into the order of the products; the scratch memory holds one head's dimension.
+  /// Brings keys and values into the order of the products, with the scratch memory of `attention_rows`.
   void (*_Nonnull attention_pack)(
       const sana_attention *_Nonnull, float *_Nonnull packed, float *_Nonnull scratch);
   /// Computes queries `row ..< row_end`.

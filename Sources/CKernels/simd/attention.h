@@ -2,7 +2,8 @@
 
 INLINE size_t packed_keys(size_t keys) { return round_up(keys, PANEL); }
 
-// Floats that attention_pack writes: keys as [panel of keys][dimension][PANEL], values as [panel of channels][keys][PANEL].
+// Floats that attention_pack writes: keys as [panel of keys][dimension][PANEL], values as [panel of channels][keys][PANEL],
+// the last panel narrower where it can be.
 static size_t attention_packed_count(size_t keys, size_t dimension) {
   return packed_keys(keys) * dimension + packed_keys(keys) * round_up(dimension, PANEL);
 }
@@ -34,21 +35,34 @@ INLINE void load_head(
   }
 }
 
+// Columns of the panel of values that begins at `channel`: narrow at the end where that is enough.
+INLINE size_t value_width(size_t dimension, size_t channel) {
+  return dimension - channel <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL;
+}
+
 static void attention_pack(const sana_attention *head, float *packed, float *scratch) {
   const size_t dimension = head->dimension;
   const size_t keys = packed_keys(head->keys);
-  float *values = packed + keys * dimension;
-  for (size_t j = 0; j < keys; j++) {
-    float *column = packed + j / PANEL * PANEL * dimension + j % PANEL;
-    if (j < head->keys) {
-      load_head(head, head->key + j * head->key_stride, j, 1, scratch);
-      for (size_t i = 0; i < dimension; i++) column[i * PANEL] = scratch[i];
-    } else {
-      for (size_t i = 0; i < dimension; i++) column[i * PANEL] = 0;
+  for (size_t j = 0; j < keys; j += 4) {
+    for (size_t i = 0; i < 4; i++) {
+      float *row = scratch + i * dimension;
+      if (j + i < head->keys) {
+        load_head(head, head->key + (j + i) * head->key_stride, j + i, 1, row);
+      } else {
+        __builtin_memset(row, 0, dimension * sizeof(float));
+      }
     }
-    for (size_t i = 0; i < round_up(dimension, PANEL); i++) {
-      values[(i / PANEL * keys + j) * PANEL + i % PANEL] =
-          j < head->keys && i < dimension ? head->value[j * head->key_stride + i] : 0;
+    transpose_quad(
+        scratch, dimension, dimension, packed + j / PANEL * PANEL * dimension + j % PANEL, PANEL);
+  }
+  float *values = packed + keys * dimension;
+  for (size_t c = 0; c < dimension; c += PANEL) {
+    const size_t width = value_width(dimension, c), count = min_size(width, dimension - c);
+    float *panel = values + c * keys;
+    for (size_t j = 0; j < head->keys; j++) {
+      const float *value = head->value + j * head->key_stride + c;
+      for (size_t i = 0; i < count; i++) panel[j * width + i] = value[i];
+      for (size_t i = count; i < width; i++) panel[j * width + i] = 0;
     }
   }
 }
@@ -140,9 +154,9 @@ static void attention_rows(
 
     for (size_t i = 0; i < dimension; i += PANEL) {
       // The queries are no longer needed: their place takes the result.
+      const size_t columns = value_width(dimension, i);
       multiply_tile(
-          count, scores, keys, 1, values + (i / PANEL * keys + begin) * PANEL, PANEL, queries + i,
-          width);
+          count, scores, keys, 1, values + i * keys + begin * columns, columns, queries + i, width);
     }
     for (size_t r = 0; r < rows; r++) {
       float *output = head->output + (m + r) * head->output_stride;

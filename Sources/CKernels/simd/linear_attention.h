@@ -6,11 +6,11 @@ enum {
   SUM_BLOCK = 64,
 };
 
-// Floats of scratch memory: totals and sums of blocks [channels of k + 1][channels of v], one block of k and v, and queries.
+// Floats of scratch memory: totals and sums of k v and k, one block of k and v, queries, a tile.
 static size_t linear_attention_scratch_count(size_t dimension) {
   const size_t key_width = round_up(dimension, TILE_ROWS);
   const size_t value_width = round_up(dimension, PANEL);
-  return (2 * key_width + SUM_BLOCK) * value_width + (SUM_BLOCK + 2) * key_width +
+  return (2 * key_width + SUM_BLOCK) * value_width + (SUM_BLOCK + 3) * key_width +
          TILE_ROWS * key_width + TILE_ROWS * PANEL;
 }
 
@@ -30,19 +30,25 @@ static void linear_attention(const sana_linear_attention *head, float *scratch) 
   float *keys = values + SUM_BLOCK * value_width;
   float *queries = keys + SUM_BLOCK * key_width;
   float *tile = queries + TILE_ROWS * key_width;
+  float *block_sums = tile + TILE_ROWS * PANEL;
   __builtin_memset(scratch, 0, linear_attention_scratch_count(dimension) * sizeof(float));
 
   size_t blocks = 0;
   for (size_t p = 0; p < head->positions; p += SUM_BLOCK) {
     const size_t length = min_size(SUM_BLOCK, head->positions - p);
+    __builtin_memset(block_sums, 0, key_width * sizeof(float));
     for (size_t j = 0; j < length; j++) {
       const float *key = head->key + (p + j) * head->stride;
       const float *value = head->value + (p + j) * head->stride;
       for (size_t i = 0; i < dimension; i++) {
-        keys[j * key_width + i] = key[i] < 0 ? 0 : key[i];
+        const float x = key[i] < 0 ? 0 : key[i];
+        keys[j * key_width + i] = x;
+        block_sums[i] += x;
       }
-      for (size_t i = 0; i < dimension; i++) {
-        values[(i / PANEL * SUM_BLOCK + j) * PANEL + i % PANEL] = value[i];
+      for (size_t c = 0; c < dimension; c += PANEL) {
+        float *row = values + c * SUM_BLOCK + j * PANEL;
+        const size_t count = min_size(PANEL, dimension - c);
+        for (size_t i = 0; i < count; i++) row[i] = value[c + i];
       }
     }
     for (size_t i = 0; i < dimension; i += TILE_ROWS) {
@@ -51,12 +57,7 @@ static void linear_attention(const sana_linear_attention *head, float *scratch) 
         add_to(sums + (c / PANEL * key_width + i) * PANEL, tile, TILE_ROWS * PANEL);
       }
     }
-    float *key_sums = sums + key_width * value_width;
-    for (size_t i = 0; i < dimension; i++) {
-      float sum = 0;
-      for (size_t j = 0; j < length; j++) sum += keys[j * key_width + i];
-      key_sums[i] += sum;
-    }
+    add_to(sums + key_width * value_width, block_sums, key_width);
     if (++blocks == SUM_BLOCK || p + SUM_BLOCK >= head->positions) {
       add_to(totals, sums, sum_count);
       __builtin_memset(sums, 0, sum_count * sizeof(float));

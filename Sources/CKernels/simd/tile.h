@@ -52,3 +52,33 @@ static void multiply_tile(
     multiply_tile_vectors(1, depth, a, row_stride, depth_stride, panel, tile, tile_stride);
   }
 }
+
+// panel[k * width + i] = rows[i * stride + k] for four rows.
+INLINE void transpose_quad(
+    const float *rows, size_t stride, size_t depth, float *panel, size_t width) {
+  typedef float quad __attribute__((vector_size(16)));
+  size_t k = 0;
+  for (; k + 4 <= depth; k += 4) {
+    quad a, b, c, d;
+    __builtin_memcpy(&a, rows + k, 16);
+    __builtin_memcpy(&b, rows + stride + k, 16);
+    __builtin_memcpy(&c, rows + 2 * stride + k, 16);
+    __builtin_memcpy(&d, rows + 3 * stride + k, 16);
+    const quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    const quad ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const quad cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const quad cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    const quad transposed[4] = {
+        __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5),
+        __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+        __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
+        __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7),
+    };
+    for (size_t i = 0; i < 4; i++) {
+      __builtin_memcpy(panel + (k + i) * width, &transposed[i], 16);
+    }
+  }
+  for (; k < depth; k++) {
+    for (size_t i = 0; i < 4; i++) panel[k * width + i] = rows[i * stride + k];
+  }
+}

@@ -38,7 +38,7 @@ extension CPUDevice {
   ) -> CPUScratch {
     CPUScratch(
       sharedFloats: tableFloats + heads * kernels.attention_packed_count(keys, dimension),
-      workerFloats: max(kernels.attention_scratch_count(keys, dimension), dimension),
+      workerFloats: kernels.attention_scratch_count(keys, dimension),
       workers: pool.size)
   }
 }

@@ -1,0 +1,102 @@
+import CKernels
+import SanaEngine
+import Testing
+import WeightFormats
+
+@Suite struct CPUBackendTests {
+  private let graph = OperationCase.products[2].graph
+
+  private func error(_ body: () throws -> Void) -> SanaError? {
+    do {
+      try body()
+      return nil
+    } catch { return error as? SanaError }
+  }
+
+  @Test func aMissingWeightIsNamed() throws {
+    var builder = GraphBuilder(name: "other")
+    let x = builder.input("x", .tokens(batch: 1, count: 2, channels: 8))
+    let y = builder.linear(x, weight: Parameter("absent", [4, 8]))
+    let other = builder.finish(outputs: [y])
+    let model = try CPUBackend(threads: 1).load(RandomWeights(for: graph, encoding: .f32))
+    let error = error { _ = try model.prepare(other) }
+    #expect(error?.code == .tensorMismatch && error?.location == "absent")
+  }
+
+  @Test func aWeightOfAnotherShapeIsNamed() throws {
+    var builder = GraphBuilder(name: "other")
+    let x = builder.input("x", .tokens(batch: 1, count: 2, channels: 301))
+    let y = builder.linear(x, weight: Parameter("w", [76, 301]))
+    let other = builder.finish(outputs: [y])
+    let model = try CPUBackend(threads: 1).load(RandomWeights(for: graph, encoding: .f32))
+    let error = error { _ = try model.prepare(other) }
+    #expect(error?.code == .tensorMismatch && error?.location == "w")
+  }
+
+  @Test(arguments: [ActivationEncoding.floatingPoint, .int8PerToken])
+  func whatIsResidentIsWhatWasForetold(_ activations: ActivationEncoding) throws {
+    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: activations)
+    let backend = try CPUBackend(threads: 2)
+    let foretold = graph.parameters.compactMap { weights.description(of: $0.name) }
+      .reduce(0) { $0 + backend.residentBytes(of: $1) }
+    let model = backend.load(weights)
+    #expect(model.residentBytes == 0)
+    let executable = try model.prepare(graph)
+    #expect(model.residentBytes == foretold)
+    #expect(executable.plan.arenaBytes == backend.plan(graph).arenaBytes)
+  }
+
+  @Test func aCancelledRunStops() throws {
+    let token = CancellationToken()
+    let backend = try CPUBackend(threads: 2, cancellation: token)
+    let executable = try backend.load(RandomWeights(for: graph, encoding: .f32)).prepare(graph)
+    token.cancel()
+    #expect(error { try executable.run(observer: nil) }?.code == .cancelled)
+  }
+
+  @Test func anArenaBeyondAllMemoryIsRefused() throws {
+    var builder = GraphBuilder(name: "huge")
+    let x = builder.input("x", .tokens(batch: 1 << 20, count: 1 << 20, channels: 1 << 10))
+    let huge = builder.finish(outputs: [builder.activate(x, .relu)])
+    let model = try CPUBackend(threads: 1).load(RandomWeights(for: huge, encoding: .f32))
+    #expect(error { _ = try model.prepare(huge) }?.code == .memoryLimit)
+  }
+
+  @Test(arguments: InstructionSet.supported)
+  func aRowThatIsNotFiniteDoesNotBecomeFinite(_ set: InstructionSet) throws {
+    let weights = RandomWeights(
+      for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let backend = try CPUBackend(threads: 2, instructionSet: set)
+    let executable = try backend.load(weights).prepare(graph)
+    for input in graph.inputs {
+      let shape = graph[input].shape
+      var values = [Float](repeating: 0.5, count: shape.elementCount)
+      if input == graph.inputs[0] { values[3 * shape.channels + 7] = .nan }
+      executable.write(HostTensor(shape, values), to: input)
+    }
+    try executable.run(observer: nil)
+    let output = executable.read(graph.outputs[0])
+    let channels = output.shape.channels
+    for (index, value) in output.values.enumerated() {
+      #expect(value.isNaN == (index / channels == 3))
+    }
+  }
+}
+
+@Suite struct ThreadPoolTests {
+  @Test(arguments: [1, 2, 5]) func everyIndexRunsOnce(threads: Int) throws {
+    let pool = try #require(sana_pool_create(threads))
+    defer { sana_pool_destroy(pool) }
+    for count in [0, 1, 2, 3, 100, 1000] {
+      var calls = [Int32](repeating: 0, count: max(count, 1))
+      calls.withUnsafeMutableBufferPointer { calls in
+        sana_pool_run(
+          pool, count,
+          { context, index, _ in
+            context?.assumingMemoryBound(to: Int32.self)[index] += 1
+          }, calls.baseAddress)
+      }
+      #expect(calls.prefix(count).allSatisfy { $0 == 1 })
+    }
+  }
+}
