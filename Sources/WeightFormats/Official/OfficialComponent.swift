@@ -1,7 +1,7 @@
 /// One network of an official checkpoint: its configuration and its tensors, still in the files.
 public struct OfficialComponent: Sendable {
   public let configuration: ComponentConfiguration
-  /// The configuration as the file has it.
+  /// The configuration as its file has it, or that of the release which the tensors reveal.
   public let document: MetadataValue
   public let weights: SafetensorsCollection
   /// The variant that the files are of (`fp16`), or `nil` for the plain ones.
@@ -21,7 +21,7 @@ public struct OfficialComponent: Sendable {
     self.variant = found.variant
   }
 
-  /// One file of weights, with its configuration beside it if there is one.
+  /// One file of weights. Its configuration is the `config.json` beside it, or that of the only release that has such tensors.
   init(file path: String) throws(SanaError) {
     weights = try SafetensorsCollection(file: path)
     variant = nil
@@ -32,11 +32,11 @@ public struct OfficialComponent: Sendable {
     }
     let configurationPath = FileSystem.join(FileSystem.parent(of: path), "config.json")
     guard FileSystem.kind(of: configurationPath) == .file else {
-      throw SanaError(
-        .invalidConfiguration, "has no config.json beside it",
-        remedy: "put the config.json of its release there", location: path)
+      document = try ReleasedConfigurations.infer(kind, from: weights, location: path)
+      configuration = try ComponentConfiguration(kind, official: document, location: path)
+      return
     }
-    let document = try JSONParser.parse(file: configurationPath)
+    document = try JSONParser.parse(file: configurationPath)
     let describedKind = try ComponentKind(configuration: document, location: configurationPath)
     guard describedKind == kind else {
       throw SanaError(
@@ -46,7 +46,6 @@ public struct OfficialComponent: Sendable {
     }
     configuration = try ComponentConfiguration(
       kind, official: document, location: configurationPath)
-    self.document = document
   }
 }
 
