@@ -1,0 +1,174 @@
+import Foundation
+import TestSupport
+import Testing
+import WeightFormats
+
+@Suite struct ConvertCommandTests {
+  private let directory: TestDirectory
+  private let tool: Tool
+  private let tiny = Checkpoints.path("sana-tiny")
+
+  init() throws {
+    directory = try TestDirectory()
+    tool = try Tool("sana-convert")
+  }
+
+  private var output: String { directory.path("model.sana") }
+
+  private func names() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: directory.url.path).sorted()
+  }
+
+  /// The command fails with one line on standard error and leaves nothing behind.
+  @discardableResult
+  private func expectFailure(
+    _ arguments: String..., status: Int32 = 1, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> String {
+    let before = try names()
+    let outcome = try tool.run(arguments)
+    #expect(outcome.status == status, sourceLocation: sourceLocation)
+    #expect(outcome.output.isEmpty, sourceLocation: sourceLocation)
+    if status == 1 {
+      #expect(outcome.error.hasPrefix("error: "), sourceLocation: sourceLocation)
+      #expect(outcome.error.contains("; "), sourceLocation: sourceLocation)
+      #expect(outcome.error.count { $0 == "\n" } == 1, sourceLocation: sourceLocation)
+    }
+    #expect(try names() == before, sourceLocation: sourceLocation)
+    return outcome.error
+  }
+
+  @Test func convertsChecksInspectsAndExports() throws {
+    var outcome = try tool.run(tiny, "-o", output)
+    #expect(outcome.status == 0)
+    #expect(outcome.error.isEmpty)
+    #expect(outcome.output.contains("276 tensors of text-encoder, transformer, autoencoder"))
+    outcome = try tool.run("check", output)
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("intact"))
+    outcome = try tool.run("inspect", output, "--tensors")
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("DPM-Solver++, flow shift 3.0"))
+    #expect(outcome.output.contains("transformer/transformer_blocks.0.attn1.to_qkv.weight"))
+    outcome = try tool.run("export", output, "-o", directory.path("out"))
+    #expect(outcome.status == 0)
+    #expect(outcome.error.isEmpty)
+    #expect(try OfficialCheckpoint(path: directory.path("out")).components.count == 3)
+    #expect(try names() == ["model.sana", "out"])
+  }
+
+  @Test func inspectPrintsOneJSONObject() throws {
+    #expect(
+      try tool.run("convert", tiny, "--output", output, "--components", "transformer").status == 0)
+    let outcome = try tool.run("inspect", output, "--json", "--tensors")
+    let object = try Array(outcome.output.utf8).withUnsafeBytes {
+      try JSONParser.parse($0, location: "output")
+    }
+    let component = try #require(object["components"]?.arrayValue?.first)
+    #expect(component["name"] == "transformer")
+    #expect(component["encodings"] == ["f32": 61])
+    #expect(component["tensors"]?.arrayValue?.count == 61)
+    #expect(object["metadata"]?["provenance"]?["tool"] == "sana-convert")
+    #expect(object["metadata"]?["provenance"]?["precision"] == "keep")
+  }
+
+  @Test func replacesAnOlderFile() throws {
+    try directory.write("old", to: "model.sana")
+    #expect(try tool.run(tiny, "-o", output, "--precision", "f16").status == 0)
+    #expect(throws: Never.self) { try ModelFile(path: output) }
+  }
+
+  @Test func failsOnWhatIsNoCheckpoint() throws {
+    try expectFailure(directory.path("absent"), "-o", output)
+    try expectFailure(directory.url.path, "-o", output)
+    let file = try directory.write("not a tensor in sight", to: "file.safetensors")
+    try expectFailure(file, "-o", output)
+    try expectFailure(tiny, "-o", output, "--variant", "fp8")
+    try expectFailure(tiny + "/vae", "-o", output, "--components", "transformer")
+  }
+
+  @Test func failsOnAnUnknownClass() throws {
+    try directory.write(#"{"_class_name": "FluxPipeline"}"#, to: "flux/model_index.json")
+    #expect(try expectFailure(directory.path("flux"), "-o", output).contains("FluxPipeline"))
+    try directory.write(#"{"_class_name": "UNet2DConditionModel"}"#, to: "unet/config.json")
+    #expect(
+      try expectFailure(directory.path("unet"), "-o", output).contains("UNet2DConditionModel"))
+  }
+
+  @Test func failsWhereNothingCanBeWritten() throws {
+    try expectFailure(tiny, "-o", directory.path("absent/model.sana"))
+    try expectFailure(tiny, "-o", directory.url.path)
+    try expectFailure(tiny, "-o", "/proc/model.sana")
+    #expect(try tool.run(tiny, "-o", output).status == 0)
+    try expectFailure("export", output, "-o", directory.path("absent/out"))
+    try expectFailure("export", output, "-o", output)
+  }
+
+  @Test func aFullDiskIsOneErrorAndLeavesNothing() throws {
+    // A limit on the size of files stands for the disk: the write fails in the same place.
+    let outcome = try Tool.shell(
+      "trap '' XFSZ; ulimit -f 64; exec '\(tool.path)' '\(tiny)' -o '\(output)'")
+    #expect(outcome.status == 1)
+    #expect(outcome.error.hasPrefix("error: \(output): cannot be written"))
+    #expect(outcome.error.count { $0 == "\n" } == 1)
+    #expect(try names().isEmpty)
+  }
+
+  @Test(arguments: [
+    ["--precision", "f8"], ["--precision", ""], ["--components", "vae"], ["--components", ""],
+    ["--components", "transformer,"], ["--frobnicate"], ["extra"],
+  ])
+  func refusesAbsurdFlags(_ flags: [String]) throws {
+    let outcome = try tool.run([tiny, "-o", output] + flags)
+    #expect(outcome.status == 64)
+    #expect(outcome.output.isEmpty)
+    #expect(try names().isEmpty)
+  }
+
+  @Test func refusesMissingArguments() throws {
+    for arguments in [[], ["convert"], [tiny], ["check"], ["inspect"], ["export", tiny]] {
+      #expect(try tool.run(arguments).status == 64)
+    }
+  }
+
+  @Test func failsOnFilesThatAreNoModels() throws {
+    let text = try directory.write("hello", to: "hello.sana")
+    for command in ["check", "inspect"] {
+      try expectFailure(command, text)
+      try expectFailure(command, directory.path("absent.sana"))
+      try expectFailure(command, directory.url.path)
+    }
+    try expectFailure("export", text, "-o", directory.path("out"))
+  }
+
+  @Test func checkFindsAFlippedBit() throws {
+    #expect(try tool.run(tiny, "-o", output).status == 0)
+    var bytes = [UInt8](try Data(contentsOf: URL(filePath: output)))
+    bytes[bytes.count / 2] ^= 1
+    try directory.write(bytes, to: "model.sana")
+    try expectFailure("check", output)
+  }
+
+  @Test func aTruncatedShardIsNamed() throws {
+    let path = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint")
+    let shard = path + "/text_encoder/model-00002-of-00003.safetensors"
+    let handle = try FileHandle(forUpdating: URL(filePath: shard))
+    try handle.truncate(atOffset: handle.seekToEnd() - 1)
+    try handle.close()
+    #expect(try expectFailure(path, "-o", output).contains("model-00002-of-00003"))
+  }
+
+  @Test func anInterruptLeavesNothing() throws {
+    // The autoencoder of the releases, all zeros, as a sparse file: large enough to be interrupted.
+    let checkpoint = try SparseCheckpoint.autoencoder(in: directory)
+    let before = try names()
+    for signal in [SIGINT, SIGTERM] {
+      let running = try tool.start([checkpoint, "-o", output])
+      while running.process.isRunning, try names() == before { usleep(1000) }
+      kill(running.process.processIdentifier, signal)
+      let outcome = running.wait()
+      #expect(outcome.status == 128 + signal)
+      #expect(outcome.error.hasPrefix("error: stopped"))
+      #expect(try names() == before)
+    }
+  }
+}

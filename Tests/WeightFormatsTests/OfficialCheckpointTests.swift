@@ -1,0 +1,216 @@
+import Foundation
+import TestSupport
+import Testing
+import WeightFormats
+
+@Suite struct OfficialCheckpointTests {
+  private let directory: TestDirectory
+
+  init() throws { directory = try TestDirectory() }
+
+  /// A writable copy of a fixture that a test may damage.
+  private func copy(_ name: String = "sana-tiny") throws -> String {
+    try directory.copy(Checkpoints.url(name), to: name)
+  }
+
+  private func error(
+    _ path: String, variant: String? = nil, components: Set<ComponentKind>? = nil
+  ) throws -> SanaError {
+    try #require(throws: SanaError.self) {
+      let checkpoint = try OfficialCheckpoint(path: path, variant: variant, components: components)
+      _ = try CheckpointConversion(checkpoint)
+    }
+  }
+
+  private func replace(_ old: String, with new: String, in path: String) throws {
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(text.contains(old))
+    try text.replacingOccurrences(of: old, with: new)
+      .write(toFile: path, atomically: true, encoding: .utf8)
+  }
+
+  @Test func opensAPipeline() throws {
+    let checkpoint = try OfficialCheckpoint(path: Checkpoints.path("sana-tiny"))
+    #expect(checkpoint.pipelineClass == "SanaPipeline")
+    #expect(checkpoint.components.map(\.kind) == [.textEncoder, .transformer, .autoencoder])
+    #expect(checkpoint.scheduler == .dpmSolver(flowShift: 3, trainingTimesteps: 1000))
+    #expect(checkpoint.tokenizer.contains { $0.name == "tokenizer.model" })
+    #expect(checkpoint.notices.isEmpty)
+    #expect(checkpoint.components[0].weights.files.count == 3)
+  }
+
+  @Test func opensOneComponentOrOneFile() throws {
+    for path in ["transformer", "transformer/diffusion_pytorch_model.safetensors"] {
+      let checkpoint = try OfficialCheckpoint(path: Checkpoints.path("sana-tiny") + "/" + path)
+      #expect(checkpoint.components.map(\.kind) == [.transformer])
+      #expect(checkpoint.pipelineClass == nil)
+      #expect(checkpoint.scheduler == nil)
+    }
+  }
+
+  @Test func aTextEncoderOnItsOwnFindsTheTokenizerBesideIt() throws {
+    let checkpoint = try OfficialCheckpoint(path: Checkpoints.path("sana-tiny") + "/text_encoder")
+    #expect(checkpoint.tokenizer.contains { $0.name == "tokenizer.model" })
+  }
+
+  @Test func prefersAVariantAndFallsBackWhereThereIsNone() throws {
+    let path = try copy()
+    try CheckpointEdits.rewrite(
+      path + "/transformer/diffusion_pytorch_model.safetensors",
+      as: path + "/transformer/diffusion_pytorch_model.fp16.safetensors"
+    ) { $1.converted(to: .f16) }
+    let checkpoint = try OfficialCheckpoint(path: path, variant: "fp16")
+    #expect(checkpoint.components.map(\.variant) == [nil, "fp16", nil])
+    #expect(checkpoint.components[1].weights.tensors.allSatisfy { $0.type == .f16 })
+    #expect(checkpoint.notices.count == 2)
+    #expect(try OfficialCheckpoint(path: path).components[1].variant == nil)
+    #expect(try error(path, variant: "bf16").code == .invalidArgument)
+    #expect(try error(path, variant: "../x").code == .invalidArgument)
+    let file = path + "/vae/diffusion_pytorch_model.safetensors"
+    #expect(try error(file, variant: "fp16").code == .invalidArgument)
+  }
+
+  @Test func opensOnlyWhatIsWanted() throws {
+    let checkpoint = try OfficialCheckpoint(
+      path: Checkpoints.path("sprint-tiny"), components: [.transformer])
+    #expect(checkpoint.components.map(\.kind) == [.transformer])
+    #expect(checkpoint.scheduler == .consistency(sigmaData: 0.5, trainingTimesteps: 1000))
+    #expect(checkpoint.tokenizer.isEmpty)
+    let transformer = Checkpoints.path("sana-tiny") + "/transformer"
+    #expect(try error(transformer, components: [.autoencoder]).code == .invalidArgument)
+  }
+
+  @Test func namesAFolderThatIsMissing() throws {
+    let error = try error(Checkpoints.path("sprint-tiny"))
+    #expect(error.code == .fileAccess)
+    #expect(error.message.contains("'text_encoder'"))
+    #expect(error.remedy.contains("--components"))
+  }
+
+  @Test func refusesWhatIsNoCheckpoint() throws {
+    #expect(try error(directory.url.path).message.contains("no checkpoint"))
+    #expect(try error(directory.path("absent")).code == .fileAccess)
+    #expect(try error("/dev/null").code == .invalidArgument)
+    let text = try directory.write("hello", to: "hello.safetensors")
+    #expect(try error(text).code == .malformedFile)
+  }
+
+  @Test(arguments: [
+    ("SanaPipeline", "StableDiffusionPipeline"), ("SanaTransformer2DModel", "UNet2DConditionModel"),
+    ("AutoencoderDC", "AutoencoderKL"), ("Gemma2Model", "T5EncoderModel"),
+    ("SanaTransformer2DModel", "SanaControlNetModel"), ("SanaTransformer2DModel", "AutoencoderDC"),
+  ])
+  func refusesUnknownClasses(_ known: String, _ unknown: String) throws {
+    let path = try copy()
+    try replace("\"\(known)\"", with: "\"\(unknown)\"", in: path + "/model_index.json")
+    let error = try error(path)
+    #expect(error.code == .unsupported)
+    #expect(error.message.contains(unknown))
+  }
+
+  @Test func refusesAControlNetUnlessItIsLeftOut() throws {
+    let path = try copy()
+    try replace(
+      "\"SanaPipeline\"", with: "\"SanaControlNetPipeline\"", in: path + "/model_index.json")
+    try replace(
+      "\"scheduler\":",
+      with: "\"controlnet\": [\"diffusers\", \"SanaControlNetModel\"], \"scheduler\":",
+      in: path + "/model_index.json")
+    let error = try error(path)
+    #expect(error.code == .unsupported)
+    #expect(error.message.contains("not run yet"))
+    #expect(throws: Never.self) {
+      try OfficialCheckpoint(path: path, components: [.transformer, .autoencoder])
+    }
+  }
+
+  @Test func saysWhenOnlyTheOtherTokenizerIsThere() throws {
+    let path = try copy()
+    try FileManager.default.removeItem(atPath: path + "/tokenizer/tokenizer.model")
+    let notices = try OfficialCheckpoint(path: path).notices
+    #expect(notices.count == 1)
+    #expect(notices.first?.contains("tokenizer.json but no tokenizer.model") == true)
+  }
+
+  @Test func findsLicencesAndReadme() throws {
+    let path = try copy()
+    try Data("terms".utf8).write(to: URL(filePath: path + "/LICENSE.txt"))
+    try Data("read me".utf8).write(to: URL(filePath: path + "/README.md"))
+    let checkpoint = try OfficialCheckpoint(path: path)
+    #expect(
+      checkpoint.licences == [OfficialDocument(name: "LICENSE.txt", contents: Array("terms".utf8))])
+    #expect(checkpoint.hasReadme)
+  }
+
+  @Test func namesAMissingShard() throws {
+    let path = try copy()
+    try FileManager.default.removeItem(
+      atPath: path + "/text_encoder/model-00002-of-00003.safetensors")
+    #expect(try error(path).message.contains("model-00002-of-00003.safetensors"))
+  }
+
+  @Test func saysWhenThereAreOnlyPickledWeights() throws {
+    let path = try copy()
+    try FileManager.default.removeItem(atPath: path + "/vae/diffusion_pytorch_model.safetensors")
+    try Data("x".utf8).write(to: URL(filePath: path + "/vae/diffusion_pytorch_model.bin"))
+    #expect(try error(path).message.contains("pickled"))
+  }
+
+  @Test func aFileWithoutConfigurationMustBeThatOfARelease() throws {
+    let file = Checkpoints.url("sana-tiny").appending(
+      path: "transformer/diffusion_pytorch_model.safetensors")
+    let path = try directory.copy(file, to: "lonely.safetensors")
+    let error = try error(path)
+    #expect(error.code == .invalidConfiguration)
+    #expect(error.message.contains("config.json"))
+  }
+
+  @Test func namesTensorsThatDoNotFitTheConfiguration() throws {
+    let path = try copy()
+    let configuration = path + "/transformer/config.json"
+    try replace("\"num_layers\": 3", with: "\"num_layers\": 4", in: configuration)
+    var error = try error(path)
+    #expect(error.code == .tensorMismatch)
+    #expect(error.message.contains("missing: 'transformer_blocks.3."))
+    #expect(error.message.contains("and 14 more"))
+
+    try replace("\"num_layers\": 4", with: "\"num_layers\": 2", in: configuration)
+    error = try self.error(path)
+    #expect(error.message.contains("unexpected: 'transformer_blocks.2."))
+
+    try replace("\"num_layers\": 2", with: "\"num_layers\": 3", in: configuration)
+    try replace("\"in_channels\": 32", with: "\"in_channels\": 16", in: configuration)
+    error = try self.error(path)
+    #expect(
+      error.message.contains(
+        "wrongly shaped: 'patch_embed.proj.weight' is [128, 32, 1, 1], not [128, 16, 1, 1]"))
+  }
+
+  @Test func takesATextEncoderSavedAsPartOfALanguageModel() throws {
+    let source = Checkpoints.path("sana-tiny") + "/text_encoder"
+    let weights = try SafetensorsCollection(index: source + "/model.safetensors.index.json")
+    let head = SafetensorsTensor(name: "lm_head.weight", type: .bf16, shape: [2, 2])
+    let renamed = weights.tensors.map {
+      SafetensorsTensor(name: "model." + $0.name, type: $0.type, shape: $0.shape)
+    }
+    let writer = try SafetensorsWriter(
+      path: directory.path("model.safetensors"), tensors: renamed + [head])
+    for tensor in weights.tensors {
+      try writer.write(#require(weights.bytes(of: tensor.name)).bytes, as: "model." + tensor.name)
+    }
+    try [UInt8](repeating: 0, count: 8).withUnsafeBytes { try writer.write($0, as: head.name) }
+    try writer.finish()
+    let configuration = try String(contentsOfFile: source + "/config.json", encoding: .utf8)
+    try directory.write(
+      configuration.replacingOccurrences(of: "Gemma2Model", with: "Gemma2ForCausalLM"),
+      to: "config.json")
+    let checkpoint = try OfficialCheckpoint(path: directory.url.path)
+    let conversion = try CheckpointConversion(checkpoint)
+    #expect(conversion.notices.contains { $0.contains("'lm_head.weight' is not used") })
+    let fused = try FusedCheckpointSource(checkpoint.components[0])
+    let plain = try FusedCheckpointSource(OfficialCheckpoint(path: source).components[0])
+    for rule in fused.layout.rules {
+      #expect(try fused.load(rule.name).values.array == plain.load(rule.name).values.array)
+    }
+  }
+}
