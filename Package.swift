@@ -80,6 +80,13 @@ let package = Package(
       name: "kernel-bench",
       dependencies: ["CKernels", "SanaEngine", "WeightFormats", argumentParser],
       path: "Benchmarks/kernel-bench", swiftSettings: strict),
+    // Measures the container and the quantizer: swift run -c release container-bench <directory>
+    .executableTarget(
+      name: "container-bench",
+      dependencies: [
+        "CKernels", "WeightFormats", "Quantization", "CommandLineSupport", argumentParser,
+      ],
+      path: "Benchmarks/container-bench", swiftSettings: strict),
 
     // Tests.
     .target(

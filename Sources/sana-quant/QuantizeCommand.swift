@@ -43,7 +43,7 @@ struct QuantizeCommand: ParsableCommand {
       let quantizer = try Quantizer(file: file, plan: plan, cancellation: session.cancellation)
       let total = file.components.reduce(0) { $0 + $1.rawByteCount }
       session.progress.begin("quantize", total: total)
-      try quantizer.write(to: output, tool: "sana-quant") { done in
+      try quantizer.write(to: output, tool: "sana-quant \(Toolchain.version)") { done in
         session.progress.update(done)
       }
       session.progress.end()

@@ -188,6 +188,8 @@ import WeightFormats
   @Test func leftOversAreRefused() throws {
     try expect(.malformedFile, "3 bytes follow") { $0.afterDirectory = [1, 2, 3] }
     try expect(.malformedFile, "reserved byte") { $0.tensors[0].planes[0].chunks[0].reserved = 1 }
+    try expect(.malformedFile, "of its header are not zero") { $0.headerReserve = 1 }
+    try expect(.malformedFile, "of its footer are not zero") { $0.footerReserve = 1 }
     try expect(.malformedFile, "feature bits") { $0.features = 1 }
     try expect(.corruptFile, "not zero") { $0.padding = 1 }
   }

@@ -38,6 +38,8 @@ struct HandmadeContainer {
   var major: UInt16 = 1
   var minor: UInt16 = 0
   var features: UInt64 = 0
+  var headerReserve: UInt8 = 0
+  var footerReserve: UInt64 = 0
   var metadata = emptyObject
   var componentNames = ["transformer"]
   var tensors = [Tensor()]
@@ -51,7 +53,7 @@ struct HandmadeContainer {
     var file = Data([0x89, 0x53, 0x41, 0x4E, 0x41, 0x0D, 0x0A, 0x1A])
     file.append(little: major)
     file.append(little: minor)
-    file.append(contentsOf: [UInt8](repeating: 0, count: 12))
+    file.append(contentsOf: [UInt8](repeating: headerReserve, count: 12))
     file.append(little: Self.checksum(file))
 
     var directory = Data(metadata)
@@ -73,7 +75,7 @@ struct HandmadeContainer {
     footer.append(little: Self.checksum(directory))
     footer.append(little: features)
     footer.append(little: UInt64(file.count + 64))
-    footer.append(little: UInt64(0))
+    footer.append(little: footerReserve)
     footer.append(little: Self.checksum(file.prefix(32) + footer))
     footer.append(contentsOf: [0x1A, 0x0A, 0x0D, 0x41, 0x4E, 0x41, 0x53, 0x89])
     return file + footer

@@ -69,6 +69,9 @@ struct ContainerHeader {
     guard version.major == ContainerVersion.current.major else {
       throw .unsupportedContainer(path, "has format version \(version)", version: version)
     }
+    guard header[12..<24].allSatisfy({ $0 == 0 }) else {
+      throw .malformedContainer(path, "reserved bytes of its header are not zero")
+    }
   }
 }
 
@@ -126,6 +129,9 @@ struct ContainerFooter {
     }
     guard footer.unsigned(at: 32, as: UInt64.self) == UInt64(file.count) else {
       throw .truncatedContainer(path)
+    }
+    guard footer.unsigned(at: 40, as: UInt64.self) == 0 else {
+      throw .malformedContainer(path, "reserved bytes of its footer are not zero")
     }
     fileByteCount = file.count
     let offset = footer.unsigned(at: 0, as: UInt64.self)

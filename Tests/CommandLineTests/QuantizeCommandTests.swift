@@ -1,0 +1,90 @@
+import Foundation
+import TestSupport
+import Testing
+import WeightFormats
+
+@Suite struct QuantizeCommandTests {
+  private let quant: Tool
+  private let directory: TestDirectory
+  private let model: String
+
+  init() throws {
+    quant = try Tool("sana-quant")
+    directory = try TestDirectory()
+    model = directory.path("tiny.sana")
+    let checkpoint = Fixtures.directory.appending(path: "checkpoints/sana-tiny").path
+    let converted = try Tool("sana-convert").run(checkpoint, "-o", model)
+    try #require(converted.status == 0, "\(converted.error)")
+  }
+
+  @Test func everyTensorHasALineAndTheTotalsFollow() throws {
+    let output = directory.path("w8a8.sana")
+    let outcome = try quant.run(model, "--recipe", "w8a8", "-o", output)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let tensors = try ModelFile(path: output).components.flatMap(\.tensors)
+    let lines = outcome.output.split(separator: "\n")
+    // Titles, a rule, a line a tensor, the totals.
+    #expect(lines.count == tensors.count + 3)
+    let product = try #require(lines.first { $0.contains("blocks.0.attn1.to_qkv.weight") })
+    #expect(product.contains("int8/a8"))
+    #expect(lines.last?.hasPrefix("\(tensors.count) tensors, recipe w8a8: ") == true)
+    #expect(try Tool("sana-convert").run("check", output).status == 0)
+  }
+
+  @Test func theReportIsOneJSONObject() throws {
+    let output = directory.path("w8a16.sana")
+    let outcome = try quant.run(
+      model, "--recipe", "w8a16", "-o", output, "--rule", "proj_out=f32", "--json")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let report = try Array(outcome.output.utf8).withUnsafeBytes {
+      try JSONParser.parse($0, location: "report")
+    }
+    #expect(report["recipe"]?.stringValue == "w8a16")
+    #expect(report["bytes_after"]?.integerValue == (try ModelFile(path: output).byteCount))
+    let tensors = try #require(report["tensors"]?.arrayValue)
+    let product = try #require(
+      tensors.first { $0["name"]?.stringValue?.hasSuffix("0.attn1.to_qkv.weight") == true })
+    #expect(product["after"]?.stringValue == "int8")
+    #expect(try #require(product["snr_db"]?.numberValue) > 20)
+  }
+
+  @Test(arguments: [
+    (["--recipe", "w2a2"], "there is no recipe 'w2a2'; choose one of f32, f16, bf16, w8a16, w8a8"),
+    (["--recipe", "f16", "--rule", "no.such.tensor=f32"], "fits no tensor"),
+    (["--recipe", "f16", "--rule", "(=f32"], "not a regular expression"),
+    (["--recipe", "f16", "--rule", "attn=int3"], "unknown encoding 'int3'"),
+  ])
+  func whatCannotBeDoneIsOneLineAndLeavesNothing(_ arguments: [String], _ words: String) throws {
+    let output = directory.path("out.sana")
+    let outcome = try quant.run([model, "-o", output] + arguments)
+    #expect(outcome.status == 1)
+    #expect(outcome.output.isEmpty)
+    #expect(outcome.error.hasPrefix("error: "))
+    #expect(outcome.error.contains(words), "\(outcome.error)")
+    #expect(outcome.error.split(separator: "\n").count == 1)
+    #expect(!FileManager.default.fileExists(atPath: output))
+  }
+
+  @Test func aTruncatedModelIsRefused() throws {
+    let bytes = try Data(contentsOf: URL(filePath: model))
+    let damaged = directory.path("damaged.sana")
+    try bytes.dropLast(1000).write(to: URL(filePath: damaged))
+    let output = directory.path("out.sana")
+    let outcome = try quant.run(damaged, "--recipe", "w8a8", "-o", output)
+    #expect(outcome.status == 1)
+    #expect(outcome.error.contains("is incomplete"))
+    #expect(!FileManager.default.fileExists(atPath: output))
+  }
+
+  @Test func aQuantizedModelIsNotQuantizedAgain() throws {
+    let once = directory.path("once.sana")
+    #expect(try quant.run(model, "--recipe", "w8a8", "-o", once).status == 0)
+    let twice = directory.path("twice.sana")
+    let outcome = try quant.run(once, "--recipe", "w4a16", "-o", twice)
+    #expect(outcome.status == 1)
+    #expect(outcome.error.contains("--allow-requantize"))
+    let allowed = try quant.run(
+      once, "--recipe", "w4a16", "-o", twice, "--allow-requantize")
+    #expect(allowed.status == 0, "\(allowed.error)")
+  }
+}
