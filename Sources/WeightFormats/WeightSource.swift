@@ -3,11 +3,23 @@ public final class TensorBytes: @unchecked Sendable {
   // Sendable: the bytes are written before the object is shared and never after.
   public let bytes: UnsafeRawBufferPointer
   private let release: @Sendable () -> Void
+  /// Gives memory back that the bytes need no longer, at least for now: a range counted from their start.
+  private let evict: (@Sendable (Range<Int>) -> Void)?
 
   /// - Parameter release: called once, when the last reference goes away.
   public init(_ bytes: UnsafeRawBufferPointer, release: @escaping @Sendable () -> Void) {
     self.bytes = bytes
     self.release = release
+    evict = nil
+  }
+
+  /// A part of a mapped file. Its pages leave this program's memory with the object, though the mapping stays.
+  package init(_ file: MappedFile, _ range: Range<Int>) {
+    bytes = UnsafeRawBufferPointer(rebasing: file.bytes[range])
+    release = { file.evict(range) }
+    evict = { part in
+      file.evict(range.lowerBound + part.lowerBound..<range.lowerBound + part.upperBound)
+    }
   }
 
   /// Allocates 64-byte aligned memory (the widest vector register) and lets `fill` write it.
@@ -24,6 +36,10 @@ public final class TensorBytes: @unchecked Sendable {
     nonisolated(unsafe) let owned = memory
     self.init(UnsafeRawBufferPointer(used), release: { owned.deallocate() })
   }
+
+  /// Says that some of the bytes have been read and are not needed soon. Those of a mapped file leave this program's memory until
+  /// they are touched again; an allocation stays as it is.
+  package func evict(_ range: Range<Int>) { evict?(range) }
 
   deinit { release() }
 }

@@ -77,9 +77,7 @@ public final class ComponentSource: WeightSource {
             == chunk.checksum
         else { throw file.damaged(name, chunk: index, of: plane) }
       }
-      return TensorBytes(
-        UnsafeRawBufferPointer(rebasing: mapping.bytes[plane.offset..<plane.end]),
-        release: { _ = mapping })
+      return TensorBytes(mapping, plane.offset..<plane.end)
     }
     return try TensorBytes(byteCount: plane.rawByteCount) { memory in
       nonisolated(unsafe) let memory = memory
@@ -92,6 +90,7 @@ public final class ComponentSource: WeightSource {
         guard ChunkCoding.decode(stored, of: chunk, into: raw, scratch: scratch) else {
           throw file.damaged(name, chunk: index, of: plane)
         }
+        mapping.evict(chunk.offset..<chunk.offset + chunk.storedByteCount)
       }
     }
   }

@@ -99,6 +99,9 @@ public struct CheckpointConversion: Sendable {
       try cancellation.check()
       rule.fuse(elements, rows: band.rows, as: type, into: band.values)
       if type != native { overflows.count(rule, elements, band, type) }
+      for (source, range) in zip(elements, rule.sourceRanges(of: band.rows)) {
+        source.evict(range)
+      }
       done.add(band.values.count)
     }
   }

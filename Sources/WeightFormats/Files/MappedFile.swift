@@ -65,6 +65,18 @@ public final class MappedFile: @unchecked Sendable {
     }
   }
 
+  /// Takes the pages of these bytes out of this program's memory. The file has them still: a byte that is touched again comes
+  /// back, so that pages which only begin or end in the range can go too.
+  package func evict(_ range: Range<Int>) {
+    let pageSize = sysconf(Int32(_SC_PAGESIZE))
+    let begin = range.lowerBound / pageSize * pageSize
+    guard let address = bytes.baseAddress, begin < range.upperBound else { return }
+    // A system that refuses keeps the pages, which costs memory and nothing else.
+    madvise(
+      UnsafeMutableRawPointer(mutating: address + begin), range.upperBound - begin,
+      Int32(MADV_DONTNEED))
+  }
+
   deinit {
     close(descriptor)
     if let address = bytes.baseAddress {

@@ -47,6 +47,29 @@ extension FusionRule {
     band.write(as: type, to: memory)
   }
 
+  /// The numbers of each source among which are all that these rows are made of.
+  package func sourceRanges(of rows: Range<Int>) -> [Range<Int>] {
+    switch fusion {
+    case .reshape, .concatenateRows, .channelsLast:
+      var end = 0
+      return sources.map { source in
+        let start = end
+        end += source.elementCount / max(columns, 1)
+        let common = (start..<end).clamped(to: rows)
+        return (common.lowerBound - start) * columns..<(common.upperBound - start) * columns
+      }
+    case .depthwiseChannelsLast: return [0..<sources[0].elementCount]
+    case .upsamplePhases:
+      let outputs = shape[0] / 4
+      let outputSize = 9 * shape[3]
+      guard !rows.isEmpty, rows.lowerBound / outputs == (rows.upperBound - 1) / outputs else {
+        return [0..<sources[0].elementCount]
+      }
+      let first = rows.lowerBound % outputs
+      return [first * outputSize..<(first + rows.count) * outputSize]
+    }
+  }
+
   private func fuse(
     _ elements: [TensorElements], rows: Range<Int>, native type: ScalarType,
     into memory: UnsafeMutableRawBufferPointer

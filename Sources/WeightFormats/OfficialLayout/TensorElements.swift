@@ -18,6 +18,11 @@ package struct TensorElements: Sendable {
     return TensorElements(type: type, bytes: TensorBytes(part, release: { [bytes] in _ = bytes }))
   }
 
+  /// Says that some of the numbers have been read and are not needed soon.
+  package func evict(_ range: Range<Int>) {
+    bytes.evict(range.lowerBound * type.byteCount..<range.upperBound * type.byteCount)
+  }
+
   /// The same numbers in another floating-point type, rounded to nearest; the same memory where nothing changes.
   package func converted(to target: ScalarType) -> TensorElements {
     guard target != type else { return self }

@@ -48,9 +48,6 @@ public final class SafetensorsFile: Sendable {
 
   /// The tensor's bytes, little-endian, not aligned to anything; they stay valid as long as the result lives.
   public func bytes(of name: String) -> TensorBytes? {
-    index[name].map { entry in
-      TensorBytes(
-        UnsafeRawBufferPointer(rebasing: file.bytes[entry.bytes]), release: { [file] in _ = file })
-    }
+    index[name].map { TensorBytes(file, $0.bytes) }
   }
 }
