@@ -36,6 +36,7 @@ struct Convert: ParsableCommand {
       try OutputPath.checkWritable(output)
       let official = try OfficialCheckpoint(
         path: checkpoint, variant: variant, components: components?.kinds)
+      try official.checkIsNoPart(output)
       let conversion = try CheckpointConversion(official, precision: precision)
       for notice in conversion.notices { session.progress.note("note: \(notice)") }
       session.progress.begin("convert", total: conversion.byteCount)

@@ -12,6 +12,9 @@ struct Inspect: ParsableCommand {
   @Flag(help: "List every tensor.")
   var tensors = false
 
+  @Flag(help: "Print the licences that travel with the weights.")
+  var licences = false
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -21,51 +24,13 @@ struct Inspect: ParsableCommand {
       if json {
         JSONOutput.print(object(file))
       } else {
-        OutputStream.standardOutput.write(try text(file))
+        let summary = ModelSummary(file, path: model)
+        var text = try summary.text()
+        if tensors { text += "\n" + summary.tensorTable.text }
+        if licences { text += "\n" + summary.licences }
+        OutputStream.standardOutput.write(text)
       }
     }
-  }
-
-  private func text(_ file: ModelFile) throws -> String {
-    var text = "\(model): .sana version \(file.version), \(ByteSize(file.byteCount))\n"
-    if let pipeline = file.pipelineClass { text += "pipeline   \(pipeline)\n" }
-    if let scheduler = try file.schedulerConfiguration() {
-      text += "scheduler  \(Self.describe(scheduler))\n"
-    }
-    for (name, value) in file.metadata["provenance"]?.members?.map({ ($0.name, $0.value) }) ?? [] {
-      if let value = value.stringValue { text += "\(name)  \(value)\n" }
-    }
-    var table = TextTable([
-      .init("component"), .init("tensors", .right), .init("parameters", .right),
-      .init("encodings"), .init("uncompressed", .right), .init("stored", .right),
-    ])
-    for component in file.components {
-      table.append([
-        component.name, String(component.tensors.count), String(component.parameterCount),
-        component.encodings.map { "\($0.count) \($0.encoding)" }.joined(separator: ", "),
-        "\(ByteSize(component.rawByteCount))", "\(ByteSize(component.storedByteCount))",
-      ])
-    }
-    text += "\n" + table.text
-    return tensors ? text + "\n" + tensorTable(file).text : text
-  }
-
-  private func tensorTable(_ file: ModelFile) -> TextTable {
-    var table = TextTable([
-      .init("tensor"), .init("shape"), .init("encoding"), .init("uncompressed", .right),
-      .init("stored", .right),
-    ])
-    for component in file.components {
-      for tensor in component.tensors {
-        table.append([
-          "\(component.name)/\(tensor.name)",
-          tensor.description.shape.map(String.init).joined(separator: "x"),
-          tensor.description.encodingLabel, "\(ByteSize(tensor.rawByteCount))",
-          "\(ByteSize(tensor.storedByteCount))",
-        ])
-      }
-    }
-    return table
   }
 
   private func object(_ file: ModelFile) -> MetadataValue {
@@ -109,22 +74,11 @@ struct Inspect: ParsableCommand {
       "metadata": tensor.metadata,
     ]
   }
-
-  private static func describe(_ scheduler: SchedulerConfiguration) -> String {
-    switch scheduler {
-    case .dpmSolver(let flowShift, let timesteps):
-      "DPM-Solver++, flow shift \(flowShift), \(timesteps) training steps"
-    case .flowEuler(let shift, let timesteps):
-      "flow-match Euler, shift \(shift), \(timesteps) training steps"
-    case .consistency(let sigmaData, let timesteps):
-      "SCM (TrigFlow), sigma data \(sigmaData), \(timesteps) training steps"
-    }
-  }
 }
 
 extension ComponentEntry {
   /// Numbers in the weights as stored: the kernels of upsampling blocks count 16 taps for the official 9.
-  fileprivate var parameterCount: Int {
+  var parameterCount: Int {
     tensors.reduce(0) { total, tensor in
       if case .plain = tensor.description.encoding {
         total
@@ -132,6 +86,23 @@ extension ComponentEntry {
         total + tensor.description.elementCount
       }
     }
+  }
+
+  /// Tensors that are stored alike.
+  struct EncodingGroup {
+    let label: String
+    let tensors: [TensorEntry]
+
+    var numberCount: Int { tensors.reduce(0) { $0 + $1.description.elementCount } }
+    var rawByteCount: Int { tensors.reduce(0) { $0 + $1.rawByteCount } }
+    var storedByteCount: Int { tensors.reduce(0) { $0 + $1.storedByteCount } }
+  }
+
+  /// The tensors by the way they are stored, most bytes first.
+  var encodingGroups: [EncodingGroup] {
+    Dictionary(grouping: tensors, by: \.description.encodingLabel)
+      .map { EncodingGroup(label: $0.key, tensors: $0.value) }
+      .sorted { ($0.rawByteCount, $1.label) > ($1.rawByteCount, $0.label) }
   }
 
   /// How many tensors are of each encoding, most frequent first.
@@ -147,7 +118,7 @@ extension ComponentEntry {
 
 extension TensorDescription {
   /// `int8` where the inputs stay floating point, `int8 x int8` where they are quantized too.
-  fileprivate var encodingLabel: String {
+  var encodingLabel: String {
     activations == .int8PerToken ? "\(encoding) x int8" : "\(encoding)"
   }
 }

@@ -1,3 +1,4 @@
+import CommandLineSupport
 import Foundation
 import TestSupport
 import Testing
@@ -54,6 +55,28 @@ import WeightFormats
     #expect(outcome.error.isEmpty)
     #expect(try OfficialCheckpoint(path: directory.path("out")).components.count == 3)
     #expect(try names() == ["model.sana", "out"])
+  }
+
+  @Test func inspectNamesConfigurationsSourcesAndLicences() throws {
+    let checkpoint = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint")
+    try directory.write("\n  Terms of Use\nBe kind.\n", to: "checkpoint/LICENSE.txt")
+    #expect(try tool.run(checkpoint, "-o", output).status == 0)
+    let text = try tool.run("inspect", output).output
+    for part in [
+      "SanaPipeline", "Gemma 2, ", "Sana transformer, 3 layers of width", "DC-AE f",
+      "sana-convert \(Toolchain.version), precision keep",
+      "LICENSE.txt: Terms of Use (--licences shows all)", "model-00002-of-00003.safetensors",
+    ] {
+      #expect(text.contains(part), "\(part)")
+    }
+    let weights = "transformer/diffusion_pytorch_model.safetensors"
+    var hash = SHA256()
+    let contents = [UInt8](
+      try Data(contentsOf: Checkpoints.url("sana-tiny").appending(path: weights)))
+    contents.withUnsafeBytes { hash.update($0) }
+    #expect(text.contains(hash.finish()))
+    #expect(!text.contains("Be kind."))
+    #expect(try tool.run("inspect", output, "--licences").output.contains("Be kind.\n"))
   }
 
   @Test func inspectPrintsOneJSONObject() throws {
@@ -155,6 +178,49 @@ import WeightFormats
     try handle.truncate(atOffset: handle.seekToEnd() - 1)
     try handle.close()
     #expect(try expectFailure(path, "-o", output).contains("model-00002-of-00003"))
+  }
+
+  @Test(arguments: [false, true])
+  func aTensorThatDoesNotFitIsNamed(isMissing: Bool) throws {
+    let path = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint") + "/vae"
+    let weights = path + "/diffusion_pytorch_model.safetensors"
+    let file = try SafetensorsFile(path: weights)
+    let stranger = SafetensorsTensor(name: "stranger", type: .f32, shape: [1])
+    let first = try #require(file.tensors.first)
+    let kept = isMissing ? Array(file.tensors.dropFirst()) : file.tensors + [stranger]
+    let writer = try SafetensorsWriter(path: weights, tensors: kept)
+    for tensor in kept {
+      let bytes = file.bytes(of: tensor.name).map { Array($0.bytes) } ?? [0, 0, 0, 0]
+      try bytes.withUnsafeBytes { try writer.write($0, as: tensor.name) }
+    }
+    try writer.finish()
+    let expected = isMissing ? "missing: '\(first.name)'" : "unexpected: 'stranger'"
+    #expect(try expectFailure(path, "-o", output).contains(expected))
+  }
+
+  @Test func anOutputThatIsAnInputIsRefused() throws {
+    let path = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint")
+    for name in [
+      "transformer/diffusion_pytorch_model.safetensors", "transformer/config.json",
+      "model_index.json", "tokenizer/tokenizer.model",
+    ] {
+      let file = path + "/" + name
+      let before = try Data(contentsOf: URL(filePath: file))
+      #expect(try expectFailure(path, "-o", file).contains("is a part of the checkpoint"))
+      #expect(try Data(contentsOf: URL(filePath: file)) == before)
+    }
+  }
+
+  @Test func aKilledConversionLeavesNothingUnderTheNameAndCanBeRepeated() throws {
+    let checkpoint = try SparseCheckpoint.autoencoder(in: directory)
+    let before = try names()
+    let running = try tool.start([checkpoint, "-o", output])
+    while running.process.isRunning, try names() == before { usleep(1000) }
+    kill(running.process.processIdentifier, SIGKILL)
+    #expect(running.wait().status == 128 + SIGKILL)
+    #expect(try !names().contains("model.sana"))
+    #expect(try tool.run(Checkpoints.path("sana-tiny"), "-o", output).status == 0)
+    #expect(try tool.run("check", output).status == 0)
   }
 
   @Test func anInterruptLeavesNothing() throws {

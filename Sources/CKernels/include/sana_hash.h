@@ -1,6 +1,11 @@
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /// XXH64 (Yann Collet's xxHash, 64-bit variant) of `count` bytes.
 uint64_t sana_xxh64(const void *bytes, size_t count, uint64_t seed);
+
+/// Feeds `count` blocks of 64 bytes to SHA-256 (FIPS 180-4). The caller sets the first state and pads the last block.
+/// `portable` leaves the processor's SHA instructions aside.
+void sana_sha256_blocks(uint32_t state[8], const void *bytes, size_t count, bool portable);

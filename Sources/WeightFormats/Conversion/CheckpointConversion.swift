@@ -60,6 +60,7 @@ public struct CheckpointConversion: Sendable {
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws {
     let writer = try ContainerWriter(path: path)
+    let digests = FileDigests(files.map(\.path))
     let done = ByteCounter(progress)
     for component in components {
       try writer.beginComponent(component.official.kind, metadata: metadata(of: component))
@@ -71,7 +72,7 @@ public struct CheckpointConversion: Sendable {
       }
     }
     try cancellation.check()
-    try writer.finish(metadata: metadata(provenance: provenance))
+    try writer.finish(metadata: metadata(provenance: provenance, digests: digests.values()))
   }
 
   private func description(
@@ -119,15 +120,23 @@ public struct CheckpointConversion: Sendable {
     ]
   }
 
-  private func metadata(provenance: [MetadataValue.Member]) -> MetadataValue {
-    let files = components.flatMap { component in
-      component.official.weights.files.map { file -> MetadataValue in
-        [
-          "component": .string(component.official.kind.rawValue),
-          "name": .string(FileSystem.name(of: file.path)),
-          "bytes": .integer(Int64(file.byteCount)),
-        ]
-      }
+  /// The files that the tensors come from.
+  private var files: [(kind: ComponentKind, path: String, byteCount: Int)] {
+    components.flatMap { component in
+      component.official.weights.files.map { (component.official.kind, $0.path, $0.byteCount) }
+    }
+  }
+
+  private func metadata(
+    provenance: [MetadataValue.Member], digests: [String]
+  ) -> MetadataValue {
+    let files = zip(files, digests).map { file, digest -> MetadataValue in
+      [
+        "component": .string(file.kind.rawValue),
+        "name": .string(FileSystem.name(of: file.path)),
+        "bytes": .integer(Int64(file.byteCount)),
+        "sha256": .string(digest),
+      ]
     }
     let provenance =
       provenance + [

@@ -23,6 +23,21 @@ package enum FileSystem {
     }
   }
 
+  /// What tells a file from every other, whatever its names.
+  package struct Identity: Hashable, Sendable {
+    let device: UInt64
+    let number: UInt64
+  }
+
+  /// The identity of what stands at the path (links followed), or `nil` when nothing does.
+  package static func identity(of path: String) -> Identity? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    return Identity(
+      device: UInt64(truncatingIfNeeded: status.st_dev),
+      number: UInt64(truncatingIfNeeded: status.st_ino))
+  }
+
   /// Names in a directory, sorted, without `.` and `..`.
   package static func names(in directory: String) throws(SanaError) -> [String] {
     guard let stream = opendir(directory) else {
