@@ -8,7 +8,7 @@ struct Convert: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "The folder of a pipeline (with model_index.json) or of one component (with config.json), or a .safetensors file.",
+      "The folder of a pipeline (with model_index.json) or of one component (with config.json), or a .safetensors or .pth file.",
       valueName: "checkpoint"))
   var checkpoint: String
 
@@ -30,6 +30,13 @@ struct Convert: ParsableCommand {
       "Convert these only: text-encoder, transformer, autoencoder.", valueName: "a,b,..."))
   var components: ComponentSelection?
 
+  @Option(
+    name: .customLong("lora"),
+    help: ArgumentHelp(
+      "Merge a LoRA into the transformer, at a strength (1 if none is named); may be repeated.",
+      valueName: "file.safetensors[:scale]"))
+  var loras: [AdapterArgument] = []
+
   func run() throws {
     try ToolSession.run { session in
       let start = ContinuousClock.now
@@ -37,7 +44,9 @@ struct Convert: ParsableCommand {
       let official = try OfficialCheckpoint(
         path: checkpoint, variant: variant, components: components?.kinds)
       try official.checkIsNoPart(output)
-      let conversion = try CheckpointConversion(official, precision: precision)
+      let conversion = try CheckpointConversion(
+        official, precision: precision,
+        adapters: try loras.map { try LowRankAdapter(path: $0.path, scale: $0.scale) })
       for notice in conversion.notices { session.progress.note("note: \(notice)") }
       session.progress.begin("convert", total: conversion.byteCount)
       try conversion.write(
@@ -71,5 +80,23 @@ struct ComponentSelection: ExpressibleByArgument {
       kinds.insert(kind)
     }
     self.kinds = kinds
+  }
+}
+
+/// A file, and a number after its last colon.
+struct AdapterArgument: ExpressibleByArgument {
+  let path: String
+  let scale: Double
+
+  init(argument: String) {
+    if let colon = argument.lastIndex(of: ":"),
+      let scale = Double(argument[argument.index(after: colon)...])
+    {
+      path = String(argument[..<colon])
+      self.scale = scale
+    } else {
+      path = argument
+      scale = 1
+    }
   }
 }

@@ -36,7 +36,7 @@ import WeightFormats
     #expect(checkpoint.scheduler == .dpmSolver(flowShift: 3, trainingTimesteps: 1000))
     #expect(checkpoint.tokenizer.contains { $0.name == "tokenizer.model" })
     #expect(checkpoint.notices.isEmpty)
-    #expect(checkpoint.components[0].weights.files.count == 3)
+    #expect(checkpoint.components[0].weights.sourceFiles.count == 3)
   }
 
   @Test func opensOneComponentOrOneFile() throws {

@@ -13,18 +13,34 @@ public struct CheckpointConversion: Sendable {
   private let checkpoint: OfficialCheckpoint
   private let precision: StoragePrecision
   private let components: [Component]
+  private let adapters: [LowRankAdapter]
 
   /// Checks all that can be checked without reading the tensors.
+  /// - Parameter adapters: are merged into the transformer, one after the other.
   /// - Throws: `.tensorMismatch` when a component's tensors are not those of its configuration.
   public init(
-    _ checkpoint: OfficialCheckpoint, precision: StoragePrecision = .keep
+    _ checkpoint: OfficialCheckpoint, precision: StoragePrecision = .keep,
+    adapters: [LowRankAdapter] = []
   ) throws(SanaError) {
     self.checkpoint = checkpoint
     self.precision = precision
+    self.adapters = adapters
+    if let adapter = adapters.first,
+      !checkpoint.components.contains(where: { $0.kind == .transformer })
+    {
+      throw SanaError(
+        .invalidArgument, "a LoRA needs a transformer, and none is converted",
+        remedy: "drop --lora or convert the transformer too", location: adapter.path)
+    }
     var components: [Component] = []
     for official in checkpoint.components {
+      let weights: any CheckpointTensors =
+        official.kind == .transformer && !adapters.isEmpty
+        ? try AdaptedTensors(official.weights, adapters: adapters) : official.weights
       components.append(
-        Component(official: official, source: try FusedCheckpointSource(official)))
+        Component(
+          official: official,
+          source: try FusedCheckpointSource(weights, configuration: official.configuration)))
     }
     self.components = components
   }
@@ -61,6 +77,7 @@ public struct CheckpointConversion: Sendable {
   ) throws {
     let writer = try ContainerWriter(path: path)
     let digests = FileDigests(files.map(\.path))
+    let loraDigests = FileDigests(adapters.map(\.path))
     let done = ByteCounter(progress)
     for component in components {
       try writer.beginComponent(component.official.kind, metadata: metadata(of: component))
@@ -72,7 +89,9 @@ public struct CheckpointConversion: Sendable {
       }
     }
     try cancellation.check()
-    try writer.finish(metadata: metadata(provenance: provenance, digests: digests.values()))
+    try writer.finish(
+      metadata: metadata(
+        provenance: provenance, digests: digests.values(), loras: loraDigests.values()))
   }
 
   private func description(
@@ -86,9 +105,9 @@ public struct CheckpointConversion: Sendable {
     _ rule: FusionRule, of source: FusedCheckpointSource, to writer: ContainerWriter,
     _ cancellation: CancellationToken, _ done: ByteCounter
   ) throws {
-    let elements = source.elements(of: rule)
+    let elements = try source.elements(of: rule)
     let native = rule.fusedType(of: elements.map(\.type))
-    let type = precision.type(of: native)
+    let type = precision.type(of: rule.fusedType(of: source.sourceTypes(of: rule)))
     let overflows = OverflowCounter()
     try writer.append(
       description(of: rule, in: source),
@@ -123,12 +142,14 @@ public struct CheckpointConversion: Sendable {
   /// The files that the tensors come from.
   private var files: [(kind: ComponentKind, path: String, byteCount: Int)] {
     components.flatMap { component in
-      component.official.weights.files.map { (component.official.kind, $0.path, $0.byteCount) }
+      component.official.weights.sourceFiles.map {
+        (component.official.kind, $0.path, $0.byteCount)
+      }
     }
   }
 
   private func metadata(
-    provenance: [MetadataValue.Member], digests: [String]
+    provenance: [MetadataValue.Member], digests: [String], loras loraDigests: [String]
   ) -> MetadataValue {
     let files = zip(files, digests).map { file, digest -> MetadataValue in
       [
@@ -138,10 +159,12 @@ public struct CheckpointConversion: Sendable {
         "sha256": .string(digest),
       ]
     }
+    let loras = zip(adapters, loraDigests).map { $0.provenance(digest: $1) }
     let provenance =
       provenance + [
         .init("precision", .string(precision.rawValue)),
         .init("files", .array(files)),
+        .init("loras", .array(loras)),
         .init("has_readme", .bool(checkpoint.hasReadme)),
       ]
     return [

@@ -35,7 +35,7 @@ extension ComponentKind {
 
   /// The component that holds such tensors, or `nil`.
   /// - Throws: `.unsupported` for a ControlNet.
-  init?(recognizing tensors: SafetensorsCollection, location: String) throws(SanaError) {
+  init?(recognizing tensors: any CheckpointTensors, location: String) throws(SanaError) {
     func holds(_ name: String) -> Bool { tensors.tensor(named: name) != nil }
     if holds("controlnet_blocks.0.weight") {
       try self.init(officialClass: "SanaControlNetModel", location: location)

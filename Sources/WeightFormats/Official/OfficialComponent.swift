@@ -3,7 +3,7 @@ public struct OfficialComponent: Sendable {
   public let configuration: ComponentConfiguration
   /// The configuration as its file has it, or that of the release which the tensors reveal.
   public let document: MetadataValue
-  public let weights: SafetensorsCollection
+  package let weights: any CheckpointTensors
   /// The variant that the files are of (`fp16`), or `nil` for the plain ones.
   public let variant: String?
 
@@ -17,13 +17,17 @@ public struct OfficialComponent: Sendable {
     configuration = try ComponentConfiguration(kind, official: document, location: path)
     self.document = document
     let found = try WeightFiles.locate(in: directory, variant: variant)
-    weights = try found.open()
+    weights = try Self.officiallyNamed(try found.open(), location: directory)
     self.variant = found.variant
   }
 
-  /// One file of weights. Its configuration is the `config.json` beside it, or that of the only release that has such tensors.
+  /// One file of weights: safetensors or a torch file, under diffusers' names or NVlabs' own. Its configuration is the
+  /// `config.json` beside it, or that of the only release that has such tensors.
   init(file path: String) throws(SanaError) {
-    weights = try SafetensorsCollection(file: path)
+    let tensors: any CheckpointTensors =
+      try TorchFile.isTorchFile(path)
+      ? try TorchFile(path: path) : try SafetensorsCollection(file: path)
+    weights = try Self.officiallyNamed(tensors, location: path)
     variant = nil
     guard let kind = try ComponentKind(recognizing: weights, location: path) else {
       throw SanaError(
@@ -46,6 +50,12 @@ public struct OfficialComponent: Sendable {
     }
     configuration = try ComponentConfiguration(
       kind, official: document, location: configurationPath)
+  }
+
+  private static func officiallyNamed(
+    _ tensors: any CheckpointTensors, location: String
+  ) throws(SanaError) -> any CheckpointTensors {
+    try RenamedTensors(tensors, location: location) ?? tensors
   }
 }
 

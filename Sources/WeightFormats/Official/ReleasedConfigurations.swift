@@ -3,10 +3,11 @@ enum ReleasedConfigurations {
   /// The configuration of the one release that has exactly these tensors.
   ///
   /// Names and shapes do not tell everything: the 512, 1024, 2K and 4K models of one size have the same tensors but not the same
-  /// position embedding. Where several releases fit, none is taken.
+  /// position embedding. A position embedding among NVlabs' tensors, or a resolution in the file's name (`Sana_1600M_2Kpx.pth`),
+  /// tells them apart. Where several releases fit still, none is taken.
   /// - Throws: `.invalidConfiguration` when no release fits, or more than one.
   static func infer(
-    _ kind: ComponentKind, from weights: SafetensorsCollection, location: String
+    _ kind: ComponentKind, from weights: any CheckpointTensors, location: String
   ) throws(SanaError) -> MetadataValue {
     var fitting: [(release: String, document: MetadataValue)] = []
     for (release, document) in documents(of: kind) {
@@ -14,6 +15,11 @@ enum ReleasedConfigurations {
       if (try? FusedCheckpointSource(weights, configuration: configuration)) != nil {
         fitting.append((release, document))
       }
+    }
+    if fitting.count > 1,
+      let sampleSize = (weights as? RenamedTensors)?.sampleSize ?? sampleSize(named: location)
+    {
+      fitting.removeAll { $0.document["sample_size"]?.integerValue != sampleSize }
     }
     guard let only = fitting.first, fitting.count == 1 else {
       let reason =
@@ -25,6 +31,14 @@ enum ReleasedConfigurations {
         remedy: "put the config.json of its release there", location: location)
     }
     return only.document
+  }
+
+  /// Side of the latents of the resolution that a file's name states; a latent is 32 pixels wide.
+  private static func sampleSize(named path: String) -> Int? {
+    let name = FileSystem.name(of: path).lowercased()
+    let sizes = [("512px", 16), ("1024px", 32), ("2kpx", 64), ("4kpx", 128)]
+      .filter { name.contains($0.0) }
+    return sizes.count == 1 ? sizes[0].1 : nil
   }
 
   private static func documents(

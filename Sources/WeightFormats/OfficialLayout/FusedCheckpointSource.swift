@@ -3,7 +3,7 @@ public struct FusedCheckpointSource: WeightSource {
   public let layout: OfficialLayout
   /// Tensors of the checkpoint that the network does not use and the container leaves out.
   public let ignoredTensors: [String]
-  private let weights: SafetensorsCollection
+  private let weights: any CheckpointTensors
   /// Put before official names: `model.` where a text encoder was saved as part of a language model.
   private let prefix: String
 
@@ -14,8 +14,8 @@ public struct FusedCheckpointSource: WeightSource {
   }
 
   /// - Throws: as above.
-  public init(
-    _ weights: SafetensorsCollection, configuration: ComponentConfiguration
+  package init(
+    _ weights: any CheckpointTensors, configuration: ComponentConfiguration
   ) throws(SanaError) {
     let layout = OfficialLayout(configuration)
     self.layout = layout
@@ -31,7 +31,7 @@ public struct FusedCheckpointSource: WeightSource {
     ignoredTensors = ignored.sorted()
     try Self.check(
       weights, against: layout, prefix: prefix, ignored: ignored,
-      location: weights.files.map(\.path).first ?? layout.kind.rawValue)
+      location: weights.sourceFiles.first?.path ?? layout.kind.rawValue)
   }
 
   public func description(of name: String) -> TensorDescription? {
@@ -44,8 +44,10 @@ public struct FusedCheckpointSource: WeightSource {
         .tensorMismatch, "the \(layout.kind.rawValue) has no tensor '\(name)'",
         remedy: "check that the checkpoint is of the model that is being run")
     }
+    let type = rule.fusedType(of: sourceTypes(of: rule))
     return StoredTensor(
-      description: description(of: rule), values: rule.fuse(elements(of: rule)).bytes)
+      description: description(of: rule),
+      values: rule.fuse(try elements(of: rule)).converted(to: type).bytes)
   }
 
   package func description(of rule: FusionRule) -> TensorDescription {
@@ -60,17 +62,12 @@ public struct FusedCheckpointSource: WeightSource {
   }
 
   /// The official tensors that the rule takes, in its order, as they lie in the mapped files.
-  package func elements(of rule: FusionRule) -> [TensorElements] {
-    rule.sources.compactMap { source in
-      guard let tensor = weights.tensor(named: prefix + source.name),
-        let bytes = weights.bytes(of: tensor.name)
-      else { return nil }
-      return TensorElements(type: tensor.type, bytes: bytes)
-    }
+  package func elements(of rule: FusionRule) throws -> [TensorElements] {
+    try rule.sources.compactMap { try weights.elements(of: prefix + $0.name) }
   }
 
   private static func check(
-    _ weights: SafetensorsCollection, against layout: OfficialLayout, prefix: String,
+    _ weights: any CheckpointTensors, against layout: OfficialLayout, prefix: String,
     ignored: Set<String>, location: String
   ) throws(SanaError) {
     var remaining: Set<String> = []

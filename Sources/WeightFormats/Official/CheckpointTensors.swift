@@ -1,0 +1,35 @@
+/// The tensors of one official network under their official names, wherever they come from: safetensors files, a torch file, other
+/// names, or a checkpoint with adapters merged in.
+package protocol CheckpointTensors: Sendable {
+  /// The files that the bytes are in.
+  var sourceFiles: [SourceFile] { get }
+  /// Every tensor, in no particular order.
+  var tensors: [SafetensorsTensor] { get }
+  func tensor(named name: String) -> SafetensorsTensor?
+  /// The numbers of a tensor, as many as its shape says. Their type is the tensor's, or f32 where they were computed and have yet
+  /// to be rounded; `nil` when there is no such tensor.
+  /// - Throws: `.corruptFile` when the file says that these are not the bytes that were written.
+  func elements(of name: String) throws -> TensorElements?
+}
+
+/// A file that weights were read from.
+package struct SourceFile: Hashable, Sendable {
+  package let path: String
+  package let byteCount: Int
+
+  package init(path: String, byteCount: Int) {
+    self.path = path
+    self.byteCount = byteCount
+  }
+}
+
+extension SafetensorsCollection: CheckpointTensors {
+  package var sourceFiles: [SourceFile] {
+    files.map { SourceFile(path: $0.path, byteCount: $0.byteCount) }
+  }
+
+  package func elements(of name: String) -> TensorElements? {
+    guard let tensor = tensor(named: name), let bytes = bytes(of: name) else { return nil }
+    return TensorElements(type: tensor.type, bytes: bytes)
+  }
+}

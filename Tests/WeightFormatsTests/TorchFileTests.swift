@@ -1,0 +1,159 @@
+import TestSupport
+import Testing
+import WeightFormats
+
+@Suite struct TorchFileTests {
+  private let directory: TestDirectory
+
+  init() throws { directory = try TestDirectory() }
+
+  private static let tensors = [
+    (SafetensorsTensor(name: "a", type: .bf16, shape: [2, 3]), [UInt8](0..<12)),
+    (SafetensorsTensor(name: "b", type: .f32, shape: [1]), [1, 2, 3, 4]),
+    (SafetensorsTensor(name: "none", type: .f16, shape: [0, 4]), []),
+  ]
+
+  private func error(_ file: [UInt8]) throws -> SanaError {
+    let path = try directory.write(file, to: "x.pth")
+    return try #require(throws: SanaError.self) { try TorchFile(path: path) }
+  }
+
+  @Test(arguments: [false, true])
+  func readsTheStateDictionary(isZip64: Bool) throws {
+    let path = try directory.write(
+      TorchSample.file(Self.tensors, isZip64: isZip64), to: "x.pth")
+    let file = try TorchFile(path: path)
+    #expect(file.tensors == Self.tensors.map(\.0))
+    for (tensor, bytes) in Self.tensors {
+      let elements = try #require(try file.elements(of: tensor.name))
+      #expect(elements.type == tensor.type)
+      #expect(elements.bytes.array == bytes)
+    }
+    #expect(try file.elements(of: "c") == nil)
+  }
+
+  @Test func readsPartsOfAStorage() throws {
+    let pickle = PickleSample.of {
+      $0.code(0x7D)
+      $0.string("part")
+      $0.tensor([2], storage: "ByteStorage", key: "0", count: 5, offset: 3)
+      $0.code(0x73)
+    }
+    let path = try directory.write(
+      TorchSample.file(pickle, storages: [[1, 2, 3, 4, 5]]), to: "x.pth")
+    let elements = try #require(try TorchFile(path: path).elements(of: "part"))
+    #expect(elements.bytes.array == [4, 5])
+  }
+
+  @Test func refusesTensorsOutOfOrder() throws {
+    for (shape, strides, offset) in [([2, 3], [1, 2], 0), ([2, 2], [0, 1], 0), ([6], [1], 1)] {
+      let pickle = PickleSample.of {
+        $0.code(0x7D)
+        $0.string("twisted")
+        $0.tensor(
+          shape, storage: "ByteStorage", key: "0", count: 6, offset: offset, strides: strides)
+        $0.code(0x73)
+      }
+      let error = try error(TorchSample.file(pickle, storages: [[1, 2, 3, 4, 5, 6]]))
+      #expect(error.message.contains(offset == 0 ? "'twisted'" : "beyond its storage"))
+    }
+  }
+
+  @Test func noticesDamage() throws {
+    var bytes = TorchSample.file(Self.tensors)
+    let data = try #require(bytes.indices.first { bytes[$0...].starts(with: 0..<12) })
+    bytes[data + 5] ^= 1
+    let file = try TorchFile(path: directory.write(bytes, to: "x.pth"))
+    let error = try #require(throws: SanaError.self) { try file.elements(of: "a") }
+    #expect(error.code == .corruptFile && error.message.contains("x/data/0"))
+    #expect(try file.elements(of: "b") != nil)
+  }
+
+  @Test func acceptsFilesWithoutChecksums() throws {
+    var entry = ZipSample.Entry("x/data.pkl", PickleSample.of { $0.code(0x7D) })
+    entry.checksum = 0
+    let path = try directory.write(ZipSample.archive([entry]), to: "x.pth")
+    #expect(try TorchFile(path: path).tensors.isEmpty)
+  }
+
+  @Test func refusesOtherArchives() throws {
+    let pickle = ZipSample.Entry("x/data.pkl", PickleSample.of { $0.code(0x7D) })
+    var compressed = pickle
+    compressed.method = 8
+    #expect(try error(ZipSample.archive([compressed])).message.contains("compressed"))
+    var encrypted = pickle
+    encrypted.flags = 1
+    #expect(try error(ZipSample.archive([encrypted])).message.contains("encrypted"))
+    #expect(try error(ZipSample.archive([pickle, pickle])).message.contains("two entries"))
+    #expect(try error(ZipSample.archive([])).message.contains("without the data.pkl"))
+    let big = ZipSample.Entry("x/byteorder", Array("big".utf8))
+    #expect(try error(ZipSample.archive([pickle, big])).message.contains("most significant"))
+    #expect(try error([0x80, 2, 0x8A, 10, 1, 2, 3, 4, 5]).message.contains("before PyTorch 1.6"))
+    #expect(try error([]).code == .unsupported)
+  }
+
+  @Test func noMutationDoesMoreThanFail() throws {
+    let valid = TorchSample.file(Self.tensors)
+    var random = SplitMix(state: 11)
+    var opened = 0
+    for _ in 0..<4000 {
+      var bytes = valid
+      for _ in 0..<1 + Int(random.next() % 4) {
+        switch random.next() % 4 {
+        case 0: bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(random.next() & 0xFF)
+        case 1: bytes[Int(random.next() % UInt64(bytes.count))] ^= 1 << UInt8(random.next() % 8)
+        case 2: bytes.removeLast(Int(random.next() % UInt64(bytes.count)) / 8)
+        default:
+          let at = Int(random.next() % UInt64(bytes.count))
+          bytes.insert(contentsOf: bytes[at..<min(at + 9, bytes.count)], at: at)
+        }
+      }
+      let path = try directory.write(bytes, to: "x.pth")
+      guard let file = try? TorchFile(path: path) else { continue }
+      opened += 1
+      for tensor in file.tensors {
+        if let elements = try? file.elements(of: tensor.name) {
+          #expect(elements.bytes.bytes.count == tensor.byteCount)
+        }
+      }
+    }
+    #expect(opened < 4000)
+  }
+
+  /// The pickle's own checksum keeps most mutations of a file from it; here they all arrive.
+  @Test func noMutatedPickleDoesMoreThanFail() throws {
+    let valid = Array(
+      PickleSample.of {
+        $0.code(0x7D)
+        $0.string("t")
+        $0.tensor([2, 3], storage: "HalfStorage", key: "0", count: 6)
+        $0.code(0x73)
+      })
+    var random = SplitMix(state: 7)
+    for _ in 0..<20_000 {
+      var bytes = valid
+      for _ in 0..<1 + Int(random.next() % 3) {
+        let at = Int(random.next() % UInt64(bytes.count))
+        if random.next() % 3 == 0 {
+          bytes.remove(at: at)
+        } else {
+          bytes[at] = UInt8(random.next() & 0xFF)
+        }
+      }
+      bytes.withUnsafeBytes { _ = try? PickleMachine.run($0, location: "fuzz") }
+    }
+  }
+}
+
+/// A small generator, the same everywhere.
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var value = state
+    value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
+    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
+    return value ^ value >> 31
+  }
+}
