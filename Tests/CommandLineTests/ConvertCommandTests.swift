@@ -180,6 +180,16 @@ import WeightFormats
     #expect(try expectFailure(path, "-o", output).contains("model-00002-of-00003"))
   }
 
+  @Test func aLyingHeaderIsNamed() throws {
+    let path = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint") + "/transformer"
+    let weights = path + "/diffusion_pytorch_model.safetensors"
+    var bytes = [UInt8](try Data(contentsOf: URL(filePath: weights)))
+    bytes.replaceSubrange(0..<8, with: [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F])
+    try Data(bytes).write(to: URL(filePath: weights))
+    #expect(
+      try expectFailure(path, "-o", output).contains("diffusion_pytorch_model.safetensors"))
+  }
+
   @Test(arguments: [false, true])
   func aTensorThatDoesNotFitIsNamed(isMissing: Bool) throws {
     let path = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint") + "/vae"
