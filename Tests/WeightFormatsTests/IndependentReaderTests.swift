@@ -1,0 +1,83 @@
+import Foundation
+import TestSupport
+import Testing
+import WeightFormats
+
+/// `Tools/read_sana.py` and the toolchain read the same numbers.
+@Suite(
+  .enabled(
+    if: (try? Tool.shell("python3 -c 'import numpy'").status) == 0,
+    "python3 with numpy is not installed"))
+struct IndependentReaderTests {
+  private static let script =
+    Fixtures.directory.deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Tools/read_sana.py").path
+
+  /// The data of a `.npy` file, behind its header.
+  private static func numbers(_ url: URL) throws -> [UInt8] {
+    let bytes = try Array(Data(contentsOf: url))
+    try #require(bytes.count >= 10)
+    return Array(bytes.dropFirst(10 + Int(bytes[8]) + Int(bytes[9]) << 8))
+  }
+
+  /// What the tensor stands for, by the toolchain: bf16 widened to f32, codes times scales.
+  private static func expected(_ tensor: StoredTensor) throws -> [UInt8] {
+    let description = tensor.description
+    if description.encoding == .bf16 {
+      return stride(from: 0, to: tensor.values.bytes.count, by: 2).flatMap {
+        [0, 0, tensor.values.bytes[$0], tensor.values.bytes[$0 + 1]]
+      }
+    }
+    guard let scales = tensor.scales else { return tensor.values.array }
+    let elements = scales.bytes.withMemoryRebound(to: Float.self) {
+      description.decode(tensor.values, scales: $0, rows: description.rows)
+    }
+    return try #require(elements).bytes.array
+  }
+
+  /// Scales that are numbers: random bits would make NaNs, whose bits processors choose differently.
+  private static var tensors: [StoredTensor] {
+    (ContainerSamples.everyEncoding + [
+      ContainerSamples.tensor("chunks", [2300, 1000], .int8PerChannel),
+      ContainerSamples.tensor("smooth chunks", [2300, 500], .bf16, content: .constant),
+    ]).map { tensor in
+      guard tensor.scales != nil else { return tensor }
+      let scales = (0..<tensor.description.scaleCount).map { Float($0 + 1) / 64 }
+      return StoredTensor(
+        description: tensor.description, values: tensor.values,
+        scales: TensorBytes(byteCount: scales.count * 4) { memory in
+          scales.withUnsafeBytes { memory.copyMemory(from: $0) }
+        })
+    }
+  }
+
+  /// With its packages, and with plain Python in their place.
+  @Test(arguments: ["", "sys.modules['lz4'] = sys.modules['xxhash'] = None; "])
+  func everyEncodingReadsTheSame(_ preparation: String) throws {
+    let tensors = Self.tensors
+    try ContainerSamples.withFile(tensors) { path in
+      let folder = URL(filePath: path).deletingLastPathComponent()
+      let program =
+        "import runpy, sys; \(preparation)sys.argv = sys.argv[1:]; "
+        + "runpy.run_path(sys.argv[0], run_name='__main__')"
+      func run(_ arguments: String) throws -> Tool.Outcome {
+        try Tool.shell("python3 -c \"\(program)\" '\(Self.script)' \(arguments)")
+      }
+      let check = try run("check '\(path)'")
+      #expect(check.status == 0, "\(check.error)")
+      let dump = try run("dump '\(path)' '\(folder.path)'")
+      #expect(dump.status == 0, "\(dump.error)")
+      let source = try ModelFile(path: path).source(for: .transformer)
+      for (number, tensor) in tensors.enumerated() {
+        let read = try Self.numbers(folder.appending(path: "\(number).npy"))
+        let loaded = try source.load(tensor.description.name)
+        #expect(try read == Self.expected(loaded), "\(tensor.description.name)")
+      }
+
+      var damaged = try Data(contentsOf: URL(filePath: path))
+      damaged[64] ^= 1
+      try damaged.write(to: URL(filePath: path))
+      #expect(try run("check '\(path)'").status != 0)
+    }
+  }
+}
