@@ -28,18 +28,7 @@ final class CPUModel: ResidentModel {
   private func resident(
     _ parameter: Parameter, in operation: Operation
   ) throws -> (CPUWeightKey, CPUWeight) {
-    guard let description = source.description(of: parameter.name) else {
-      throw SanaError(
-        .tensorMismatch, "the model has no tensor '\(parameter.name)'",
-        remedy: "convert the checkpoint again", location: parameter.name)
-    }
-    guard description.shape == parameter.shape else {
-      throw SanaError(
-        .tensorMismatch,
-        "tensor '\(parameter.name)' has shape \(description.shape), the configuration asks for \(parameter.shape)",
-        remedy: "convert the checkpoint again, with the configuration that belongs to it",
-        location: parameter.name)
-    }
+    let description = try source.description(of: parameter)
     // Only a linear layer multiplies packed codes; whatever else a file says int8 activations are for reads them as stored.
     let storage = device.storage(of: description)
     var isPacked = false

@@ -1,0 +1,21 @@
+internal import WeightFormats
+
+extension WeightSource {
+  /// What the source holds for a weight that a graph reads.
+  /// - Throws: `SanaError` `.tensorMismatch` when the weight is missing or has another shape than the graph says.
+  func description(of parameter: Parameter) throws -> TensorDescription {
+    guard let description = description(of: parameter.name) else {
+      throw SanaError(
+        .tensorMismatch, "the model has no tensor '\(parameter.name)'",
+        remedy: "convert the checkpoint again", location: parameter.name)
+    }
+    guard description.shape == parameter.shape else {
+      throw SanaError(
+        .tensorMismatch,
+        "tensor '\(parameter.name)' has shape \(description.shape), the configuration asks for \(parameter.shape)",
+        remedy: "convert the checkpoint again, with the configuration that belongs to it",
+        location: parameter.name)
+    }
+    return description
+  }
+}
