@@ -54,6 +54,10 @@ let package = Package(
     .target(
       name: "CommandLineSupport", dependencies: ["WeightFormats", argumentParser],
       swiftSettings: strict),
+    .target(
+      name: "EngineArguments",
+      dependencies: ["SanaEngine", "WeightFormats", "CommandLineSupport", argumentParser],
+      swiftSettings: strict),
 
     // The tools.
     .executableTarget(
@@ -63,12 +67,14 @@ let package = Package(
       name: "sana-quant",
       dependencies: [
         "WeightFormats", "Quantization", "SanaEngine", "Traces", "Verification",
-        "CommandLineSupport", argumentParser,
+        "CommandLineSupport", "EngineArguments", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "sana-run",
-      dependencies: ["WeightFormats", "SanaEngine", "CommandLineSupport", argumentParser],
+      dependencies: [
+        "WeightFormats", "SanaEngine", "CommandLineSupport", "EngineArguments", argumentParser,
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "sana-demo",

@@ -1,6 +1,6 @@
-public import ArgumentParser
+import ArgumentParser
 import CommandLineSupport
-public import SanaEngine
+import EngineArguments
 import Traces
 import Verification
 import WeightFormats
@@ -30,18 +30,7 @@ struct VerifyCommand: ParsableCommand {
     help: ArgumentHelp("Signal-to-noise ratio that every value must reach.", valueName: "dB"))
   var minimumRatio: Double?
 
-  @Option(help: "Products as the stored weights ask for, or all in floating point: auto, f32.")
-  var precision: ComputePrecision = .auto
-
-  @Option(help: "auto, cpu or vulkan[:INDEX].")
-  var device: DeviceSelection = .automatic
-
-  @Option(parsing: .unconditional, help: "CPU threads. (default: one a core)")
-  var threads: Int?
-
-  @Option(
-    help: "The most memory that weights and activations may take, e.g. 4GiB. (default: none)")
-  var memoryLimit: ByteSize?
+  @OptionGroup var device: DeviceArguments
 
   @Option(
     parsing: .unconditional, help: "Values to list; those out of bounds are always listed.")
@@ -52,20 +41,15 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     try ToolSession.run { session in
-      if let threads, !(1...1024).contains(threads) {
-        throw SanaError(
-          .invalidArgument, "\(threads) threads cannot be started", remedy: "choose 1 to 1024")
-      }
+      let backend = try device.makeBackend(session)
       let file = try ModelFile(path: model)
       let trace = try TraceFile(path: reference)
       let bounds: VerificationBounds =
         minimumRatio.map { .minimum(decibels: $0) } ?? (file.isReduced ? .report : .parity)
       let report = try Verifier.verify(
         ModelUnderTest(file), against: trace,
-        on: device.makeBackend(
-          precision: precision, threads: threads, cancellation: session.cancellation),
-        bounds: bounds,
-        options: Verifier.Options(caseName: caseName, memoryLimit: memoryLimit?.bytes),
+        on: backend, bounds: bounds,
+        options: Verifier.Options(caseName: caseName, memoryLimit: device.memoryLimit?.bytes),
         cancellation: session.cancellation
       ) { session.progress.begin($0) }
       session.progress.end()
@@ -77,11 +61,4 @@ struct VerifyCommand: ParsableCommand {
       guard report.passed else { throw ExitCode(1) }
     }
   }
-}
-
-extension ComputePrecision: ExpressibleByArgument {}
-
-extension DeviceSelection: ExpressibleByArgument {
-  public init?(argument: String) { self.init(name: argument) }
-  public var defaultValueDescription: String { "auto" }
 }

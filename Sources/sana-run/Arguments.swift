@@ -1,41 +1,10 @@
 public import ArgumentParser
 import CommandLineSupport
+import EngineArguments
 public import SanaEngine
 import WeightFormats
 
 extension SamplerKind: ExpressibleByArgument {}
-extension ComputePrecision: ExpressibleByArgument {}
-
-extension DeviceSelection: ExpressibleByArgument {
-  public init?(argument: String) { self.init(name: argument) }
-  public var defaultValueDescription: String { "auto" }
-}
-
-/// Where a model runs.
-struct DeviceArguments: ParsableArguments {
-  @Option(help: "auto: products as the stored weights ask for; f32: all in floating point.")
-  var precision: ComputePrecision = .auto
-
-  @Option(help: "auto, cpu or vulkan[:INDEX].")
-  var device: DeviceSelection = .automatic
-
-  @Option(parsing: .unconditional, help: "CPU threads. (default: one a core)")
-  var threads: Int?
-
-  @Option(
-    help: "The most memory that weights and activations may take, e.g. 4GiB. (default: none)")
-  var memoryLimit: ByteSize?
-
-  func makeBackend(_ session: ToolSession) throws -> any Backend {
-    if let threads, !(1...1024).contains(threads) {
-      throw SanaError(
-        .invalidArgument, "\(threads) threads cannot be started", remedy: "choose 1 to 1024")
-    }
-    return try device.makeBackend(
-      precision: precision, threads: threads, cancellation: session.cancellation)
-  }
-}
-
 /// What is drawn, but for the prompt.
 struct PictureArguments: ParsableArguments {
   @Option(help: "What the picture shall not show.")
@@ -99,4 +68,34 @@ struct PictureArguments: ParsableArguments {
       return PromptInstruction(contents: contents)
     }
   }
+}
+
+/// What `generate`, `plan` and `bench` have in common: a model, what is drawn but for the prompt, where, and how it is reported.
+struct RunArguments: ParsableArguments {
+  @Argument(help: "A .sana file with text encoder, transformer and autoencoder.")
+  var model: String
+
+  @OptionGroup var picture: PictureArguments
+  @OptionGroup var device: DeviceArguments
+
+  @Flag(help: "Print one JSON object on standard output.")
+  var json = false
+
+  /// Opens the model and plans the run, before anything large is loaded.
+  func prepare(prompt: String, _ session: ToolSession) throws -> PreparedRun {
+    let request = try picture.request(prompts: [prompt])
+    let backend = try device.makeBackend(session)
+    let pipeline = try Pipeline(
+      model: try PipelineModel(path: model), backend: backend, request: request)
+    return PreparedRun(
+      backend: backend, pipeline: pipeline,
+      report: RunReport(modelPath: model, pipeline: pipeline, backend: backend, device: device))
+  }
+}
+
+/// A run that could begin.
+struct PreparedRun {
+  let backend: any Backend
+  let pipeline: Pipeline
+  var report: RunReport
 }

@@ -6,44 +6,35 @@ import WeightFormats
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Draw pictures.")
 
-  @Argument(help: "A .sana file with text encoder, transformer and autoencoder.")
-  var model: String
-
   @Option(help: "What to draw.")
   var prompt: String
 
   @Option(name: [.short, .long], help: "The PNG file to write.")
   var output: String
 
-  @OptionGroup var picture: PictureArguments
-  @OptionGroup var device: DeviceArguments
-
-  @Flag(help: "Print one JSON object on standard output.")
-  var json = false
+  @OptionGroup var arguments: RunArguments
 
   func run() throws {
     try ToolSession.run { session in
-      let request = try picture.request(prompts: [prompt])
-      let backend = try device.makeBackend(session)
-      let pipeline = try Pipeline(
-        model: try PipelineModel(path: model), backend: backend, request: request)
+      let run = try arguments.prepare(prompt: prompt, session)
+      let pipeline = run.pipeline
       let outputs = OutputNames(output, count: pipeline.settings.pictures.count)
       for path in outputs.paths { try OutputPath.checkWritable(path) }
       for note in pipeline.notes { session.progress.note(note) }
-      try pipeline.checkMemory(limit: device.memoryLimit, session)
+      try pipeline.checkMemory(limit: arguments.device.memoryLimit, session)
 
-      var report = RunReport(
-        modelPath: model, pipeline: pipeline, backend: backend, device: device)
-      try pipeline.run(session, on: backend) { index, image in
+      var report = run.report
+      try pipeline.run(session, on: run.backend) { index, image in
         let path = outputs.paths[index]
         try PNGFile.write(
           image, to: path,
-          texts: pipeline.settings.pictureTexts(index, modelPath: model, device: device))
+          texts: pipeline.settings.pictureTexts(
+            index, modelPath: arguments.model, device: arguments.device))
         report.outputs.append(path)
       } onStageEnd: { stage, time in
         report.times[stage] = time
       }
-      if json {
+      if arguments.json {
         JSONOutput.print(report.json)
       } else {
         OutputStream.standardOutput.write(report.summary)

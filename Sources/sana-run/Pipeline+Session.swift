@@ -1,4 +1,5 @@
 import CommandLineSupport
+import EngineArguments
 import SanaEngine
 import WeightFormats
 
