@@ -48,11 +48,11 @@ public struct Recipe: Hashable, Sendable {
       rules: weights(
         transformer: TensorTarget(.int8PerChannel), textEncoder: TensorTarget(.int8PerChannel))),
     Recipe(
-      name: "w8a8", summary: "as w8a16, with int8 activations in the transformer's products",
+      name: "w8a8", summary: "as w8a16, with int8 activations, one scale a token",
       base: .f16,
       rules: weights(
         transformer: TensorTarget(.int8PerChannel, activations: .int8PerToken),
-        textEncoder: TensorTarget(.int8PerChannel))),
+        textEncoder: TensorTarget(.int8PerChannel, activations: .int8PerToken))),
     Recipe(
       name: "w4a16", summary: "as w8a16, with int4 weights in groups of 32", base: .f16,
       rules: weights(

@@ -66,4 +66,39 @@ public protocol WeightSource: Sendable {
   /// Reads and verifies one tensor.
   /// - Throws: `SanaError` `.tensorMismatch` when there is none, `.corruptFile` when a checksum disagrees.
   func load(_ name: String) throws -> StoredTensor
+  /// Reads and verifies some rows of a tensor.
+  /// - Parameter rows: each within `0..<description.rows`, in any order, also repeatedly.
+  /// - Returns: a tensor of `rows.count` rows, in the order given.
+  /// - Throws: as `load`.
+  func loadRows(_ rows: [Int], of name: String) throws -> StoredTensor
+}
+
+extension WeightSource {
+  /// Loads the whole tensor and picks the rows.
+  public func loadRows(_ rows: [Int], of name: String) throws -> StoredTensor {
+    try load(name).picking(rows)
+  }
+}
+
+extension StoredTensor {
+  /// A copy of some rows, in the order given.
+  package func picking(_ rows: [Int]) -> StoredTensor {
+    var picked = description
+    picked.shape = [rows.count] + description.shape.dropFirst()
+    func pick(_ plane: TensorBytes, byteCount: Int) -> TensorBytes {
+      let rowByteCount = plane.bytes.count / max(description.rows, 1)
+      return TensorBytes(byteCount: byteCount) { target in
+        for (index, row) in rows.enumerated() {
+          UnsafeMutableRawBufferPointer(
+            rebasing: target[index * rowByteCount..<(index + 1) * rowByteCount]
+          ).copyMemory(
+            from: UnsafeRawBufferPointer(
+              rebasing: plane.bytes[row * rowByteCount..<(row + 1) * rowByteCount]))
+        }
+      }
+    }
+    return StoredTensor(
+      description: picked, values: pick(values, byteCount: picked.valueByteCount),
+      scales: scales.map { pick($0, byteCount: picked.scaleCount * MemoryLayout<Float>.size) })
+  }
 }

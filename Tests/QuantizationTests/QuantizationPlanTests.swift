@@ -37,7 +37,7 @@ import WeightFormats
     for name in [
       "self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj",
     ] {
-      #expect(targets["text-encoder/layers.0.\(name).weight"] == "int8", "\(name)")
+      #expect(targets["text-encoder/layers.0.\(name).weight"] == "int8/a8", "\(name)")
     }
   }
 

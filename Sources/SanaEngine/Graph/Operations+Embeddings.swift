@@ -2,9 +2,21 @@
 public struct EmbeddingLookup: OperationPayload {
   /// i32 `[batch, tokens, 1]`
   public let identifiers: Value
-  /// `[vocabulary, channels]`
+  /// `[vocabulary, channels]`, read by rows: a prompt's tokens need few of Gemma's 256 000.
   public let table: Parameter
   public let scale: Float
+
+  init(identifiers: Value, table: Parameter, scale: Float) {
+    self.identifiers = identifiers
+    self.table = Parameter(table.name, table.shape, access: .rows)
+    self.scale = scale
+  }
+
+  /// The row of the table that each of the ids stands for.
+  func rows(of identifiers: [Int32]) -> [Int] {
+    // Ids come from the tokenizer of the same model; one outside the table reads its nearest row.
+    identifiers.map { min(max(Int($0), 0), table.shape[0] - 1) }
+  }
 
   public var inputs: [Value] { [identifiers] }
   public var parameters: [Parameter] { [table] }

@@ -32,11 +32,21 @@ public struct ValueDescription: Hashable, Sendable {
 
 /// A weight that a graph needs: its name in the component and the shape the model expects.
 public struct Parameter: Hashable, Sendable {
+  /// How an operation reads it.
+  public enum Access: Hashable, Sendable {
+    /// All of it: a back end makes it resident.
+    case whole
+    /// A few rows, which depend on the inputs: never resident, its rows are loaded when the operation runs.
+    case rows
+  }
+
   public let name: String
   public let shape: [Int]
+  public let access: Access
 
-  public init(_ name: String, _ shape: [Int]) {
+  public init(_ name: String, _ shape: [Int], access: Access = .whole) {
     self.name = name
     self.shape = shape
+    self.access = access
   }
 }

@@ -133,6 +133,7 @@ extension PipelinePlan.Stage {
           "tensor '\(parameter.name)' of the \(kind.rawValue) has shape \(entry.description.shape), not \(parameter.shape) as the configuration says",
           remedy: "convert the checkpoint again", location: model.file.path)
       }
+      guard parameter.access == .whole else { continue }
       weights += backend.residentBytes(of: entry.description)
       // What lies raw in the file is read where it is mapped.
       if !entry.values.isRaw, !backend.keepsLoadedBytes(of: entry.description) {

@@ -58,6 +58,43 @@ public final class ComponentSource: WeightSource {
     }
   }
 
+  /// Reads and verifies some rows, on all cores: only the chunks that hold them, each once.
+  public func loadRows(_ rows: [Int], of name: String) throws -> StoredTensor {
+    let entry = try find(name)
+    let description = entry.description
+    guard rows.allSatisfy({ 0..<description.rows ~= $0 }) else {
+      throw SanaError(
+        .invalidArgument, "tensor '\(name)' has only \(description.rows) rows",
+        remedy: "ask for rows that the tensor has", location: file.path)
+    }
+    let distinct = Set(rows).sorted()
+    var part = description
+    part.shape = [distinct.count] + description.shape.dropFirst()
+    func load(_ plane: PlaneEntry, byteCount: Int) throws -> TensorBytes {
+      try TensorBytes(byteCount: byteCount) { memory in
+        nonisolated(unsafe) let memory = memory
+        let rowByteCount = plane.rawByteCount / max(description.rows, 1)
+        let share = max((distinct.count + Parallel.coreCount - 1) / Parallel.coreCount, 1)
+        try Parallel.forEach((distinct.count + share - 1) / share) { index, _ in
+          let range = index * share..<min((index + 1) * share, distinct.count)
+          try file.read(
+            plane, rows: distinct[range], rowByteCount: rowByteCount, of: name,
+            into: UnsafeMutableRawBufferPointer(
+              rebasing: memory[
+                range.lowerBound * rowByteCount..<range.upperBound * rowByteCount]))
+        }
+      }
+    }
+    let tensor = StoredTensor(
+      description: part, values: try load(entry.values, byteCount: part.valueByteCount),
+      scales: try entry.scales.map {
+        try load($0, byteCount: part.scaleCount * MemoryLayout<Float>.size)
+      })
+    let places = Dictionary(
+      uniqueKeysWithValues: distinct.enumerated().map { ($0.element, $0.offset) })
+    return tensor.picking(rows.compactMap { places[$0] })
+  }
+
   private func find(_ name: String) throws(SanaError) -> TensorEntry {
     guard let entry = tensors[name] else {
       throw SanaError(

@@ -94,7 +94,7 @@ extension ModelFile {
 
 extension PlaneEntry {
   /// The chunk that holds this raw byte.
-  fileprivate func firstChunk(at rawOffset: Int) -> Int {
+  func firstChunk(at rawOffset: Int) -> Int {
     var low = 0
     var high = chunks.count
     while high - low > 1 {

@@ -7,15 +7,20 @@ internal import CKernels
 #endif
 
 extension CPUExecutable {
-  func compute(_ operation: EmbeddingLookup, _ output: Value) {
+  func compute(_ operation: EmbeddingLookup, _ output: Value) throws {
     let channels = shape(output).channels
     let target = floats(output)
-    for (token, identifier) in integers(operation.identifiers).enumerated() {
-      // Ids come from the tokenizer of the same model; one outside the table reads its nearest row.
-      let row = min(max(Int(identifier), 0), operation.table.shape[0] - 1)
-      let start = target + token * channels
-      decode(operation.table, row: row, to: start)
-      for channel in 0..<channels { start[channel] *= operation.scale }
+    let weight = try weight(
+      operation.table, rows: operation.rows(of: integers(operation.identifiers)))
+    withExtendedLifetime(weight) {
+      guard var matrix = weight.matrix else {
+        preconditionFailure("rows of a table are a matrix")
+      }
+      for token in 0..<matrix.rows {
+        let start = target + token * channels
+        kernels.decode_row(&matrix, token, 0, channels, start)
+        for channel in 0..<channels { start[channel] *= operation.scale }
+      }
     }
   }
 

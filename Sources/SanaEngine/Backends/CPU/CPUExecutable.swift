@@ -1,4 +1,5 @@
 internal import CKernels
+internal import WeightFormats
 
 /// A graph, its weights and its arena. The operations are in the extensions, one file a family.
 final class CPUExecutable: Executable {
@@ -6,15 +7,20 @@ final class CPUExecutable: Executable {
   let plan: MemoryPlan
   let device: CPUDevice
   private let weights: [CPUWeightKey: CPUWeight]
+  private let source: any WeightSource
   private let arena: AlignedMemory
 
   var kernels: sana_kernels { device.kernels }
   var pool: ThreadPool { device.pool }
 
+  /// - Parameter source: of the weights that are read by rows.
   /// - Throws: `SanaError` `.memoryLimit` when the system refuses the arena.
-  init(graph: Graph, weights: [CPUWeightKey: CPUWeight], device: CPUDevice) throws {
+  init(
+    graph: Graph, weights: [CPUWeightKey: CPUWeight], source: any WeightSource, device: CPUDevice
+  ) throws {
     self.graph = graph
     self.weights = weights
+    self.source = source
     self.device = device
     plan = device.plan(graph)
     arena = try AlignedMemory(
@@ -42,9 +48,9 @@ final class CPUExecutable: Executable {
     for (position, node) in graph.nodes.enumerated() {
       try device.cancellation?.check()
       if let timer = device.timer {
-        timer(node, ContinuousClock().measure { execute(node, at: position) })
+        timer(node, try ContinuousClock().measure { try execute(node, at: position) })
       } else {
-        execute(node, at: position)
+        try execute(node, at: position)
       }
       guard let observer else { continue }
       for name in graph[node.output].names { try observer(name, read(node.output)) }
@@ -89,6 +95,11 @@ final class CPUExecutable: Executable {
     return matrix
   }
 
+  /// Some rows of a weight, in this order.
+  func weight(_ parameter: Parameter, rows: [Int]) throws -> CPUWeight {
+    try CPUWeight(source.loadRows(rows, of: parameter.name), isPacked: false, on: device)
+  }
+
   /// The packed codes of a linear layer's weight, unless it multiplies in floating point.
   func int8Matrix(_ parameter: Parameter) -> sana_int8_matrix? {
     weights[CPUWeightKey(name: parameter.name, isPacked: true)]?.int8Matrix
@@ -107,7 +118,7 @@ final class CPUExecutable: Executable {
     (UnsafePointer(floats(row.value) + row.index * channels), shape(row.value).channels)
   }
 
-  private func execute(_ node: Node, at position: Int) {
+  private func execute(_ node: Node, at position: Int) throws {
     let output = node.output
     switch node.operation {
     case .linear(let operation): compute(operation, output, scratch(at: position))
@@ -120,7 +131,7 @@ final class CPUExecutable: Executable {
     case .reluAttention(let operation): compute(operation, output, scratch(at: position))
     case .crossAttention(let operation): compute(operation, output, scratch(at: position))
     case .causalAttention(let operation): compute(operation, output, scratch(at: position))
-    case .embeddingLookup(let operation): compute(operation, output)
+    case .embeddingLookup(let operation): try compute(operation, output)
     case .sinusoidalEmbedding(let operation): compute(operation, output)
     case .addTable(let operation): compute(operation, output)
     case .add(let operation): compute(operation, output)

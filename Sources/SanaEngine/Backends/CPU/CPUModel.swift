@@ -18,11 +18,15 @@ final class CPUModel: ResidentModel {
     for node in graph.nodes {
       for parameter in node.operation.payload.parameters {
         try device.cancellation?.check()
+        guard parameter.access == .whole else {
+          _ = try source.description(of: parameter)
+          continue
+        }
         let (key, weight) = try resident(parameter, in: node.operation)
         used[key] = weight
       }
     }
-    return try CPUExecutable(graph: graph, weights: used, device: device)
+    return try CPUExecutable(graph: graph, weights: used, source: source, device: device)
   }
 
   private func resident(

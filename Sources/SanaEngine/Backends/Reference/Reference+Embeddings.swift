@@ -5,14 +5,13 @@
 #endif
 
 extension ReferenceExecutable {
-  func compute(_ operation: EmbeddingLookup, _ output: ReferenceActivation) {
-    let table = weight(operation.table)
-    let channels = output.shape.channels
-    for (row, identifier) in integers(operation.identifiers).enumerated() {
-      // Ids come from the tokenizer of the same model; one outside the table reads its nearest row.
-      let start = min(max(Int(identifier), 0), table.shape[0] - 1) * channels
-      for channel in 0..<channels {
-        output[row: row, channel] = table.values[start + channel] * Double(operation.scale)
+  func compute(_ operation: EmbeddingLookup, _ output: ReferenceActivation) throws {
+    let rows = try weight(
+      operation.table, rows: operation.rows(of: integers(operation.identifiers)))
+    output.forEachRow { row, _ in
+      for channel in 0..<output.shape.channels {
+        output[row: row, channel] =
+          rows.values[row * output.shape.channels + channel] * Double(operation.scale)
       }
     }
   }

@@ -43,12 +43,13 @@ final class ReferenceModel: ResidentModel {
 
   func prepare(_ graph: Graph) throws -> any Executable {
     for parameter in graph.parameters { try makeResident(parameter) }
-    return ReferenceExecutable(graph: graph, weights: weights)
+    return ReferenceExecutable(
+      graph: graph, weights: weights, source: source, precision: precision)
   }
 
   private func makeResident(_ parameter: Parameter) throws {
     _ = try source.description(of: parameter)
-    guard weights[parameter.name] == nil else { return }
+    guard parameter.access == .whole, weights[parameter.name] == nil else { return }
     weights[parameter.name] = try ReferenceWeight(
       source.load(parameter.name), precision: precision)
   }

@@ -1,14 +1,24 @@
+internal import WeightFormats
+
 /// A graph, its decoded weights and its arena. The operations are in the extensions, one file a family.
 final class ReferenceExecutable: Executable {
   let graph: Graph
   let plan: MemoryPlan
   private let weights: [String: ReferenceWeight]
+  private let source: any WeightSource
+  private let precision: ComputePrecision
   private let arena: ReferenceArena
 
-  init(graph: Graph, weights: [String: ReferenceWeight]) {
+  /// - Parameter source: of the weights that are read by rows.
+  init(
+    graph: Graph, weights: [String: ReferenceWeight], source: any WeightSource,
+    precision: ComputePrecision
+  ) {
     self.graph = graph
     self.plan = MemoryPlan(graph)
     self.weights = weights
+    self.source = source
+    self.precision = precision
     self.arena = ReferenceArena(byteCount: plan.arenaBytes)
   }
 
@@ -26,7 +36,7 @@ final class ReferenceExecutable: Executable {
 
   func run(observer: ((_ name: String, _ tensor: HostTensor) throws -> Void)?) throws {
     for node in graph.nodes {
-      execute(node)
+      try execute(node)
       guard let observer else { continue }
       for name in graph[node.output].names { try observer(name, read(node.output)) }
     }
@@ -59,6 +69,11 @@ final class ReferenceExecutable: Executable {
     return weight
   }
 
+  /// Some rows of a weight, in this order.
+  func weight(_ parameter: Parameter, rows: [Int]) throws -> ReferenceWeight {
+    try ReferenceWeight(source.loadRows(rows, of: parameter.name), precision: precision)
+  }
+
   func modulation(_ row: ModulationRow, channels: Int) -> ReferenceModulation {
     ReferenceModulation(value: activation(row.value), channels: channels, index: row.index)
   }
@@ -68,7 +83,7 @@ final class ReferenceExecutable: Executable {
       rebasing: arena.bytes[plan[value]..<plan[value] + graph[value].byteCount])
   }
 
-  private func execute(_ node: Node) {
+  private func execute(_ node: Node) throws {
     let output = activation(node.output)
     switch node.operation {
     case .linear(let operation): compute(operation, output)
@@ -81,7 +96,7 @@ final class ReferenceExecutable: Executable {
     case .reluAttention(let operation): compute(operation, output)
     case .crossAttention(let operation): compute(operation, output)
     case .causalAttention(let operation): compute(operation, output)
-    case .embeddingLookup(let operation): compute(operation, output)
+    case .embeddingLookup(let operation): try compute(operation, output)
     case .sinusoidalEmbedding(let operation): compute(operation, output)
     case .addTable(let operation): compute(operation, output)
     case .add(let operation): compute(operation, output)
