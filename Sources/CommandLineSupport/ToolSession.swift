@@ -9,13 +9,16 @@ public struct ToolSession: Sendable {
   public let progress: ProgressReporter
 
   /// Runs a command's body. A failure is printed on standard error as `error: what went wrong; what to do`, and the process ends
-  /// with status 1, or 128 plus the signal's number when a signal asked for the end.
+  /// with `failureStatus`, or 128 plus the signal's number when a signal asked for the end.
   ///
   ///     func run() throws {
   ///       try ToolSession.run { session in ... }
   ///     }
+  /// - Parameter failureStatus: not 1 only where 1 is a result.
   /// - Throws: `ExitCode`, for ArgumentParser.
-  public static func run(_ body: (ToolSession) throws -> Void) throws {
+  public static func run(
+    failureStatus: Int32 = 1, _ body: (ToolSession) throws -> Void
+  ) throws {
     let cancellation = CancellationToken()
     let signals = SignalHandler(cancelling: cancellation)
     let session = ToolSession(cancellation: cancellation, progress: ProgressReporter())
@@ -28,7 +31,7 @@ public struct ToolSession: Sendable {
     } catch {
       session.progress.abandon()
       OutputStream.standardError.writeLine("error: \(error)")
-      throw ExitCode(signals.signal.map { 128 + $0 } ?? 1)
+      throw ExitCode(signals.signal.map { 128 + $0 } ?? failureStatus)
     }
   }
 }

@@ -99,9 +99,9 @@ public struct Quantizer: Sendable {
           remedy: "check the checkpoint it was converted from", location: path)
       }
       let result = decoded.bytes(count: floats.count * 4).bindMemory(to: Float.self)
-      RowCoding.decode(
+      step.target.encoding.decode(
         UnsafeRawBufferPointer(values), scales: UnsafeBufferPointer(scales), rows: rows.count,
-        columns: columns, encoding: step.target.encoding, into: result, scratch: scratch)
+        columns: columns, into: result, scratch: scratch)
       statistics.add(
         DistortionStatistics(original: floats, decoded: UnsafeBufferPointer(result)))
     }

@@ -1,38 +1,8 @@
 internal import CKernels
 internal import WeightFormats
 
-/// Rows of a tensor between their stored form and f32.
+/// Rows of a tensor from f32 to their stored form.
 enum RowCoding {
-  /// Widens or dequantizes rows.
-  /// - Parameters:
-  ///   - values: the rows' codes or numbers, aligned for their type.
-  ///   - scales: the rows' scales, empty where the encoding has none.
-  ///   - output: `rows * columns` numbers.
-  ///   - scratch: for unpacked int4 codes.
-  static func decode(
-    _ values: UnsafeRawBufferPointer, scales: UnsafeBufferPointer<Float>, rows: Int, columns: Int,
-    encoding: TensorEncoding, into output: UnsafeMutableBufferPointer<Float>,
-    scratch: ScratchBuffer
-  ) {
-    guard let source = values.baseAddress, let target = output.baseAddress else { return }
-    switch encoding {
-    case .f32: UnsafeMutableRawBufferPointer(output).copyMemory(from: values)
-    case .f16: sana_f16_to_f32(source.assumingMemoryBound(to: UInt16.self), target, output.count)
-    case .bf16: sana_bf16_to_f32(source.assumingMemoryBound(to: UInt16.self), target, output.count)
-    case .int8PerChannel, .int8Grouped, .int4Grouped:
-      guard let scales = scales.baseAddress else { return }
-      var codes = source.assumingMemoryBound(to: Int8.self)
-      if case .int4Grouped = encoding {
-        let unpacked = scratch.bytes(count: output.count).assumingMemoryBound(to: Int8.self)
-        guard let memory = unpacked.baseAddress else { return }
-        sana_unpack_int4(source.assumingMemoryBound(to: UInt8.self), rows, columns, memory)
-        codes = UnsafePointer(memory)
-      }
-      sana_dequantize_rows(codes, scales, rows, columns, encoding.group(columns: columns), target)
-    case .plain: preconditionFailure("plain tensors are copied, not decoded")
-    }
-  }
-
   /// Rounds or quantizes rows.
   /// - Parameters:
   ///   - input: `rows * columns` numbers.
@@ -92,14 +62,6 @@ enum RowCoding {
 }
 
 extension TensorEncoding {
-  /// Columns that share a scale.
-  fileprivate func group(columns: Int) -> Int {
-    switch self {
-    case .int8Grouped(let size), .int4Grouped(let size): size
-    case .f32, .f16, .bf16, .int8PerChannel, .plain: columns
-    }
-  }
-
   /// The least magnitude that a floating-point encoding rounds to infinity.
   var overflowThreshold: Float {
     switch self {

@@ -32,11 +32,11 @@ enum SourceRows {
       let pieceValues = UnsafeRawBufferPointer(
         rebasing: values[piece.lowerBound * valueBytes..<piece.upperBound * valueBytes])
       let numbers = decoded.bytes(count: piece.count * columns * 4).bindMemory(to: Float.self)
-      RowCoding.decode(
+      description.encoding.decode(
         pieceValues,
         scales: UnsafeBufferPointer(
           rebasing: scales[piece.lowerBound * scalesPerRow..<piece.upperBound * scalesPerRow]),
-        rows: piece.count, columns: columns, encoding: description.encoding, into: numbers,
+        rows: piece.count, columns: columns, into: numbers,
         scratch: scratch)
       try body(
         rows.lowerBound + piece.lowerBound..<rows.lowerBound + piece.upperBound,

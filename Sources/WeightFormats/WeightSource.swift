@@ -22,6 +22,15 @@ public final class TensorBytes: @unchecked Sendable {
     }
   }
 
+  /// Some of the bytes of another object, in the same memory.
+  package init(part range: Range<Int>, of whole: TensorBytes) {
+    bytes = UnsafeRawBufferPointer(rebasing: whole.bytes[range])
+    release = { _ = whole }
+    evict = { part in
+      whole.evict(range.lowerBound + part.lowerBound..<range.lowerBound + part.upperBound)
+    }
+  }
+
   /// Allocates 64-byte aligned memory (the widest vector register) and lets `fill` write it.
   public convenience init(
     byteCount: Int, filledBy fill: (UnsafeMutableRawBufferPointer) throws -> Void

@@ -7,6 +7,6 @@ struct SanaConvert: ParsableCommand {
     commandName: "sana-convert",
     abstract: "Converts official Sana checkpoints to .sana files, and back.",
     version: Toolchain.version,
-    subcommands: [Convert.self, Inspect.self, Check.self, Export.self],
+    subcommands: [Convert.self, Inspect.self, Check.self, Diff.self, Export.self],
     defaultSubcommand: Convert.self)
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Quantization
 import Testing
+import WeightFormats
 
 @Suite struct DistortionStatisticsTests {
   private func measure(_ original: [Float], _ decoded: [Float]) -> DistortionStatistics {
@@ -28,6 +29,7 @@ import Testing
     #expect(found.largestError == zip(original, decoded).map { abs($0 - $1) }.max())
     let zeros = zip(original, decoded).count { $0 != 0 && $1 == 0 }
     #expect(found.roundedToZero == zeros)
+    #expect(found.changed == zip(original, decoded).count { $0.bitPattern != $1.bitPattern })
     #expect(found.roundedToZeroShare == Double(zeros) / 1003)
     #expect(found.elementCount == 1003)
   }

@@ -128,6 +128,7 @@ import Testing
       #expect(found.energy == expected.energy)
       #expect(found.largest_error == expected.largest_error)
       #expect(found.rounded_to_zero == expected.rounded_to_zero)
+      #expect(found.changed == expected.changed)
     }
   }
 }

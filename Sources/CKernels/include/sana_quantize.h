@@ -37,10 +37,12 @@ float sana_largest_magnitude(const float *_Nonnull input, size_t count);
 typedef struct {
   /// Of x^2, (x - y)^2, x y and y^2.
   double signal, noise, product, energy;
-  /// The largest |x - y|.
+  /// The largest |x - y|; NaN where a difference is NaN.
   float largest_error;
   /// Elements that were not zero and became zero.
   uint64_t rounded_to_zero;
+  /// Elements whose bits are others.
+  uint64_t changed;
 } sana_distortion;
 
 /// The sums over `count` elements.

@@ -118,14 +118,15 @@ static sana_distortion measure_distortion(
     const ints larger = magnitude > largest;
     largest = (larger & magnitude) | (~larger & largest);
     sums.rounded_to_zero += (uint64_t)-__builtin_reduce_add((y == 0) & (x != 0));
+    sums.changed += (uint64_t)-__builtin_reduce_add((ints)x != (ints)y);
   }
   for (size_t lane = 0; lane < lanes; lane++) {
     sums.signal += signal[lane];
     sums.noise += noise[lane];
     sums.product += product[lane];
     sums.energy += energy[lane];
-    const float error = float_of_bits((uint32_t)largest[lane]);
-    if (error > sums.largest_error) sums.largest_error = error;
   }
+  // As integers, NaN is larger than everything.
+  sums.largest_error = float_of_bits((uint32_t)__builtin_reduce_max(largest));
   return sums;
 }

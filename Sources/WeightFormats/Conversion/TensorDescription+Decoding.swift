@@ -8,40 +8,18 @@ extension TensorDescription {
     _ values: TensorBytes, scales: UnsafeBufferPointer<Float>, rows: Int
   ) -> TensorElements? {
     switch encoding {
-    case .f32: return TensorElements(type: .f32, bytes: values)
-    case .f16: return TensorElements(type: .f16, bytes: values)
-    case .bf16: return TensorElements(type: .bf16, bytes: values)
-    case .plain: return nil
-    case .int8PerChannel, .int8Grouped, .int4Grouped: break
-    }
-    let columns = columns
-    let scalesPerRow = scaleCount / max(self.rows, 1)
-    let group = groupSize
-    let codeBytesPerRow = valueByteCount / max(self.rows, 1)
-    return TensorElements(
-      type: .f32,
-      bytes: TensorBytes(byteCount: rows * columns * 4) { memory in
-        let floats = memory.assumingMemoryBound(to: Float.self)
-        for row in 0..<rows {
-          for column in 0..<columns {
-            let code =
-              if case .int4Grouped = encoding {
-                Int(values.bytes[row * codeBytesPerRow + column / 2] >> (column % 2 * 4) & 15) - 8
-              } else {
-                Int(Int8(bitPattern: values.bytes[row * codeBytesPerRow + column]))
-              }
-            floats[row * columns + column] =
-              Float(code) * scales[row * scalesPerRow + column / group]
-          }
-        }
-      })
-  }
-
-  /// Columns that share a scale.
-  private var groupSize: Int {
-    switch encoding {
-    case .int8Grouped(let size), .int4Grouped(let size): size
-    case .f32, .f16, .bf16, .int8PerChannel, .plain: max(columns, 1)
+    case .f32: TensorElements(type: .f32, bytes: values)
+    case .f16: TensorElements(type: .f16, bytes: values)
+    case .bf16: TensorElements(type: .bf16, bytes: values)
+    case .plain: nil
+    case .int8PerChannel, .int8Grouped, .int4Grouped:
+      TensorElements(
+        type: .f32,
+        bytes: TensorBytes(byteCount: rows * columns * 4) { memory in
+          encoding.decode(
+            values.bytes, scales: scales, rows: rows, columns: columns,
+            into: memory.assumingMemoryBound(to: Float.self), scratch: ScratchBuffer())
+        })
     }
   }
 }

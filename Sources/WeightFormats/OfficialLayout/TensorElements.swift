@@ -13,9 +13,9 @@ package struct TensorElements: Sendable {
   /// Some of the numbers, in the same memory.
   package func slice(_ range: Range<Int>) -> TensorElements {
     let size = type.byteCount
-    let part = UnsafeRawBufferPointer(
-      rebasing: bytes.bytes[range.lowerBound * size..<range.upperBound * size])
-    return TensorElements(type: type, bytes: TensorBytes(part, release: { [bytes] in _ = bytes }))
+    return TensorElements(
+      type: type,
+      bytes: TensorBytes(part: range.lowerBound * size..<range.upperBound * size, of: bytes))
   }
 
   /// Says that some of the numbers have been read and are not needed soon.

@@ -1,6 +1,5 @@
 internal import CKernels
 internal import Foundation
-public import WeightFormats
 
 /// How far a tensor moved when its encoding changed, after gemma.cpp's `DistortionStats`: several measures, because each sees
 /// something else. Sums are kept in double precision and added in a fixed order.
@@ -13,9 +12,12 @@ public struct DistortionStatistics: Hashable, Sendable {
   private var product = 0.0
   /// Sum of the squares of the result.
   private var energy = 0.0
+  /// The largest `|x - y|`; NaN where one of the two is NaN or both are infinite.
   public private(set) var largestError: Float = 0
   /// Elements that were not zero and became zero.
   public private(set) var roundedToZero = 0
+  /// Elements that have other bits than before.
+  public private(set) var changed = 0
 
   public init() {}
 
@@ -31,6 +33,7 @@ public struct DistortionStatistics: Hashable, Sendable {
     energy = sums.energy
     largestError = sums.largest_error
     roundedToZero = Int(sums.rounded_to_zero)
+    changed = Int(sums.changed)
   }
 
   /// Adds what was found in another part of the tensor.
@@ -40,11 +43,15 @@ public struct DistortionStatistics: Hashable, Sendable {
     noise += other.noise
     product += other.product
     energy += other.energy
-    largestError = max(largestError, other.largestError)
+    // A NaN, the mark of numbers that are not finite, wins.
+    largestError =
+      largestError.isNaN || other.largestError.isNaN ? .nan : max(largestError, other.largestError)
     roundedToZero += other.roundedToZero
+    changed += other.changed
   }
 
-  /// `10 log10(sum(x^2) / sum((x - y)^2))`; infinite when nothing moved.
+  /// `10 log10(sum(x^2) / sum((x - y)^2))`; infinite when nothing moved, NaN where
+  /// something is not finite.
   public var signalToNoise: Double {
     noise == 0 ? .infinity : 10 * log10(signal / noise)
   }
