@@ -4,9 +4,13 @@ import WeightFormats
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Shows what a .sana file holds, without reading its tensors.")
+    abstract:
+      "Shows what a .sana file or an official checkpoint holds, without reading its tensors.")
 
-  @Argument(help: ArgumentHelp("The file to show.", valueName: "model.sana"))
+  @Argument(
+    help: ArgumentHelp(
+      "A .sana file; the folder of an official pipeline or component; a .safetensors or .pth file.",
+      valueName: "model"))
   var model: String
 
   @Flag(help: "List every tensor.")
@@ -20,6 +24,10 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     try ToolSession.run { _ in
+      guard try ModelFile.isContainer(model) else {
+        try inspectCheckpoint()
+        return
+      }
       let file = try ModelFile(path: model)
       if json {
         JSONOutput.print(object(file))
@@ -30,6 +38,20 @@ struct Inspect: ParsableCommand {
         if licences { text += "\n" + summary.licences }
         OutputStream.standardOutput.write(text)
       }
+    }
+  }
+
+  private func inspectCheckpoint() throws {
+    guard !tensors, !licences else {
+      throw SanaError(
+        .invalidArgument, "is an official checkpoint, not a .sana file",
+        remedy: "convert it first, or drop --tensors and --licences", location: model)
+    }
+    let summary = CheckpointSummary(try CheckpointInventory(path: model))
+    if json {
+      JSONOutput.print(summary.json)
+    } else {
+      OutputStream.standardOutput.write(summary.text)
     }
   }
 

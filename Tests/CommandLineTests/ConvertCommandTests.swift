@@ -94,6 +94,28 @@ import WeightFormats
     #expect(object["metadata"]?["provenance"]?["precision"] == "keep")
   }
 
+  @Test func inspectShowsACheckpointToo() throws {
+    let text = try tool.run("inspect", tiny).output
+    for part in [
+      "official checkpoint, SanaPipeline", "DPM-Solver++, flow shift 3.0",
+      "Sana transformer, 3 layers of width 128", "SanaTransformer2DModel", "bf16", "safetensors",
+    ] {
+      #expect(text.contains(part), "\(part)")
+    }
+    let outcome = try tool.run("inspect", tiny + "/vae", "--json")
+    #expect(outcome.status == 0)
+    let object = try Array(outcome.output.utf8).withUnsafeBytes {
+      try JSONParser.parse($0, location: "output")
+    }
+    #expect(object["form"] == "checkpoint")
+    let part = try #require(object["parts"]?.arrayValue?.first)
+    #expect(part["component"] == "autoencoder" && part["remark"] == .null)
+    let files = try #require(part["file_sets"]?.arrayValue?.first)
+    #expect(files["variant"] == .null && files["original_names"] == false)
+    #expect(files["types"]?.members?.first?.name == "f32")
+    try expectFailure("inspect", tiny, "--tensors")
+  }
+
   @Test func replacesAnOlderFile() throws {
     try directory.write("old", to: "model.sana")
     #expect(try tool.run(tiny, "-o", output, "--precision", "f16").status == 0)

@@ -1,4 +1,3 @@
-import Foundation
 import TestSupport
 import WeightFormats
 
@@ -18,26 +17,10 @@ enum SparseCheckpoint {
       "scaling_factor": 0.41407,
     ]
     let configuration = try AutoencoderConfiguration(official: document, location: "config.json")
-    var members: [MetadataValue.Member] = []
-    var end = 0
-    for tensor in OfficialLayout(.autoencoder(configuration)).officialTensors {
-      let start = end
-      end += tensor.elementCount * 4
-      members.append(
-        .init(
-          tensor.name,
-          [
-            "dtype": "F32", "shape": .array(tensor.shape.map { .integer(Int64($0)) }),
-            "data_offsets": [.integer(Int64(start)), .integer(Int64(end))],
-          ]))
-    }
-    let header = JSONWriter.write(.object(members))
-    let prefix = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
-    let weights = try directory.write(
-      prefix, to: "sparse/diffusion_pytorch_model.safetensors")
-    let handle = try FileHandle(forUpdating: URL(filePath: weights))
-    try handle.truncate(atOffset: UInt64(prefix.count + end))
-    try handle.close()
+    try SparseWeights.write(
+      OfficialLayout(.autoencoder(configuration)).officialTensors.map {
+        SafetensorsTensor(name: $0.name, type: .f32, shape: $0.shape)
+      }, to: directory.path("sparse/diffusion_pytorch_model.safetensors"))
     try directory.write(JSONWriter.write(document), to: "sparse/config.json")
     return directory.path("sparse")
   }

@@ -108,22 +108,6 @@ import WeightFormats
     #expect(error.message.contains(unknown))
   }
 
-  @Test func refusesAControlNetUnlessItIsLeftOut() throws {
-    let path = try copy()
-    try replace(
-      "\"SanaPipeline\"", with: "\"SanaControlNetPipeline\"", in: path + "/model_index.json")
-    try replace(
-      "\"scheduler\":",
-      with: "\"controlnet\": [\"diffusers\", \"SanaControlNetModel\"], \"scheduler\":",
-      in: path + "/model_index.json")
-    let error = try error(path)
-    #expect(error.code == .unsupported)
-    #expect(error.message.contains("not run yet"))
-    #expect(throws: Never.self) {
-      try OfficialCheckpoint(path: path, components: [.transformer, .autoencoder])
-    }
-  }
-
   @Test func saysWhenOnlyTheOtherTokenizerIsThere() throws {
     let path = try copy()
     try FileManager.default.removeItem(atPath: path + "/tokenizer/tokenizer.model")

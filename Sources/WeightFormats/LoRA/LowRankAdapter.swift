@@ -73,6 +73,23 @@ public struct LowRankAdapter: Sendable {
     ]
   }
 
+  /// Whether a file's tensors are named like those of an adapter.
+  static func isAdapter(_ tensors: any CheckpointTensors) -> Bool {
+    tensors.tensors.contains { Part.parse($0.name)?.part == .down }
+  }
+
+  /// What an inventory says about an adapter's file.
+  static func remark(path: String) -> String {
+    do {
+      let products = try LowRankAdapter(path: path).products.values
+      let ranks = Set(products.map { $0.down.shape[0] }).sorted().map(String.init)
+      return
+        "a LoRA of rank \(ranks.joined(separator: ", ")) for \(products.count) matrices of the transformer; merge it with --lora"
+    } catch {
+      return "a LoRA that cannot be merged: \(error)"
+    }
+  }
+
   static func mismatch(_ message: String, _ path: String) -> SanaError {
     SanaError(
       .tensorMismatch, message, remedy: "use a LoRA made for this model's transformer",

@@ -6,7 +6,7 @@ extension ComponentKind {
     case "Gemma2Model", "Gemma2ForCausalLM": self = .textEncoder
     case "SanaTransformer2DModel": self = .transformer
     case "AutoencoderDC": self = .autoencoder
-    case _ where name.hasPrefix("SanaControlNet"):
+    case _ where PipelineClass.isControlNet(name):
       throw SanaError(
         .unsupported, "holds a ControlNet (\(name.abbreviated)), which is not run yet",
         remedy: "convert the components of the base pipeline (--components)", location: location)
@@ -22,10 +22,7 @@ extension ComponentKind {
   /// The component that a component's own `config.json` describes.
   /// - Throws: `.unsupported` naming the class; `.invalidConfiguration` when none is named.
   init(configuration document: MetadataValue, location: String) throws(SanaError) {
-    guard
-      let name = document["_class_name"]?.stringValue
-        ?? document["architectures"]?.arrayValue?.first?.stringValue
-    else {
+    guard let name = Self.className(in: document) else {
       throw SanaError(
         .invalidConfiguration, "names neither a _class_name nor architectures",
         remedy: "name a folder of an official Sana checkpoint", location: location)
@@ -33,11 +30,17 @@ extension ComponentKind {
     try self.init(officialClass: name, location: location)
   }
 
+  /// The class that a component's own `config.json` names.
+  static func className(in document: MetadataValue) -> String? {
+    document["_class_name"]?.stringValue
+      ?? document["architectures"]?.arrayValue?.first?.stringValue
+  }
+
   /// The component that holds such tensors, or `nil`.
   /// - Throws: `.unsupported` for a ControlNet.
   init?(recognizing tensors: any CheckpointTensors, location: String) throws(SanaError) {
     func holds(_ name: String) -> Bool { tensors.tensor(named: name) != nil }
-    if holds("controlnet_blocks.0.weight") {
+    if OriginalNames.isControlNet(tensors) {
       try self.init(officialClass: "SanaControlNetModel", location: location)
     } else if holds("embed_tokens.weight") || holds("model.embed_tokens.weight") {
       self = .textEncoder
@@ -51,12 +54,13 @@ extension ComponentKind {
   }
 }
 
-/// The pipeline classes whose networks are plain Sana networks.
+/// What a pipeline's `model_index.json` says.
 enum PipelineClass {
+  /// - Throws: `.unsupported` for a pipeline whose networks are not plain Sana networks.
   static func check(_ name: String, location: String) throws(SanaError) {
     switch name {
     case "SanaPipeline", "SanaPAGPipeline", "SanaSprintPipeline", "SanaSprintImg2ImgPipeline",
-      "SanaControlNetPipeline":
+      controlNetPipeline:
       break
     default:
       throw SanaError(
@@ -64,4 +68,30 @@ enum PipelineClass {
         remedy: "use a SanaPipeline or SanaSprintPipeline checkpoint", location: location)
     }
   }
+
+  /// The networks of a pipeline and their classes. An entry is `"transformer": ["diffusers", "SanaTransformer2DModel"]`,
+  /// `[null, null]` for a part left out.
+  static func parts(of index: MetadataValue) -> [(name: String, className: String)] {
+    (index.members ?? []).compactMap { member in
+      guard let entry = member.value.arrayValue, entry.count == 2,
+        let className = entry[1].stringValue, !["scheduler", "tokenizer"].contains(member.name)
+      else { return nil }
+      return (member.name, className)
+    }
+  }
+
+  static func isControlNet(_ className: String) -> Bool { className.hasPrefix("SanaControlNet") }
+
+  /// The index of the pipeline around a ControlNet, which works without one.
+  static func withoutControlNets(_ index: MetadataValue) -> MetadataValue {
+    let controlNets = Set(parts(of: index).filter { isControlNet($0.className) }.map(\.name))
+    let members = (index.members ?? []).filter { !controlNets.contains($0.name) }
+    return .object(
+      members.map { member in
+        member.name == "_class_name" && member.value.stringValue == controlNetPipeline
+          ? .init(member.name, "SanaPipeline") : member
+      })
+  }
+
+  private static let controlNetPipeline = "SanaControlNetPipeline"
 }

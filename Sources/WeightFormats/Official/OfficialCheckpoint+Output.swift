@@ -16,7 +16,7 @@ extension OfficialCheckpoint {
   }
 
   private static var folders: [String] {
-    ComponentKind.allCases.map(\.officialFolder) + ["scheduler", "tokenizer"]
+    ComponentKind.allCases.map(\.officialFolder) + ["scheduler", "tokenizer", "controlnet"]
   }
 
   /// A `.sana` file that an earlier conversion put into the folder may be replaced.

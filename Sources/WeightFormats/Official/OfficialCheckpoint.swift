@@ -4,7 +4,8 @@
 public struct OfficialCheckpoint: Sendable {
   /// As the user named it.
   public let path: String
-  /// `model_index.json` as the file has it; `nil` for a single component.
+  /// `model_index.json` as the file has it, but for a ControlNet: without it the pipeline is a `SanaPipeline`. `nil` for a single
+  /// component.
   public let modelIndex: MetadataValue?
   /// In the order text encoder, transformer, autoencoder.
   public let components: [OfficialComponent]
@@ -25,7 +26,7 @@ public struct OfficialCheckpoint: Sendable {
   /// - Parameters:
   ///   - path: a pipeline's folder (`model_index.json`), a component's folder (`config.json`), or a `.safetensors` file.
   ///   - variant: which weights to prefer: `fp16` for `*.fp16.safetensors`. A component without them falls back to the plain ones
-  ///     (autoencoder and text encoder have no variants in the releases), but one at least must have them.
+  ///     (the text encoder has no variants in the releases), but one at least must have them.
   ///   - kinds: the components wanted; `nil` for all there are.
   /// - Throws: `.fileAccess`, `.malformedFile`, `.invalidConfiguration`, `.unsupported`, `.invalidArgument`.
   public init(
@@ -61,7 +62,8 @@ public struct OfficialCheckpoint: Sendable {
 
   private init(
     path: String, modelIndex: MetadataValue?, components: [OfficialComponent],
-    schedulerPath: String?, tokenizerDirectories: [String], variant: String?
+    schedulerPath: String?, tokenizerDirectories: [String], variant: String?,
+    notices leadingNotices: [String] = []
   ) throws(SanaError) {
     self.path = path
     self.modelIndex = modelIndex
@@ -70,9 +72,16 @@ public struct OfficialCheckpoint: Sendable {
     if let variant {
       let plain = components.filter { $0.variant == nil }.map(\.kind.rawValue)
       guard plain.count < components.count else {
+        let others = Set(components.flatMap(\.availableVariants)).sorted()
+        let remedy =
+          others.first.map { "drop --variant for the plain files, or use --variant \($0)" }
+          ?? "drop --variant"
         throw SanaError(
-          .invalidArgument, "holds no '\(variant)' variant of any component",
-          remedy: "drop --variant", location: path)
+          .invalidArgument,
+          "holds no '\(variant)' variant of any component "
+            + (others.isEmpty
+              ? "(it has no variants)" : "(it has: \(others.joined(separator: ", ")))"),
+          remedy: remedy, location: path)
       }
       notices += plain.map { "\($0) has no '\(variant)' variant: its plain files are used" }
     }
@@ -105,7 +114,7 @@ public struct OfficialCheckpoint: Sendable {
     }
     self.licences = licences
     self.hasReadme = hasReadme
-    self.notices = notices
+    self.notices = leadingNotices + notices
   }
 
   private init(
@@ -138,30 +147,29 @@ public struct OfficialCheckpoint: Sendable {
   ) throws(SanaError) {
     let indexPath = FileSystem.join(path, "model_index.json")
     let index = try JSONParser.parse(file: indexPath)
-    guard let className = index["_class_name"]?.stringValue, let members = index.members else {
+    guard let className = index["_class_name"]?.stringValue, index.members != nil else {
       throw SanaError(
         .invalidConfiguration, "'_class_name' is missing",
         remedy: "download the checkpoint again", location: indexPath)
     }
     try PipelineClass.check(className, location: indexPath)
 
-    // An entry is `"transformer": ["diffusers", "SanaTransformer2DModel"]`, `[null, null]` for a part left out.
     var present: Set<ComponentKind> = []
-    for member in members {
-      guard let entry = member.value.arrayValue, entry.count == 2,
-        let memberClass = entry[1].stringValue, !["scheduler", "tokenizer"].contains(member.name)
-      else { continue }
-      if let kind = ComponentKind.allCases.first(where: { $0.officialFolder == member.name }) {
+    var controlNets: [String] = []
+    for (name, memberClass) in PipelineClass.parts(of: index) {
+      if let kind = ComponentKind.allCases.first(where: { $0.officialFolder == name }) {
         guard try ComponentKind(officialClass: memberClass, location: indexPath) == kind else {
           throw SanaError(
-            .unsupported, "names the class '\(memberClass.abbreviated)' for '\(member.name)'",
+            .unsupported, "names the class '\(memberClass.abbreviated)' for '\(name)'",
             remedy: "use an official Sana checkpoint", location: indexPath)
         }
         present.insert(kind)
+      } else if PipelineClass.isControlNet(memberClass) {
+        controlNets.append(name)
       } else if kinds == nil {
         _ = try ComponentKind(officialClass: memberClass, location: indexPath)
         throw SanaError(
-          .unsupported, "lists an unknown component '\(member.name.abbreviated)'",
+          .unsupported, "lists an unknown component '\(name.abbreviated)'",
           remedy: "name the components to convert (--components)", location: indexPath)
       }
     }
@@ -194,10 +202,13 @@ public struct OfficialCheckpoint: Sendable {
     }
     let schedulerPath = FileSystem.join(path, "scheduler/scheduler_config.json")
     try self.init(
-      path: path, modelIndex: index, components: components,
+      path: path, modelIndex: PipelineClass.withoutControlNets(index), components: components,
       schedulerPath: index["scheduler"]?.arrayValue?.last?.stringValue == nil
         ? nil : schedulerPath,
-      tokenizerDirectories: [FileSystem.join(path, "tokenizer")], variant: variant)
+      tokenizerDirectories: [FileSystem.join(path, "tokenizer")], variant: variant,
+      notices: controlNets.map {
+        "'\($0)' is left out: a ControlNet is not run yet; the pipeline without it is converted"
+      })
   }
 
   private static func check(

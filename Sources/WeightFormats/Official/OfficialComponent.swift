@@ -6,6 +6,8 @@ public struct OfficialComponent: Sendable {
   package let weights: any CheckpointTensors
   /// The variant that the files are of (`fp16`), or `nil` for the plain ones.
   public let variant: String?
+  /// The variants that its folder has.
+  public let availableVariants: [String]
 
   public var kind: ComponentKind { configuration.kind }
 
@@ -19,16 +21,15 @@ public struct OfficialComponent: Sendable {
     let found = try WeightFiles.locate(in: directory, variant: variant)
     weights = try Self.officiallyNamed(try found.open(), location: directory)
     self.variant = found.variant
+    availableVariants = try WeightFiles.variants(in: directory)
   }
 
   /// One file of weights: safetensors or a torch file, under diffusers' names or NVlabs' own. Its configuration is the
   /// `config.json` beside it, or that of the only release that has such tensors.
   init(file path: String) throws(SanaError) {
-    let tensors: any CheckpointTensors =
-      try TorchFile.isTorchFile(path)
-      ? try TorchFile(path: path) : try SafetensorsCollection(file: path)
-    weights = try Self.officiallyNamed(tensors, location: path)
+    weights = try Self.officiallyNamed(try WeightFiles.open(file: path), location: path)
     variant = nil
+    availableVariants = []
     guard let kind = try ComponentKind(recognizing: weights, location: path) else {
       throw SanaError(
         .unsupported, "holds the tensors of no Sana component",
@@ -52,45 +53,9 @@ public struct OfficialComponent: Sendable {
       kind, official: document, location: configurationPath)
   }
 
-  private static func officiallyNamed(
+  static func officiallyNamed(
     _ tensors: any CheckpointTensors, location: String
   ) throws(SanaError) -> any CheckpointTensors {
     try RenamedTensors(tensors, location: location) ?? tensors
-  }
-}
-
-/// Where the weights of one component are.
-struct WeightFiles {
-  let path: String
-  let isIndex: Bool
-  let variant: String?
-
-  func open() throws(SanaError) -> SafetensorsCollection {
-    isIndex
-      ? try SafetensorsCollection(index: path) : try SafetensorsCollection(file: path)
-  }
-
-  /// The files that diffusers would take: those of the variant if there are any, else the plain ones. An index goes before a
-  /// single file, as there.
-  static func locate(in directory: String, variant: String?) throws(SanaError) -> WeightFiles {
-    for variant in variant.map({ [$0, nil] }) ?? [nil] {
-      for base in ["diffusion_pytorch_model", "model"] {
-        let infix = variant.map { ".\($0)" } ?? ""
-        let index = FileSystem.join(directory, "\(base).safetensors.index\(infix).json")
-        if FileSystem.kind(of: index) == .file {
-          return WeightFiles(path: index, isIndex: true, variant: variant)
-        }
-        let file = FileSystem.join(directory, "\(base)\(infix).safetensors")
-        if FileSystem.kind(of: file) == .file {
-          return WeightFiles(path: file, isIndex: false, variant: variant)
-        }
-      }
-    }
-    let hasPickles = try FileSystem.names(in: directory).contains { $0.hasSuffix(".bin") }
-    throw SanaError(
-      .fileAccess, "holds no safetensors weights" + (hasPickles ? ", only pickled ones" : ""),
-      remedy: variant == nil
-        ? "download the .safetensors files" : "download the .safetensors files or drop --variant",
-      location: directory)
   }
 }

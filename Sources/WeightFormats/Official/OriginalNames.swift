@@ -15,7 +15,7 @@ enum OriginalNames {
     of tensors: any CheckpointTensors, location: String
   ) throws(SanaError) -> ComponentKind? {
     func holds(_ name: String) -> Bool { tensors.tensor(named: name) != nil }
-    if holds("controlnet.0.before_proj.weight") {
+    if holds(controlNetMark) {
       return try ComponentKind(officialClass: "SanaControlNetModel", location: location)
     }
     if holds("x_embedder.proj.weight") && holds("final_layer.linear.weight") { return .transformer }
@@ -26,6 +26,20 @@ enum OriginalNames {
       return .autoencoder
     }
     return nil
+  }
+
+  /// A tensor that every ControlNet of NVlabs has.
+  private static let controlNetMark = "controlnet.0.before_proj.weight"
+
+  /// Whether these are a ControlNet's tensors, under whoever's names.
+  static func isControlNet(_ tensors: any CheckpointTensors) -> Bool {
+    [controlNetMark, "controlnet_blocks.0.weight"].contains { tensors.tensor(named: $0) != nil }
+  }
+
+  /// Whether the names are NVlabs', a ControlNet's included.
+  static func areOriginal(_ tensors: any CheckpointTensors) -> Bool {
+    tensors.tensor(named: controlNetMark) != nil
+      || ((try? kind(of: tensors, location: "")) ?? nil) != nil
   }
 
   /// Tensors that diffusers drops: the caption of unconditional training, the position embedding, which is computed, and a head

@@ -9,6 +9,39 @@ enum ReleasedConfigurations {
   static func infer(
     _ kind: ComponentKind, from weights: any CheckpointTensors, location: String
   ) throws(SanaError) -> MetadataValue {
+    let fitting = try fitting(kind, weights, location: location)
+    guard let only = fitting.first, fitting.count == 1 else {
+      let reason =
+        fitting.isEmpty
+        ? "its tensors are those of no release"
+        : "its tensors fit \(fitting.map(\.release).joined(separator: ", ")) alike"
+      throw SanaError(
+        .invalidConfiguration, "has no config.json beside it, and \(reason)",
+        remedy: "put the config.json of its release there", location: location)
+    }
+    return only.document
+  }
+
+  /// The releases whose configuration this is, by the names of their sizes; several weights have the same configuration.
+  static func names(of configuration: ComponentConfiguration) -> [String] {
+    documents(of: configuration.kind).filter { release, document in
+      (try? ComponentConfiguration(configuration.kind, official: document, location: release))
+        == configuration
+    }.map(\.release)
+  }
+
+  /// The releases that weights without a configuration could be of.
+  static func names(
+    of kind: ComponentKind, fitting weights: any CheckpointTensors, location: String
+  )
+    -> [String]
+  {
+    ((try? fitting(kind, weights, location: location)) ?? []).map(\.release)
+  }
+
+  private static func fitting(
+    _ kind: ComponentKind, _ weights: any CheckpointTensors, location: String
+  ) throws(SanaError) -> [(release: String, document: MetadataValue)] {
     var fitting: [(release: String, document: MetadataValue)] = []
     for (release, document) in documents(of: kind) {
       let configuration = try ComponentConfiguration(kind, official: document, location: release)
@@ -21,16 +54,7 @@ enum ReleasedConfigurations {
     {
       fitting.removeAll { $0.document["sample_size"]?.integerValue != sampleSize }
     }
-    guard let only = fitting.first, fitting.count == 1 else {
-      let reason =
-        fitting.isEmpty
-        ? "its tensors are those of no release"
-        : "its tensors fit \(fitting.map(\.release).joined(separator: ", ")) alike"
-      throw SanaError(
-        .invalidConfiguration, "has no config.json beside it, and \(reason)",
-        remedy: "put the config.json of its release there", location: location)
-    }
-    return only.document
+    return fitting
   }
 
   /// Side of the latents of the resolution that a file's name states; a latent is 32 pixels wide.

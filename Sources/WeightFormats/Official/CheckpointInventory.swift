@@ -1,0 +1,177 @@
+/// What an official checkpoint holds, part by part, found without reading a number: also of parts that cannot be converted.
+public struct CheckpointInventory: Sendable {
+  /// One of the sets of files that hold a part's weights.
+  public struct FileSet: Sendable {
+    public enum Format: String, Hashable, Sendable {
+      case safetensors
+      case torch
+    }
+
+    /// `fp16` for `*.fp16.safetensors`, `nil` for the plain files.
+    public let variant: String?
+    public let format: Format
+    /// Whether the tensors have NVlabs' names instead of diffusers'.
+    public let hasOriginalNames: Bool
+    public let fileNames: [String]
+    public let byteCount: Int
+    public let tensorCount: Int
+    /// Numbers in the tensors, by their type.
+    public let numberCounts: [ScalarType: Int]
+
+    public var parameterCount: Int { numberCounts.values.reduce(0, +) }
+  }
+
+  /// A network, an adapter, or what stands where a network should be.
+  public struct Part: Sendable {
+    /// The folder in a pipeline; the file's or folder's own name otherwise.
+    public let name: String
+    /// As the official documents name it: `SanaTransformer2DModel`; `nil` where none does.
+    public internal(set) var className: String?
+    public internal(set) var kind: ComponentKind?
+    public internal(set) var configuration: ComponentConfiguration?
+    /// The released models that it could be of, by size: weights of one architecture share a configuration.
+    public internal(set) var releases: [String] = []
+    public internal(set) var fileSets: [FileSet] = []
+    /// Why it is not converted, or how; `nil` where there is nothing to say.
+    public internal(set) var remark: String?
+  }
+
+  public let path: String
+  /// The class of a pipeline; `nil` for a single part.
+  public let pipelineClass: String?
+  public let scheduler: SchedulerConfiguration?
+  public let parts: [Part]
+
+  /// - Throws: `.fileAccess`, `.malformedFile` or `.invalidArgument` when there is no checkpoint at all; what is wrong with a part
+  ///   becomes its remark.
+  public init(path: String) throws(SanaError) {
+    self.path = path
+    switch FileSystem.kind(of: path) {
+    case .file:
+      pipelineClass = nil
+      scheduler = nil
+      parts = [try Self.part(file: path)]
+    case .directory:
+      let indexPath = FileSystem.join(path, "model_index.json")
+      let configurationPath = FileSystem.join(path, "config.json")
+      if FileSystem.kind(of: indexPath) == .file {
+        let index = try JSONParser.parse(file: indexPath)
+        pipelineClass = index["_class_name"]?.stringValue
+        let schedulerPath = FileSystem.join(path, "scheduler/scheduler_config.json")
+        scheduler = Self.scheduler(schedulerPath)
+        parts = PipelineClass.parts(of: index).map {
+          Self.part(
+            directory: FileSystem.join(path, $0.name), named: $0.name, className: $0.className)
+        }
+      } else if FileSystem.kind(of: configurationPath) == .file {
+        let document = try JSONParser.parse(file: configurationPath)
+        pipelineClass = nil
+        scheduler = nil
+        parts = [
+          Self.part(
+            directory: path, named: FileSystem.name(of: path),
+            className: ComponentKind.className(in: document))
+        ]
+      } else {
+        throw SanaError(
+          .invalidArgument,
+          "is no checkpoint: it holds neither model_index.json nor config.json",
+          remedy: "name the folder of an official diffusers checkpoint", location: path)
+      }
+    default:
+      throw SanaError(
+        .fileAccess, "is neither a file nor a folder",
+        remedy: "name a .sana file, or the folder or a file of an official checkpoint",
+        location: path)
+    }
+  }
+
+  private static func scheduler(_ path: String) -> SchedulerConfiguration? {
+    guard FileSystem.kind(of: path) == .file, let document = try? JSONParser.parse(file: path)
+    else { return nil }
+    return try? SchedulerConfiguration(official: document, location: path)
+  }
+
+  private static func part(directory: String, named name: String, className: String?) -> Part {
+    var part = Part(name: name, className: className)
+    guard FileSystem.kind(of: directory) == .directory else {
+      part.remark = "the folder is missing"
+      return part
+    }
+    do throws(SanaError) {
+      for variant in [nil] + (try WeightFiles.variants(in: directory)) {
+        guard let files = WeightFiles.exact(in: directory, variant: variant) else { continue }
+        part.fileSets.append(FileSet(try files.open(), variant: variant))
+      }
+      if let className, PipelineClass.isControlNet(className) {
+        part.remark = controlNetRemark
+        return part
+      }
+      if let className {
+        part.kind = try ComponentKind(officialClass: className, location: directory)
+      }
+      let variant = part.fileSets.first?.variant
+      part.complete(try OfficialComponent(directory: directory, variant: variant))
+    } catch {
+      part.remark = part.remark ?? "cannot be converted: \(error)"
+    }
+    return part
+  }
+
+  private static func part(file path: String) throws(SanaError) -> Part {
+    var part = Part(name: FileSystem.name(of: path))
+    let tensors = try WeightFiles.open(file: path)
+    part.fileSets = [FileSet(tensors, variant: nil)]
+    if LowRankAdapter.isAdapter(tensors) {
+      part.remark = LowRankAdapter.remark(path: path)
+    } else if OriginalNames.isControlNet(tensors) {
+      part.className = "SanaControlNetModel"
+      part.remark = controlNetRemark
+    } else {
+      do throws(SanaError) {
+        let weights = try OfficialComponent.officiallyNamed(tensors, location: path)
+        part.kind = try ComponentKind(recognizing: weights, location: path)
+        if let kind = part.kind {
+          part.className = kind.officialClass
+          part.releases = ReleasedConfigurations.names(of: kind, fitting: weights, location: path)
+        }
+        part.complete(try OfficialComponent(file: path))
+      } catch {
+        part.remark = "cannot be converted: \(error)"
+      }
+    }
+    return part
+  }
+
+  private static let controlNetRemark =
+    "a ControlNet is not run yet; a conversion of its pipeline leaves it out"
+}
+
+extension CheckpointInventory.Part {
+  /// Adds what the configuration tells, and whether the tensors are those it asks for.
+  fileprivate mutating func complete(_ component: OfficialComponent) {
+    kind = component.kind
+    className = className ?? component.kind.officialClass
+    configuration = component.configuration
+    releases = ReleasedConfigurations.names(of: component.configuration)
+    do throws(SanaError) {
+      _ = try FusedCheckpointSource(component)
+    } catch {
+      remark = "cannot be converted: \(error)"
+    }
+  }
+}
+
+extension CheckpointInventory.FileSet {
+  fileprivate init(_ tensors: any CheckpointTensors, variant: String?) {
+    self.variant = variant
+    format = tensors is TorchFile ? .torch : .safetensors
+    hasOriginalNames = OriginalNames.areOriginal(tensors)
+    fileNames = tensors.sourceFiles.map { FileSystem.name(of: $0.path) }
+    byteCount = tensors.sourceFiles.reduce(0) { $0 + $1.byteCount }
+    tensorCount = tensors.tensors.count
+    numberCounts = tensors.tensors.reduce(into: [:]) {
+      $0[$1.type, default: 0] += $1.elementCount
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import CommandLineSupport
+import WeightFormats
+
+/// What `inspect` prints of an official checkpoint.
+struct CheckpointSummary {
+  private let inventory: CheckpointInventory
+
+  init(_ inventory: CheckpointInventory) { self.inventory = inventory }
+
+  // MARK: - For people
+
+  var text: String {
+    var text = "\(inventory.path): official checkpoint"
+    text += inventory.pipelineClass.map { ", \($0)\n" } ?? "\n"
+    let facts = facts
+    let width = facts.map(\.title.count).max() ?? 0
+    text += facts.isEmpty ? "" : "\n"
+    for fact in facts {
+      text += fact.title + String(repeating: " ", count: width + 2 - fact.title.count)
+      text += fact.value + "\n"
+    }
+    text += "\n" + table.text
+    let remarks = inventory.parts.compactMap { part in part.remark.map { "\(part.name): \($0)\n" } }
+    return text + (remarks.isEmpty ? "" : "\n") + remarks.joined()
+  }
+
+  private var facts: [(title: String, value: String)] {
+    var facts: [(title: String, value: String)] = []
+    if let scheduler = inventory.scheduler { facts.append(("scheduler", scheduler.summary)) }
+    for part in inventory.parts {
+      guard let configuration = part.configuration else { continue }
+      facts.append((part.name, configuration.summary))
+    }
+    return facts
+  }
+
+  private var table: TextTable {
+    var table = TextTable([
+      .init("part"), .init("class"), .init("release"), .init("variant"), .init("format"),
+      .init("types"), .init("tensors", .right), .init("numbers", .right), .init("files", .right),
+      .init("size", .right),
+    ])
+    for part in inventory.parts {
+      let start = [
+        part.name, part.className ?? "-",
+        part.releases.isEmpty ? "-" : part.releases.joined(separator: " or "),
+      ]
+      if part.fileSets.isEmpty { table.append(start) }
+      for files in part.fileSets {
+        table.append(
+          start + [
+            files.variant ?? "-",
+            files.format.rawValue + (files.hasOriginalNames ? ", original names" : ""),
+            files.types.map { "\($0.type.encoding)" }.joined(separator: ", "),
+            String(files.tensorCount), String(files.parameterCount), String(files.fileNames.count),
+            "\(ByteSize(files.byteCount))",
+          ])
+      }
+    }
+    return table
+  }
+
+  // MARK: - For programs
+
+  var json: MetadataValue {
+    [
+      "path": .string(inventory.path),
+      "form": "checkpoint",
+      "pipeline": inventory.pipelineClass.map { .string($0) } ?? .null,
+      "scheduler": inventory.scheduler.map { .string($0.summary) } ?? .null,
+      "parts": .array(inventory.parts.map(Self.json)),
+    ]
+  }
+
+  private static func json(_ part: CheckpointInventory.Part) -> MetadataValue {
+    [
+      "name": .string(part.name),
+      "class": part.className.map { .string($0) } ?? .null,
+      "component": part.kind.map { .string($0.rawValue) } ?? .null,
+      "releases": .array(part.releases.map { .string($0) }),
+      "configuration": part.configuration.map { .string($0.summary) } ?? .null,
+      "file_sets": .array(part.fileSets.map(json)),
+      "remark": part.remark.map { .string($0) } ?? .null,
+    ]
+  }
+
+  private static func json(_ files: CheckpointInventory.FileSet) -> MetadataValue {
+    [
+      "variant": files.variant.map { .string($0) } ?? .null,
+      "format": .string(files.format.rawValue),
+      "original_names": .bool(files.hasOriginalNames),
+      "files": .array(files.fileNames.map { .string($0) }),
+      "bytes": .integer(Int64(files.byteCount)),
+      "tensor_count": .integer(Int64(files.tensorCount)),
+      "parameters": .integer(Int64(files.parameterCount)),
+      "types": .object(
+        files.types.map { .init("\($0.type.encoding)", .integer(Int64($0.count))) }),
+    ]
+  }
+}
+
+extension CheckpointInventory.FileSet {
+  /// The types of the numbers, most frequent first.
+  fileprivate var types: [(type: ScalarType, count: Int)] {
+    numberCounts.map { ($0.key, $0.value) }
+      .sorted { ($0.1, $1.0.rawValue) > ($1.1, $0.0.rawValue) }
+  }
+}
