@@ -8,6 +8,8 @@ public struct Quantizer: Sendable {
   public struct Overflow: Hashable, Sendable {
     public let component: ComponentKind
     public let name: String
+    /// How many of its numbers f16 would make infinite.
+    public let count: Int
     public let largestMagnitude: Float
     public let wanted: TensorEncoding
     /// The encoding of the source, which it keeps.
@@ -144,36 +146,43 @@ public struct Quantizer: Sendable {
         Piece(step: index, rows: $0..<min($0 + rows, description.rows))
       }
     }
-    let largest = Mutex([Int: Float]())
+    let found = Mutex([Int: (count: Int, largest: Float)]())
     try Parallel.forEach(pieces.count) { [pieces, plan, sources, cancellation] number, _ in
       try cancellation.check()
       let piece = pieces[number]
       let step = plan.steps[piece.step]
       guard let source = sources[step.component] else { return }
-      var found: Float = 0
+      var count = 0
+      var largest: Float = 0
       try SourceRows.forEach(of: step.source, rows: piece.rows, from: source) { _, floats in
         guard let numbers = floats.baseAddress else { return }
         // NaN and infinity are not a matter of range: encoding reports them.
         let magnitude = sana_largest_magnitude(numbers, floats.count)
-        if magnitude.isFinite { found = max(found, magnitude) }
+        let threshold = TensorEncoding.f16.overflowThreshold
+        guard magnitude.isFinite, magnitude >= threshold else { return }
+        count += floats.count { $0.magnitude >= threshold }
+        largest = max(largest, magnitude)
       }
-      largest.withLock { $0[piece.step] = max($0[piece.step] ?? 0, found) }
+      guard count > 0 else { return }
+      found.withLock { found in
+        let before = found[piece.step] ?? (0, 0)
+        found[piece.step] = (before.count + count, max(before.largest, largest))
+      }
     }
-    for (index, magnitude) in largest.withLock({ $0 }).sorted(by: { $0.key < $1.key })
-    where magnitude >= TensorEncoding.f16.overflowThreshold {
+    for (index, overflow) in found.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
       let step = plan.steps[index]
       guard !step.isExplicit else {
         throw SanaError(
           .numericalFailure,
-          "tensor '\(step.qualifiedName)' holds \(magnitude), more than f16 can",
+          "tensor '\(step.qualifiedName)' holds \(overflow.count) number\(overflow.count == 1 ? "" : "s") up to \(overflow.largest), more than f16 can",
           remedy: "give it bf16 or f32", location: file.path)
       }
       let kept = step.source.description.encoding
       plan.steps[index].target = TensorTarget(kept)
       overflows.append(
         Overflow(
-          component: step.component, name: step.source.name, largestMagnitude: magnitude,
-          wanted: .f16, kept: kept))
+          component: step.component, name: step.source.name, count: overflow.count,
+          largestMagnitude: overflow.largest, wanted: .f16, kept: kept))
     }
   }
 }

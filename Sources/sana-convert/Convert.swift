@@ -49,7 +49,7 @@ struct Convert: ParsableCommand {
         adapters: try loras.map { try LowRankAdapter(path: $0.path, scale: $0.scale) })
       for notice in conversion.notices { session.progress.note("note: \(notice)") }
       session.progress.begin("convert", total: conversion.byteCount)
-      try conversion.write(
+      let vanished = try conversion.write(
         to: output,
         provenance: [
           .init("tool", "sana-convert"), .init("tool_version", .string(Toolchain.version)),
@@ -57,6 +57,12 @@ struct Convert: ParsableCommand {
         cancellation: session.cancellation
       ) { session.progress.update($0) }
       session.progress.end()
+      if let most = vanished.first {
+        let count = vanished.reduce(0) { $0 + $1.count }
+        session.progress.note(
+          "note: \(count) numbers of \(vanished.count) tensors are too small for 16 bits and became zero, most of"
+            + " them in \(most.tensor) (\(most.count))")
+      }
       let model = try ModelFile(path: output)
       let tensors = model.components.reduce(0) { $0 + $1.tensors.count }
       OutputStream.standardOutput.writeLine(

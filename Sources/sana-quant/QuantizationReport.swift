@@ -37,6 +37,19 @@ struct QuantizationReport {
     }
   }
 
+  /// What a person should know of numbers that are too small for a 16-bit format; `nil` where there are none.
+  var vanished: String? {
+    let counts = lines.compactMap { line -> Int? in
+      guard [.f16, .bf16].contains(line.after.encoding),
+        let share = line.distortion?["rounded_to_zero"]?.numberValue, share > 0
+      else { return nil }
+      return Int((share * Double(line.shape.reduce(1, *))).rounded())
+    }
+    guard !counts.isEmpty else { return nil }
+    return
+      "\(counts.reduce(0, +)) numbers of \(counts.count) tensors are too small for 16 bits and became zero (rounded_to_zero in --json)"
+  }
+
   var text: String {
     var table = TextTable([
       .init("tensor"), .init("shape"), .init("encoding"), .init("before", .right),
@@ -68,7 +81,14 @@ struct QuantizationReport {
       .init(
         "kept_for_range",
         .array(
-          overflows.map { .string("\($0.component.rawValue)/\($0.name)") })),
+          overflows.map {
+            [
+              "name": .string("\($0.component.rawValue)/\($0.name)"),
+              "numbers": .integer(Int64($0.count)),
+              "max_abs": .number(Double($0.largestMagnitude)),
+              "kept": .string("\($0.kept)"),
+            ]
+          })),
       .init("tensors", .array(lines.map(\.json))),
     ])
   }

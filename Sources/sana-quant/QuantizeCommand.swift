@@ -49,10 +49,12 @@ struct QuantizeCommand: ParsableCommand {
       session.progress.end()
       for overflow in quantizer.overflows {
         session.progress.note(
-          "note: \(overflow.component.rawValue)/\(overflow.name) holds \(overflow.largestMagnitude), too large for"
-            + " \(overflow.wanted); it stays \(overflow.kept)")
+          "note: \(overflow.component.rawValue)/\(overflow.name) holds \(overflow.count) number\(overflow.count == 1 ? "" : "s") too"
+            + " large for \(overflow.wanted), up to \(overflow.largestMagnitude); it stays \(overflow.kept)"
+        )
       }
       let report = QuantizationReport(quantizer, before: file, after: try ModelFile(path: output))
+      if let vanished = report.vanished { session.progress.note("note: \(vanished)") }
       if json {
         JSONOutput.print(report.json)
       } else {

@@ -87,4 +87,43 @@ import WeightFormats
       once, "--recipe", "w4a16", "-o", twice, "--allow-requantize")
     #expect(allowed.status == 0, "\(allowed.error)")
   }
+
+  @Test func numbersBeyondF16StayAndThoseTooSmallAreCounted() throws {
+    let source = directory.path("wide.sana")
+    let numbers = (0..<64).map { $0 == 5 ? 70_000 : $0 < 3 ? Float(0x1p-30) : Float($0) }
+    let writer = try ContainerWriter(path: source)
+    try writer.beginComponent(.transformer, metadata: .object([]))
+    for (name, values) in [("wide.weight", numbers), ("narrow.weight", numbers.map { min($0, 9) })]
+    {
+      try writer.append(
+        StoredTensor(
+          description: TensorDescription(name: name, shape: [8, 8], encoding: .f32),
+          values: TensorBytes(byteCount: 256) { memory in
+            values.withUnsafeBytes { memory.copyMemory(from: $0) }
+          }))
+    }
+    try writer.finish(metadata: .object([]))
+    let output = directory.path("f16.sana")
+    let outcome = try quant.run(source, "--recipe", "f16", "-o", output, "--json")
+    #expect(outcome.status == 0)
+    #expect(
+      outcome.error.split(separator: "\n") == [
+        "note: transformer/wide.weight holds 1 number too large for f16, up to 70000.0; it stays f32",
+        "note: 3 numbers of 1 tensors are too small for 16 bits and became zero (rounded_to_zero in --json)",
+      ])
+    let report = try Array(outcome.output.utf8).withUnsafeBytes {
+      try JSONParser.parse($0, location: "report")
+    }
+    #expect(
+      report["kept_for_range"]
+        == [
+          [
+            "name": "transformer/wide.weight", "numbers": 1, "max_abs": .number(70_000),
+            "kept": "f32",
+          ]
+        ])
+    let stored = try ModelFile(path: output).source(for: .transformer)
+    #expect(stored.description(of: "wide.weight")?.encoding == .f32)
+    #expect(stored.description(of: "narrow.weight")?.encoding == .f16)
+  }
 }

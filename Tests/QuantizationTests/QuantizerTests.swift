@@ -124,8 +124,10 @@ import WeightFormats
   @Test func whatIsTooLargeForF16KeepsItsEncoding() throws {
     var numbers = QuantizationSamples.numbers(16 * 16)
     numbers[200] = -70_000
+    numbers[3] = 65_520
     let large = QuantizationSamples.tensor("decoder.large.weight", [16, 16], numbers)
     numbers[200] = 65_519
+    numbers[3] = 0
     let fits = QuantizationSamples.tensor("decoder.fits.weight", [16, 16], numbers)
     try QuantizationSamples.withModel([.autoencoder: [large, fits]]) { path, output in
       let file = try ModelFile(path: path)
@@ -133,6 +135,7 @@ import WeightFormats
       let quantizer = try Quantizer(file: file, plan: plan)
       #expect(quantizer.overflows.map(\.name) == ["decoder.large.weight"])
       #expect(quantizer.overflows.first?.largestMagnitude == 70_000)
+      #expect(quantizer.overflows.first?.count == 2)
       try quantizer.write(to: output, tool: "a test")
       let source = try ModelFile(path: output).source(for: .autoencoder)
       #expect(source.description(of: "decoder.large.weight")?.encoding == .f32)

@@ -172,11 +172,51 @@ import WeightFormats
     let error = #expect(throws: SanaError.self) { try convert(checkpoint, .f16) }
     #expect(error?.code == .numericalFailure)
     #expect(
-      error?.message.contains("2 numbers of the tensor 'transformer_blocks.1.attn1.to_qkv.weight'")
+      error?.message.contains(
+        "2 numbers of 1 tensor are too large for f16: 'transformer/transformer_blocks.1.attn1.to_qkv.weight' (2, up to 1e+09)"
+      )
         == true)
     #expect(error?.remedy.contains("bf16") == true)
     #expect(try FileNames.list(directory).allSatisfy { !$0.contains("sana") })
     #expect(throws: Never.self) { try convert(checkpoint, .bf16) }
+  }
+
+  @Test func everyTensorWithNumbersTooLargeIsNamedAndThoseTooSmallAreCounted() throws {
+    try directory.copy(
+      Checkpoints.url("sana-tiny").appending(path: "transformer/config.json"), to: "config.json")
+    let weights = directory.path("diffusion_pytorch_model.safetensors")
+    func rewrite(_ values: [String: [Float]]) throws -> OfficialCheckpoint {
+      try CheckpointEdits.rewrite(
+        Checkpoints.path("sana-tiny") + "/transformer/diffusion_pytorch_model.safetensors",
+        as: weights
+      ) { name, elements in
+        guard let values = values[name] else { return elements }
+        return TensorElements(
+          type: .f32,
+          bytes: TensorBytes(byteCount: elements.count * 4) { memory in
+            memory.copyMemory(from: elements.bytes.bytes)
+            for (index, value) in values.enumerated() {
+              memory.storeBytes(of: value, toByteOffset: index * 4, as: Float.self)
+            }
+          })
+      }
+      return try OfficialCheckpoint(path: directory.url.path)
+    }
+    var checkpoint = try rewrite(["proj_out.bias": [70_000], "patch_embed.proj.bias": [1e6, -2e6]])
+    let error = #expect(throws: SanaError.self) { try convert(checkpoint, .f16) }
+    #expect(
+      error?.message.contains(
+        "3 numbers of 2 tensors are too large for f16: 'transformer/patch_embed.proj.bias' (2, up to 2000000.0), "
+          + "'transformer/proj_out.bias' (1, up to 70000.0)") == true, "\(error?.message ?? "")")
+    // Half of f16's least number rounds to zero, the next one does not; zeros were zero before.
+    checkpoint = try rewrite([
+      "proj_out.bias": [0, -0.0, 0x1p-25, -0x1p-25, Float(0x1p-25).nextUp, 0x1p-24, 1e-30]
+    ])
+    let output = directory.path("small.sana")
+    let vanished = try CheckpointConversion(checkpoint, precision: .f16).write(to: output)
+    #expect(vanished.first { $0.tensor == "transformer/proj_out.bias" }?.count == 3)
+    #expect(try CheckpointConversion(checkpoint).write(to: output).isEmpty)
+    #expect(try CheckpointConversion(checkpoint, precision: .bf16).write(to: output).isEmpty)
   }
 
   @Test func aCancelledConversionLeavesNothing() throws {

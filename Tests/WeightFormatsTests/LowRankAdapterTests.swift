@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 import TestSupport
 import Testing
@@ -186,6 +187,26 @@ import WeightFormats
           try LowRankAdapter(
             path: try lora(["m.lora_A.weight": small, "m.lora_B.weight": small]))
         ])
+    }
+  }
+
+  @Test(arguments: [(1, 1), (4, 63), (32, 64), (7, 131), (16, 257)])
+  func everyInstructionSetAddsTheSameBits(_ rank: Int, _ columns: Int) {
+    let up = Matrix([rank], seed: 1).values
+    let down = Matrix([rank, columns], seed: 2).values
+    let row = Matrix([columns], seed: 3).values
+    let expected = (0..<columns).map { column in
+      var sum: Float = 0
+      for index in 0..<rank { sum += up[index] * down[index * columns + column] }
+      return row[column] + 0.75 * sum
+    }
+    for isa in [
+      SANA_ISA_PORTABLE, SANA_ISA_AVX2, SANA_ISA_AVX512, SANA_ISA_AVX512_VNNI, SANA_ISA_NEON,
+      SANA_ISA_NEON_DOTPROD,
+    ] where sana_cpu_supports(isa) {
+      var found = row
+      sana_kernels_for(isa).pointee.add_low_rank(up, down, rank, columns, 0.75, &found)
+      #expect(found == expected, "\(isa)")
     }
   }
 }

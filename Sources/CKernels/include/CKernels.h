@@ -5,6 +5,7 @@
 #include "sana_cpu.h"
 #include "sana_hash.h"
 #include "sana_kernels.h"
+#include "sana_low_rank.h"
 #include "sana_matrix.h"
 #include "sana_pointwise.h"
 #include "sana_pool.h"

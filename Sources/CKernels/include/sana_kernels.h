@@ -112,6 +112,10 @@ typedef struct {
   sana_distortion (*_Nonnull measure_distortion)(
       const float *_Nonnull, const float *_Nonnull, size_t);
 
+  /// See sana_low_rank.h.
+  void (*_Nonnull add_low_rank)(
+      const float *_Nonnull, const float *_Nonnull, size_t, size_t, float, float *_Nonnull);
+
   // For benchmarks: `rounds` of multiply-adds that never leave the registers; returns how many operations that were. `result`
   // holds two factors close to 1 and receives something.
   double (*_Nonnull peak_f32)(size_t rounds, float *_Nonnull result);

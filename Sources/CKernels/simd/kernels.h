@@ -42,6 +42,7 @@
 
 #include "depthwise.h"
 #include "elementwise.h"
+#include "low_rank.h"
 #include "quantize.h"
 
 #include "peak.h"
@@ -86,6 +87,7 @@ const sana_kernels SANA_TABLE = {
     .dequantize_rows = dequantize_rows,
     .largest_magnitude = largest_magnitude,
     .measure_distortion = measure_distortion,
+    .add_low_rank = add_low_rank,
     .peak_f32 = peak_f32,
     .peak_int8 = peak_int8,
 };

@@ -92,8 +92,12 @@ public final class ContainerWriter: Sendable {
 
   /// Writes the directory and gives the file its name.
   /// - Parameter metadata: an object that describes the file as a whole.
-  public func finish(metadata: MetadataValue) throws {
+  public func finish(metadata: MetadataValue) throws { try finish { metadata } }
+
+  /// As above.
+  /// - Parameter metadata: asked for when every band has been produced. What it throws ends the writing.
+  public func finish(_ metadata: () throws -> MetadataValue) throws {
     try pipeline.finish()
-    try output.finish(metadata: metadata)
+    try output.finish(metadata: metadata())
   }
 }

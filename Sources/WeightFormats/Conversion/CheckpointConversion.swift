@@ -68,30 +68,36 @@ public struct CheckpointConversion: Sendable {
   /// - Parameters:
   ///   - provenance: what the tool adds about itself: name, version, options.
   ///   - progress: told how many of `byteCount` are done, from any thread.
-  /// - Throws: `.fileAccess`; `.numericalFailure` naming the tensor when numbers are too large for the precision asked for;
+  /// - Returns: the tensors in which numbers were too small for the precision asked for.
+  /// - Throws: `.fileAccess`; `.numericalFailure` naming every tensor with numbers too large for the precision asked for;
   ///   `.cancelled`.
+  @discardableResult
   public func write(
     to path: String, provenance: [MetadataValue.Member] = [],
     cancellation: CancellationToken = CancellationToken(),
     progress: @escaping @Sendable (Int) -> Void = { _ in }
-  ) throws {
+  ) throws -> [VanishedNumbers] {
     let writer = try ContainerWriter(path: path)
     let digests = FileDigests(files.map(\.path))
     let loraDigests = FileDigests(adapters.map(\.path))
     let done = ByteCounter(progress)
+    let losses = NarrowingLosses()
     for component in components {
       try writer.beginComponent(component.official.kind, metadata: metadata(of: component))
       for rule in component.source.layout.rules {
-        try append(rule, of: component.source, to: writer, cancellation, done)
+        try append(rule, of: component.source, to: writer, losses, cancellation, done)
       }
       if component.official.kind == .textEncoder {
         for document in checkpoint.tokenizer { try writer.append(document) }
       }
     }
-    try cancellation.check()
-    try writer.finish(
-      metadata: metadata(
-        provenance: provenance, digests: digests.values(), loras: loraDigests.values()))
+    try writer.finish {
+      try cancellation.check()
+      try losses.check(precision)
+      return metadata(
+        provenance: provenance, digests: try digests.values(), loras: try loraDigests.values())
+    }
+    return losses.vanished
   }
 
   private func description(
@@ -103,22 +109,20 @@ public struct CheckpointConversion: Sendable {
 
   private func append(
     _ rule: FusionRule, of source: FusedCheckpointSource, to writer: ContainerWriter,
-    _ cancellation: CancellationToken, _ done: ByteCounter
+    _ losses: NarrowingLosses, _ cancellation: CancellationToken, _ done: ByteCounter
   ) throws {
     let elements = try source.elements(of: rule)
     let native = rule.fusedType(of: elements.map(\.type))
     let type = precision.type(of: rule.fusedType(of: source.sourceTypes(of: rule)))
-    let overflows = OverflowCounter()
-    try writer.append(
-      description(of: rule, in: source),
-      metadata: {
-        try overflows.check(rule.name, type)
-        return rule.metadata
-      }
-    ) { band in
+    let tensor = "\(source.layout.kind.rawValue)/\(rule.name)"
+    try writer.append(description(of: rule, in: source), metadata: { rule.metadata }) { band in
       try cancellation.check()
-      rule.fuse(elements, rows: band.rows, as: type, into: band.values)
-      if type != native { overflows.count(rule, elements, band, type) }
+      if type == native {
+        rule.fuse(elements, rows: band.rows, as: type, into: band.values)
+      } else {
+        losses.fuse(
+          rule, elements, rows: band.rows, as: type, into: band.values, tensor: tensor)
+      }
       for (source, range) in zip(elements, rule.sourceRanges(of: band.rows)) {
         source.evict(range)
       }
@@ -219,36 +223,5 @@ final class ByteCounter: Sendable {
       $0 += count
       report($0)
     }
-  }
-}
-
-/// Counts the finite numbers of one tensor that became infinite in a narrower format.
-private final class OverflowCounter: Sendable {
-  private let total = Atomic(0)
-
-  func count(
-    _ rule: FusionRule, _ elements: [TensorElements], _ band: TensorBand, _ type: ScalarType
-  ) {
-    guard type != .f32 else { return }
-    let infinity: UInt16 = type == .f16 ? 0x7C00 : 0x7F80
-    let halves = UnsafeRawBufferPointer(band.values).assumingMemoryBound(to: UInt16.self)
-    guard halves.contains(where: { $0 & 0x7FFF == infinity }) else { return }
-    let count = halves.count
-    let exact = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
-    defer { exact.deallocate() }
-    rule.fuse(
-      elements, rows: band.rows, as: .f32, into: UnsafeMutableRawBufferPointer(exact))
-    let found = zip(halves, exact).count { $0 & 0x7FFF == infinity && $1.isFinite }
-    total.add(found, ordering: .relaxed)
-  }
-
-  /// - Throws: `.numericalFailure` when there were any.
-  func check(_ name: String, _ type: ScalarType) throws(SanaError) {
-    let count = total.load(ordering: .relaxed)
-    guard count > 0 else { return }
-    throw SanaError(
-      .numericalFailure,
-      "\(count) number\(count == 1 ? "" : "s") of the tensor '\(name)' are too large for \(type.encoding)",
-      remedy: "use --precision bf16 or keep")
   }
 }

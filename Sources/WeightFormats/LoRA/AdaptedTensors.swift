@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// A transformer's tensors with adapters added to them. A matrix is made when it is asked for, in f32, and is not rounded here.
 package struct AdaptedTensors: CheckpointTensors {
   private let base: any CheckpointTensors
@@ -68,16 +70,11 @@ package struct AdaptedTensors: CheckpointTensors {
     let columns = down.count / rank
     // Rows are disjoint, and the factors are only read.
     nonisolated(unsafe) let (up, down, matrix) = (up, down, matrix)
-    try Parallel.forEach(up.count / rank) { row, scratch in
-      let sum = scratch.bytes(count: columns * 4).assumingMemoryBound(to: Float.self)
-      sum.update(repeating: 0)
-      for index in 0..<rank {
-        let weight = up[row * rank + index]
-        let start = index * columns
-        for column in 0..<columns { sum[column] += weight * down[start + column] }
-      }
-      let start = row * columns
-      for column in 0..<columns { matrix[start + column] += factor * sum[column] }
+    try Parallel.forEach(up.count / rank) { row, _ in
+      guard let down = down.baseAddress, let up = up.baseAddress, let matrix = matrix.baseAddress
+      else { return }
+      sana_add_low_rank(
+        up + row * rank, down, rank, columns, factor, matrix + row * columns)
     }
   }
 }
