@@ -49,10 +49,10 @@ struct Networks: ParsableCommand {
     try executable.run(observer: nil)
 
     var times: [String: (count: Int, seconds: Double)] = [:]
-    backend.timer = { node, duration in
-      let kind = node.operation.kind
+    backend.onStep = { step, _ in
+      let kind = step.kind
       times[kind, default: (0, 0)].count += 1
-      times[kind, default: (0, 0)].seconds += duration.seconds
+      times[kind, default: (0, 0)].seconds += step.duration.seconds
     }
     try executable.run(observer: nil)
     let total = times.values.reduce(0) { $0 + $1.seconds }

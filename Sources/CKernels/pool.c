@@ -14,12 +14,12 @@ typedef struct {
 struct sana_pool {
   // Held by whoever runs a loop.
   pthread_mutex_t turn;
-  // Guards what follows, except `next`.
+  // Guards what follows; `generation`, `busy` and `stopping` are also read without it, `next` is taken without it.
   pthread_mutex_t lock;
   pthread_cond_t started, finished;
-  size_t generation;
-  size_t busy;
-  bool stopping;
+  atomic_size_t generation;
+  atomic_size_t busy;
+  atomic_bool stopping;
   void (*task)(void *, size_t, size_t);
   void *context;
   size_t count;
@@ -27,6 +27,35 @@ struct sana_pool {
   size_t worker_count;
   worker workers[];
 };
+
+// A graph's loops follow each other within microseconds, and waking a thread takes tens of them: so threads look for the next loop
+// for a while before they sleep. The time is short enough not to matter where processors are scarce.
+enum { SPIN_ROUNDS = 4000 };
+
+static inline void relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+static void await_generation(const sana_pool *pool, size_t seen) {
+  for (int i = 0; i < SPIN_ROUNDS; i++) {
+    if (atomic_load_explicit(&pool->generation, memory_order_acquire) != seen ||
+        atomic_load_explicit(&pool->stopping, memory_order_relaxed)) {
+      return;
+    }
+    relax();
+  }
+}
+
+static void await_idle(const sana_pool *pool) {
+  for (int i = 0; i < SPIN_ROUNDS; i++) {
+    if (atomic_load_explicit(&pool->busy, memory_order_acquire) == 0) return;
+    relax();
+  }
+}
 
 static void work(sana_pool *pool, size_t number) {
   for (;;) {
@@ -40,20 +69,21 @@ static void *worker_main(void *argument) {
   const worker *self = argument;
   sana_pool *pool = self->pool;
   size_t seen = 0;
-  pthread_mutex_lock(&pool->lock);
   for (;;) {
+    await_generation(pool, seen);
+    pthread_mutex_lock(&pool->lock);
     while (pool->generation == seen && !pool->stopping) {
       pthread_cond_wait(&pool->started, &pool->lock);
     }
-    if (pool->stopping) break;
+    const bool stopping = pool->stopping;
     seen = pool->generation;
     pthread_mutex_unlock(&pool->lock);
+    if (stopping) return NULL;
     work(pool, self->number);
     pthread_mutex_lock(&pool->lock);
     if (--pool->busy == 0) pthread_cond_signal(&pool->finished);
+    pthread_mutex_unlock(&pool->lock);
   }
-  pthread_mutex_unlock(&pool->lock);
-  return NULL;
 }
 
 sana_pool *sana_pool_create(size_t threads) {
@@ -109,6 +139,7 @@ void sana_pool_run(
 
   work(pool, pool->worker_count);
 
+  await_idle(pool);
   pthread_mutex_lock(&pool->lock);
   while (pool->busy > 0) pthread_cond_wait(&pool->finished, &pool->lock);
   pthread_mutex_unlock(&pool->lock);

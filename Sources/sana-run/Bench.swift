@@ -1,39 +1,135 @@
-import ArgumentParser
+public import ArgumentParser
 import CommandLineSupport
-import SanaEngine
+import EngineArguments
+public import SanaEngine
 import WeightFormats
+
+extension PipelineStage: ExpressibleByArgument {}
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure how long every stage and every kind of operation takes.",
-    discussion: "Draws a picture and throws it away.")
+    discussion: """
+      Measures the processor's peak, then each stage by itself: loading to the end of the first unit (the text of all prompts, one \
+      denoising step, one picture's decoding), then the unit again and again. No stage needs the one before it: captions and latents \
+      are random numbers of the right size.
+      """)
+
+  @Argument(help: "A .sana file with text encoder, transformer and autoencoder.")
+  var model: String
 
   @Option(help: "What to draw.")
   var prompt: String = "a red circle on a blue background"
 
-  @OptionGroup var arguments: RunArguments
+  @Option(
+    name: .customLong("stage"),
+    help: "text, denoise or decode; may be given more than once. (default: all)")
+  var stages: [PipelineStage] = []
+
+  @Option(parsing: .unconditional, help: "Measured runs of each stage's unit.")
+  var repeats: Int = 3
+
+  @Option(parsing: .unconditional, help: "Runs before them that are not measured.")
+  var warmUps: Int = 1
+
+  @Option(
+    name: .customLong("top"), parsing: .unconditional,
+    help: "How many of the costliest steps of each stage to list one by one.")
+  var stepCount: Int = 5
+
+  @OptionGroup var picture: PictureArguments
+  @OptionGroup var device: DeviceArguments
+
+  @Flag(help: "Print one JSON object on standard output.")
+  var json = false
+
+  func validate() throws {
+    guard repeats >= 1, warmUps >= 1, stepCount >= 0 else {
+      throw ValidationError("--repeats and --warm-ups must be at least 1, --top at least 0")
+    }
+  }
 
   func run() throws {
     try ToolSession.run { session in
-      let run = try arguments.prepare(prompt: prompt, session)
-      let pipeline = run.pipeline
+      let backend = try device.makeBackend(session)
+      let pipeline = try Pipeline(
+        model: try PipelineModel(path: model), backend: backend,
+        request: try picture.request(prompts: [prompt]))
       for note in pipeline.notes { session.progress.note(note) }
-      try pipeline.checkMemory(limit: arguments.device.memoryLimit, session)
+      try pipeline.checkMemory(limit: device.memoryLimit, session)
 
-      var profile = OperationProfile()
-      var report = run.report
-      try pipeline.run(session, on: run.backend, onNode: { profile.add($0, $1) }) { _, _ in
-      } onStageEnd: { stage, time in
-        report.times[stage] = time
-        profile.end(stage)
-      }
-      if arguments.json {
-        var members = report.json.members ?? []
-        members.append(.init("operations", profile.json))
-        JSONOutput.print(.object(members))
+      let peak = (backend as? CPUBackend)?.measurePeak()
+      let measurements = try PipelineStage.allCases
+        .filter { stages.isEmpty || stages.contains($0) }
+        .map { try measure($0, of: pipeline, on: backend, peak, session) }
+      let report = RunReport(
+        modelPath: model, pipeline: pipeline, backend: backend, device: device)
+      if json {
+        JSONOutput.print(object(report, measurements, peak))
       } else {
-        OutputStream.standardOutput.write(report.summary + "\n" + profile.table)
+        OutputStream.standardOutput.write(text(report, measurements, peak))
       }
     }
+  }
+
+  private func measure(
+    _ stage: PipelineStage, of pipeline: Pipeline, on backend: any Backend, _ peak: ProcessorPeak?,
+    _ session: ToolSession
+  ) throws -> StageMeasurement {
+    let clock = ContinuousClock()
+    let cpu = backend as? CPUBackend
+    session.progress.begin(stage.rawValue, total: warmUps + repeats)
+    defer { session.progress.end() }
+    var profile = OperationProfile(peak: peak)
+    let start = clock.now
+    let runUnit = try pipeline.repetition(of: stage)
+    var first = Duration.zero
+    var times: [Duration] = []
+    for repetition in 0..<warmUps + repeats {
+      try session.cancellation.check()
+      if repetition == warmUps {
+        cpu?.onStep = { step, graph in
+          session.progress.tick()
+          profile.add(step, graph)
+        }
+      }
+      defer { if repetition == warmUps + repeats - 1 { cpu?.onStep = nil } }
+      let time = try clock.measure(runUnit)
+      if repetition == 0 { first = clock.now - start }
+      if repetition >= warmUps { times.append(time) }
+      session.progress.update(repetition + 1)
+    }
+    return StageMeasurement(stage: stage, first: first, times: times, profile: profile)
+  }
+
+  private func object(
+    _ report: RunReport, _ measurements: [StageMeasurement], _ peak: ProcessorPeak?
+  ) -> MetadataValue {
+    var members = report.json.members ?? []
+    members += [
+      .init(
+        "peak",
+        peak.map {
+          [
+            "f32_operations_per_second": .number($0.floatingPoint),
+            "int8_operations_per_second": .number($0.int8),
+          ]
+        } ?? .null),
+      .init("measurements", .array(measurements.map(\.json))),
+      .init("operations", .array(measurements.flatMap(\.operationsJSON))),
+      .init("costliest", .array(measurements.flatMap { $0.costliestJSON(stepCount) })),
+    ]
+    return .object(members)
+  }
+
+  private func text(
+    _ report: RunReport, _ measurements: [StageMeasurement], _ peak: ProcessorPeak?
+  ) -> String {
+    var text = report.title
+    if let peak {
+      text +=
+        "peak of all threads: \((peak.floatingPoint / 1e9).formatted(decimals: 0)) Gop/s in f32, \((peak.int8 / 1e9).formatted(decimals: 0)) Gop/s in int8\n"
+    }
+    return text + measurements.map { "\n" + $0.summary(steps: stepCount) }.joined()
   }
 }

@@ -2,57 +2,57 @@ import CommandLineSupport
 import SanaEngine
 import WeightFormats
 
-/// How often each kind of operation ran in each stage, and how long it took.
+/// How often each kind of operation runs in a stage, how long it takes, and how near the processor's peak it comes.
 struct OperationProfile {
-  private struct Entry {
-    let stage: PipelineStage
-    let operation: String
+  /// Steps of a graph that are counted together.
+  struct Entry {
+    let name: String
     var count = 0
-    var time = Duration.zero
-  }
+    var seconds = 0.0
+    /// Seconds of what has operations to count, and the least seconds they would take.
+    var countedSeconds = 0.0
+    var leastSeconds = 0.0
+    var operations = 0.0
 
-  private var finished: [Entry] = []
-  private var unassigned: [(operation: String, time: Duration)] = []
-
-  mutating func add(_ node: Node, _ time: Duration) {
-    unassigned.append((node.operation.kind, time))
-  }
-
-  /// Books what ran since the last call on this stage.
-  mutating func end(_ stage: PipelineStage) {
-    var entries: [String: Entry] = [:]
-    for (operation, time) in unassigned {
-      entries[operation, default: Entry(stage: stage, operation: operation)].count += 1
-      entries[operation]?.time += time
+    mutating func add(_ step: ExecutedStep, _ peak: ProcessorPeak?) {
+      let seconds = step.duration.seconds
+      count += 1
+      self.seconds += seconds
+      guard step.operationCount > 0 else { return }
+      operations += Double(step.operationCount)
+      countedSeconds += seconds
+      if let peak {
+        leastSeconds += Double(step.operationCount) / (step.isInt8 ? peak.int8 : peak.floatingPoint)
+      }
     }
-    unassigned = []
-    finished += entries.values.sorted { $0.time > $1.time }
+
+    /// Additions and multiplications a second; nil where there are none to count.
+    var rate: Double? { operations > 0 ? operations / countedSeconds : nil }
+
+    /// The rate as a part of the peak.
+    var peakShare: Double? { leastSeconds > 0 ? leastSeconds / countedSeconds : nil }
   }
 
-  var json: MetadataValue {
-    .array(
-      finished.map { entry in
-        [
-          "stage": .string(entry.stage.rawValue), "operation": .string(entry.operation),
-          "count": .integer(Int64(entry.count)), "seconds": .number(entry.time.seconds),
-        ]
-      })
+  private let peak: ProcessorPeak?
+  private var kinds: [String: Entry] = [:]
+  private var steps: [String: Entry] = [:]
+
+  init(peak: ProcessorPeak?) { self.peak = peak }
+
+  mutating func add(_ step: ExecutedStep, _ graph: Graph) {
+    kinds[step.kind, default: Entry(name: step.kind)].add(step, peak)
+    let name = step.name(in: graph)
+    steps[name, default: Entry(name: name)].add(step, peak)
   }
 
-  /// The costliest operation of each stage first.
-  var table: String {
-    guard !finished.isEmpty else { return "" }
-    let total = finished.reduce(0) { $0 + $1.time.seconds }
-    var table = TextTable([
-      .init("stage"), .init("operation"), .init("count", .right), .init("time", .right),
-      .init("share", .right),
-    ])
-    for entry in finished {
-      table.append([
-        entry.stage.rawValue, entry.operation, "\(entry.count)", entry.time.readable,
-        "\((100 * entry.time.seconds / total).formatted(decimals: 1))%",
-      ])
-    }
-    return table.text
+  /// The costliest kind first.
+  var byKind: [Entry] { sorted(kinds) }
+  /// Likewise, by weight.
+  var byStep: [Entry] { sorted(steps) }
+
+  private func sorted(_ entries: [String: Entry]) -> [Entry] {
+    entries.values.sorted { ($1.seconds, $0.name) < ($0.seconds, $1.name) }
   }
+
+  var total: Double { kinds.values.reduce(0) { $0 + $1.seconds } }
 }

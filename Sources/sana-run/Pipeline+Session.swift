@@ -15,19 +15,14 @@ extension Pipeline {
   }
 
   /// Runs all stages with their progress shown, until the session is cancelled.
-  /// - Parameter onNode: told of every operation and its time, where the back end measures them.
   func run(
     _ session: ToolSession, on backend: any Backend,
-    onNode: @escaping (Node, Duration) -> Void = { _, _ in },
     onPicture: (Int, RGBImage) throws -> Void,
     onStageEnd: (PipelineStage, Duration) -> Void
   ) throws {
     let timedBackend = backend as? CPUBackend
-    timedBackend?.timer = { node, time in
-      session.progress.tick()
-      onNode(node, time)
-    }
-    defer { timedBackend?.timer = nil }
+    timedBackend?.onStep = { _, _ in session.progress.tick() }
+    defer { timedBackend?.onStep = nil }
     try run { event in
       try session.cancellation.check()
       switch event {

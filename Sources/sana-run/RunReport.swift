@@ -75,12 +75,15 @@ struct RunReport {
 
   private var totalSeconds: Double { times.values.reduce(0) { $0 + $1.seconds } }
 
+  /// What is drawn, in one line.
+  var title: String {
+    "\(settings.width)x\(settings.height), \(settings.steps) steps, \(settings.samplerKind.rawValue), guidance \(settings.guidanceScale), on \(deviceName)\n"
+  }
+
   /// For people.
   var summary: String {
     var text = outputs.isEmpty ? "" : outputs.map { "wrote \($0)\n" }.joined()
-    text +=
-      "\(settings.width)x\(settings.height), \(settings.steps) steps, \(settings.samplerKind.rawValue), guidance \(settings.guidanceScale), on \(deviceName)\n\n"
-    text += table
+    text += title + "\n" + table
     text +=
       "\n\(outputs.isEmpty ? "peak memory" : "planned peak memory") \(ByteSize(plan.peakBytes))"
     if let memoryLimit { text += " of the \(memoryLimit) allowed" }

@@ -55,6 +55,14 @@ import WeightFormats
       sourceLocation: sourceLocation)
   }
 
+  @Test func anInstructionSetThatIsNone() throws {
+    let outcome = try Tool.shell(
+      "SANA_ISA=mmx '\(tool.path)' '\(model)' --prompt fox -o '\(directory.path("out.png"))'")
+    #expect(outcome.status == 1)
+    #expect(outcome.error.hasPrefix("error: SANA_ISA is 'mmx'"))
+    #expect(outcome.error.contains("use one of portable"))
+  }
+
   @Test func aModelThatIsNone() throws {
     try expectFailure(model: directory.path("missing.sana"), saying: "check the path")
     try expectFailure(model: directory.url.path, saying: directory.url.path)

@@ -119,16 +119,32 @@ import WeightFormats
 
   @Test func benchReportsStagesAndOperations() throws {
     let outcome = try tool.run(
-      "bench", model, "--width", "64", "--height", "64", "--steps", "2", "--json")
+      "bench", model, "--width", "64", "--height", "64", "--repeats", "2", "--json")
     #expect(outcome.status == 0)
-    let operations = try #require(try json(outcome)["operations"]?.arrayValue)
+    let report = try json(outcome)
+    let operations = try #require(report["operations"]?.arrayValue)
     #expect(Set(operations.map { $0["stage"]?.stringValue }) == ["text", "denoise", "decode"])
-    #expect(
-      operations.contains {
+    let attention = try #require(
+      operations.first {
         $0["stage"] == "denoise" && $0["operation"] == "reluAttention"
-          && $0["count"]?.integerValue == 6
       })
+    #expect(attention["count"]?.integerValue == 3)
+    #expect((attention["peak_share"]?.numberValue).map { 0...1 ~= $0 } == true)
+    let measurements = try #require(report["measurements"]?.arrayValue)
+    #expect(measurements.allSatisfy { $0["seconds"]?.arrayValue?.count == 2 })
+    #expect((report["peak"]?["int8_operations_per_second"]?.numberValue ?? 0) > 1e9)
     #expect(try names() == ["sana-tiny.sana"])
+  }
+
+  @Test func benchMeasuresOneStage() throws {
+    let outcome = try tool.run(
+      "bench", model, "--width", "64", "--height", "64", "--stage", "denoise", "--top", "2")
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("one denoising step"))
+    #expect(outcome.output.contains("of peak"))
+    #expect(!outcome.output.contains("decode"))
+    #expect(try tool.run("bench", model, "--stage", "paint").status == 64)
+    #expect(try tool.run("bench", model, "--repeats", "0").status == 64)
   }
 
   @Test func aPromptThatIsTooLongIsCutWithANote() throws {

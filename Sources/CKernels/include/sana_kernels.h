@@ -58,11 +58,41 @@ typedef struct {
   void (*_Nonnull int8_pack)(
       const int8_t *_Nonnull codes, size_t rows, size_t columns, size_t row, size_t row_end,
       int8_t *_Nonnull packed, int32_t *_Nonnull offsets);
-  size_t (*_Nonnull int8_scratch_bytes)(size_t columns);
-  /// As `product`, for a linear layer; the product's own weight is not used.
+  /// Bytes of the codes of a row, and rows that there must be memory for.
+  size_t (*_Nonnull int8_row_bytes)(size_t columns);
+  size_t (*_Nonnull int8_row_count)(size_t rows);
+  /// Quantizes rows `row ..< row_end` of `input`, which are `input_stride` floats apart.
+  void (*_Nonnull quantize_int8)(
+      const float *_Nonnull input, size_t input_stride, const sana_int8_rows *_Nonnull, size_t row,
+      size_t row_end);
+  /// As `layer_norm`, quantized; the norm's output is not used.
+  void (*_Nonnull layer_norm_int8)(
+      const sana_layer_norm *_Nonnull, const sana_int8_rows *_Nonnull, size_t row, size_t row_end);
+  size_t (*_Nonnull int8_scratch_bytes)(void);
+  /// As `product`, for a linear layer of quantized rows; the product's own input and weight are not used.
   void (*_Nonnull product_int8)(
-      const sana_product *_Nonnull, const sana_int8_matrix *_Nonnull, size_t row, size_t row_end,
-      size_t column, size_t column_end, void *_Nonnull scratch);
+      const sana_product *_Nonnull, const sana_int8_matrix *_Nonnull,
+      const sana_int8_rows *_Nonnull, size_t row, size_t row_end, size_t column,
+      size_t column_end, void *_Nonnull scratch);
+
+  /// Whether `feed_forward` can compute this many channels.
+  bool (*_Nonnull has_feed_forward)(size_t channels);
+  /// Channels of a task.
+  size_t feed_forward_channels;
+  size_t (*_Nonnull feed_forward_scratch_bytes)(size_t image_width);
+  /// Computes channels `channel ..< channel_end` of one batch element: at most a task's, from a multiple of that on.
+  void (*_Nonnull feed_forward)(
+      const sana_int8_feed_forward *_Nonnull, size_t batch, size_t channel, size_t channel_end,
+      void *_Nonnull scratch);
+
+  /// Whether `relu_attention_int8` can compute heads of this dimension.
+  bool (*_Nonnull has_relu_attention_int8)(size_t dimension);
+  /// Floats of scratch memory for a task of so many heads.
+  size_t (*_Nonnull relu_attention_int8_scratch_count)(size_t dimension, size_t heads);
+  /// Computes heads `head ..< head_end` of one batch element.
+  void (*_Nonnull relu_attention_int8)(
+      const sana_int8_relu_attention *_Nonnull, size_t batch, size_t head, size_t head_end,
+      float *_Nonnull scratch);
 
   // Attention that forms its scores.
   /// Floats that `attention_pack` writes.

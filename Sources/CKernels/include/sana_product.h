@@ -53,3 +53,44 @@ typedef struct {
   size_t rows;
   size_t columns;
 } sana_int8_matrix;
+
+/// Rows of activations as int8 codes, made by the kernels' `quantize_int8` or `layer_norm_int8`.
+typedef struct {
+  /// `int8_row_bytes` for each of `int8_row_count` rows.
+  void *_Nonnull codes;
+  /// One for each of `int8_row_count` rows.
+  float *_Nonnull scales;
+  size_t columns;
+  /// The row that codes and scales begin with.
+  size_t first;
+} sana_int8_rows;
+
+/// The Mix-FFN up to its last product: `a * silu(g)`, with `[a | g]` the depthwise 3x3 convolution (zero padded) of
+/// `activation(product + bias)`.
+typedef struct {
+  /// `[batch, height, width, inputs]`
+  const sana_int8_rows *_Nonnull rows;
+  /// `[2 * channels, inputs]`
+  const sana_int8_matrix *_Nonnull weights;
+  const float *_Nullable bias;
+  sana_activation activation;
+  /// `[3, 3, 2 * channels]`
+  const float *_Nonnull depthwise_weight;
+  const float *_Nullable depthwise_bias;
+  size_t height, width;
+  /// Of the output: half of the product's.
+  size_t channels;
+  /// `[batch, height, width, channels]`
+  float *_Nonnull output;
+} sana_int8_feed_forward;
+
+/// ReLU attention by sums whose queries, keys and values are the product of `rows` and `weights`.
+typedef struct {
+  /// `[batch, positions, inputs]`
+  const sana_int8_rows *_Nonnull rows;
+  /// `[3 * heads * dimension, inputs]`: all queries, all keys, all values
+  const sana_int8_matrix *_Nonnull weights;
+  size_t heads, dimension, positions;
+  /// `[batch, positions, heads * dimension]`
+  float *_Nonnull output;
+} sana_int8_relu_attention;

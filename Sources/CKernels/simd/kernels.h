@@ -38,7 +38,11 @@
 #include "product.h"
 #include "product_few.h"
 #include "product_int8.h"
+#include "rows_int8.h"
 #include "winograd.h"
+
+#include "feed_forward_int8.h"
+#include "relu_attention_int8.h"
 
 #include "depthwise.h"
 #include "elementwise.h"
@@ -69,7 +73,18 @@ const sana_kernels SANA_TABLE = {
     .int8_packed_rows = int8_packed_rows,
     .int8_pack = int8_pack,
     .int8_scratch_bytes = int8_scratch_bytes,
+    .int8_row_bytes = int8_row_bytes,
+    .int8_row_count = int8_row_count,
+    .quantize_int8 = quantize_int8,
+    .layer_norm_int8 = layer_norm_int8,
     .product_int8 = product_int8,
+    .has_feed_forward = has_feed_forward,
+    .feed_forward_channels = FEED_FORWARD_CHANNELS,
+    .feed_forward_scratch_bytes = feed_forward_scratch_bytes,
+    .feed_forward = feed_forward,
+    .has_relu_attention_int8 = has_relu_attention_int8,
+    .relu_attention_int8_scratch_count = relu_attention_int8_scratch_count,
+    .relu_attention_int8 = relu_attention_int8,
     .attention_packed_count = attention_packed_count,
     .attention_scratch_count = attention_scratch_count,
     .attention_pack = attention_pack,

@@ -9,30 +9,55 @@ INLINE vfloat clamp(vfloat x, float low, float high) {
 
 INLINE vfloat vector_abs(vfloat x) { return (vfloat)((vint)x & 0x7fffffff); }
 
-// exp(x) = 2^n exp(r), |r| <= ln(2) / 2.
-INLINE vfloat vector_exp(vfloat x) {
-  x = clamp(x, -104.0f, 89.0f);
-  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
-  const vfloat shifted = x * 1.44269504088896341f + 12582912.0f;
-  const vint n = (vint)shifted - 0x4b400000;
-  const vfloat rounded = shifted - 12582912.0f;
-  vfloat r = x - rounded * 0.693359375f;
-  r = r - rounded * -2.12194440e-4f;
+// exp(r) for |r| <= ln(2) / 2.
+INLINE vfloat exp_near_zero(vfloat r) {
   vfloat p = splat(1.9841270e-4f);
   p = p * r + 1.3888889e-3f;
   p = p * r + 8.3333338e-3f;
   p = p * r + 4.1666668e-2f;
   p = p * r + 1.6666667e-1f;
   p = p * r + 5.0e-1f;
-  p = p * (r * r) + r + 1.0f;
+  return p * (r * r) + r + 1.0f;
+}
+
+// exp(x) = 2^n exp(r), |r| <= ln(2) / 2.
+INLINE vfloat vector_exp(vfloat x) {
+#if SANA_AVX512
+  // With the bound first, NaN stays NaN.
+  x = (vfloat)_mm512_max_ps(_mm512_set1_ps(-104.0f), (__m512)x);
+  x = (vfloat)_mm512_min_ps(_mm512_set1_ps(89.0f), (__m512)x);
+#else
+  x = clamp(x, -104.0f, 89.0f);
+#endif
+  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+  const vfloat shifted = x * 1.44269504088896341f + 12582912.0f;
+  const vfloat rounded = shifted - 12582912.0f;
+  vfloat r = x - rounded * 0.693359375f;
+  r = r - rounded * -2.12194440e-4f;
+  const vfloat p = exp_near_zero(r);
+#if SANA_AVX512
+  return (vfloat)_mm512_scalef_ps((__m512)p, (__m512)rounded);
+#else
   // In two steps: 2^n alone may overflow or be subnormal where the result is not.
+  const vint n = (vint)shifted - 0x4b400000;
   const vint half = n >> 1;
   const vfloat first = (vfloat)((half + 127) << 23);
   const vfloat second = (vfloat)((n - half + 127) << 23);
   return p * first * second;
+#endif
 }
 
-INLINE vfloat vector_sigmoid(vfloat x) { return 1.0f / (1.0f + vector_exp(-x)); }
+INLINE vfloat vector_sigmoid(vfloat x) {
+#if SANA_AVX512
+  // A 14-bit reciprocal and one step of Newton's method. Up to e^87 the reciprocal is a normal number.
+  const vfloat negated = (vfloat)_mm512_min_ps(_mm512_set1_ps(87.0f), (__m512)-x);
+  const vfloat denominator = 1.0f + vector_exp(negated);
+  const vfloat estimate = (vfloat)_mm512_rcp14_ps((__m512)denominator);
+  return estimate * (1.0f - denominator * estimate) + estimate;
+#else
+  return 1.0f / (1.0f + vector_exp(-x));
+#endif
+}
 
 INLINE vfloat vector_tanh(vfloat x) {
   const vfloat size = vector_abs(x);

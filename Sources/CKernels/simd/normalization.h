@@ -59,6 +59,15 @@ static void rms_norm(const sana_rms_norm *norm, size_t row, size_t row_end) {
   }
 }
 
+INLINE void normalize_row(
+    const float *input, size_t channels, float epsilon, float *mean, float *factor) {
+  *mean = sum_of(input, channels) / channels;
+  const float variance = sum_of_squares(input, channels, *mean) / channels;
+  *factor = 1.0f / __builtin_sqrtf(variance + epsilon);
+}
+
+INLINE vfloat modulate(vfloat x, vfloat scale, vfloat shift) { return x * (1.0f + scale) + shift; }
+
 static void layer_norm(const sana_layer_norm *norm, size_t row, size_t row_end) {
   const size_t channels = norm->channels;
   for (size_t r = row; r < row_end; r++) {
@@ -67,15 +76,14 @@ static void layer_norm(const sana_layer_norm *norm, size_t row, size_t row_end) 
     const float *shift = norm->shift + batch * norm->shift_stride;
     const float *scale = norm->scale + batch * norm->scale_stride;
     float *output = norm->output + r * channels;
-    const float mean = sum_of(input, channels) / channels;
-    const float variance = sum_of_squares(input, channels, mean) / channels;
-    const float factor = 1.0f / __builtin_sqrtf(variance + norm->epsilon);
+    float mean, factor;
+    normalize_row(input, channels, norm->epsilon, &mean, &factor);
     for (size_t i = 0; i < channels; i += VECTOR_FLOATS) {
       const size_t valid = min_size(VECTOR_FLOATS, channels - i);
       const vfloat x = (load_first(input + i, valid) - mean) * factor;
       store_first(
-          output + i,
-          x * (1.0f + load_first(scale + i, valid)) + load_first(shift + i, valid), valid);
+          output + i, modulate(x, load_first(scale + i, valid), load_first(shift + i, valid)),
+          valid);
     }
   }
 }

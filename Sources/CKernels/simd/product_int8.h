@@ -1,4 +1,4 @@
-// int8 products: positions are quantized strip by strip, weights were packed once; the int32 sums are exact.
+// int8 products: positions were quantized before, weights were packed once; the int32 sums are exact.
 
 // How many neighbouring elements of the depth one instruction multiplies and adds, and how a quantized activation is held.
 #if SANA_VNNI
@@ -19,7 +19,6 @@ enum {
   // Together they stay in a 1 MiB second-level cache.
   INT8_STRIP_BYTES = 384 * 1024,
   INT8_PANEL_BYTES = 320 * 1024,
-  INT8_MAXIMUM_ROWS = 16 * TILE_ROWS,
 };
 
 // Elements of a quantized row: whole groups, and an odd number of cache lines, so that the rows of a strip lie in different
@@ -29,15 +28,17 @@ INLINE size_t quantized_stride(size_t depth) {
   return (round_up(depth, line) / line | 1) * line;
 }
 
-INLINE size_t quantized_rows(size_t depth) {
+INLINE size_t int8_strip_rows(size_t depth) {
   const size_t rows = INT8_STRIP_BYTES / (quantized_stride(depth) * sizeof(quantized));
-  return rows < TILE_ROWS ? TILE_ROWS : min_size(rows / TILE_ROWS * TILE_ROWS, INT8_MAXIMUM_ROWS);
+  return rows < TILE_ROWS ? TILE_ROWS : rows / TILE_ROWS * TILE_ROWS;
 }
 
-static size_t int8_scratch_bytes(size_t depth) {
-  return quantized_rows(depth) * (quantized_stride(depth) * sizeof(quantized) + sizeof(float)) +
-         TILE_ROWS * PANEL * sizeof(float);
-}
+// A tile may begin at any row, so there is memory for a whole one behind the last.
+static size_t int8_row_count(size_t rows) { return rows + TILE_ROWS; }
+
+static size_t int8_row_bytes(size_t depth) { return quantized_stride(depth) * sizeof(quantized); }
+
+static size_t int8_scratch_bytes(void) { return TILE_ROWS * PANEL * sizeof(float); }
 
 INLINE size_t int8_panel_bytes(size_t depth) { return round_up(depth, INT8_GROUP) * PANEL; }
 
@@ -47,49 +48,45 @@ static size_t int8_packed_bytes(size_t rows, size_t depth) {
 
 static size_t int8_packed_rows(size_t rows) { return round_up(rows, PANEL); }
 
+INLINE int32_t sum_codes(const int8_t *codes, size_t count) {
+  int32_t sum = 0;
+  for (size_t k = 0; k < count; k++) sum += codes[k];
+  return sum;
+}
+
 // Packs the panels of output channels `row ..< row_end`, where `row` begins a panel: [depth / GROUP][PANEL][GROUP].
 static void int8_pack(
     const int8_t *codes, size_t rows, size_t depth, size_t row, size_t row_end, int8_t *packed,
     int32_t *offsets) {
-  for (size_t n = row; n < round_up(row_end, PANEL); n++) {
+  for (size_t n = row; n < row_end; n++) offsets[n] = INT8_OFFSET * sum_codes(codes + n * depth, depth);
+  for (size_t n = row_end; n < round_up(row_end, PANEL); n++) offsets[n] = 0;
+  for (size_t n = row; n < row_end; n += PANEL) {
     int8_t *panel = packed + n / PANEL * int8_panel_bytes(depth);
-    int32_t sum = 0;
-    for (size_t k = 0; k < round_up(depth, INT8_GROUP); k++) {
-      const int8_t code = n < rows && k < depth ? codes[n * depth + k] : 0;
-      panel[(k / INT8_GROUP * PANEL + n % PANEL) * INT8_GROUP + k % INT8_GROUP] = code;
-      sum += code;
+    if (INT8_GROUP == sizeof(float) && depth % INT8_GROUP == 0 && n + PANEL <= row_end) {
+      // Groups have the size of a float, so that this is a transposition.
+      const size_t groups = depth / INT8_GROUP;
+      for (size_t i = 0; i < PANEL; i += 4) {
+        transpose_quad(
+            (const float *)(const void *)(codes + (n + i) * depth), groups, groups,
+            (float *)(void *)panel + i, PANEL);
+      }
+      continue;
     }
-    offsets[n] = INT8_OFFSET * sum;
+    for (size_t i = 0; i < PANEL; i++) {
+      for (size_t k = 0; k < round_up(depth, INT8_GROUP); k++) {
+        const int8_t code = n + i < rows && k < depth ? codes[(n + i) * depth + k] : 0;
+        panel[(k / INT8_GROUP * PANEL + i) * INT8_GROUP + k % INT8_GROUP] = code;
+      }
+    }
   }
 }
 
-// Symmetric codes of one row, by its largest magnitude; returns the scale. The magnitude is compared as an integer: so
-// infinities and NaN win, and make the scale, and with it every output of the row, infinite or NaN.
-INLINE float quantize_row(const float *input, size_t depth, quantized *codes, size_t stride) {
-  vint largest = splat_int(0);
-  for (size_t i = 0; i < depth; i += VECTOR_FLOATS) {
-    const vint bits = (vint)load_first(input + i, min_size(VECTOR_FLOATS, depth - i)) & 0x7fffffff;
-    const vint greater = bits > largest;
-    largest = (greater & bits) | (~greater & largest);
-  }
-  int32_t bits = 0;
-  for (int i = 0; i < VECTOR_FLOATS; i++) bits = largest[i] > bits ? largest[i] : bits;
-  const float magnitude = float_of_bits((uint32_t)bits);
-  const float inverse = 127.0f / magnitude;
-  if (inverse == __builtin_inff()) {
-    for (size_t i = 0; i < stride; i++) codes[i] = INT8_OFFSET;
-    return 0;
-  }
-  typedef quantized vquantized __attribute__((vector_size(VECTOR_FLOATS * sizeof(quantized))));
-  for (size_t i = 0; i < stride; i += VECTOR_FLOATS) {
-    const size_t valid = i < depth ? min_size(VECTOR_FLOATS, depth - i) : 0;
-    const vfloat x = clamp(load_first(input + i, valid) * inverse, -127, 127);
-    // Rounds half to even and leaves the code in the low bits.
-    const vint code = (vint)(x + 12582912.0f) - 0x4b400000 + INT8_OFFSET;
-    const vquantized narrow = __builtin_convertvector(code, vquantized);
-    __builtin_memcpy(codes + i, &narrow, sizeof narrow);
-  }
-  return magnitude / 127.0f;
+INLINE quantized *codes_of(const sana_int8_rows *rows, size_t row) {
+  return (quantized *)rows->codes + (row - rows->first) * quantized_stride(rows->columns);
+}
+
+INLINE float *scales_of(const sana_int8_rows *rows, size_t row) {
+  return rows->scales + (row - rows->first);
 }
 
 INLINE vint add_products(vint sums, vint codes, vint weights) {
@@ -129,10 +126,13 @@ INLINE vint splat_group(const quantized *codes) {
   return splat_int(group);
 }
 
-// tile[r][c] = scales[r] * weights.scales[c] * (exact sum), for TILE_ROWS rows and the panel at `column`.
+// tile[r][c] = scales[r] * weights.scales[c] * (exact sum), for TILE_ROWS rows from `row` on and the panel at `column`.
 static void multiply_int8_tile(
-    const sana_int8_matrix *weights, size_t column, const quantized *codes, size_t stride,
-    const float *scales, float *tile) {
+    const sana_int8_matrix *weights, size_t column, const sana_int8_rows *rows, size_t row,
+    float *tile) {
+  const quantized *codes = codes_of(rows, row);
+  const float *scales = scales_of(rows, row);
+  const size_t stride = quantized_stride(rows->columns);
   const size_t groups = round_up(weights->columns, INT8_GROUP) / INT8_GROUP;
   const int8_t *panel = weights->codes + column / PANEL * int8_panel_bytes(weights->columns);
   vint sums[TILE_ROWS][2];
@@ -166,35 +166,27 @@ static void multiply_int8_tile(
   }
 }
 
-// Positions `row ..< row_end` of a linear layer, output channels `column ..< column_end`, where `column` begins a panel.
+// Positions `row ..< row_end` of a linear layer whose input is `rows`, output channels `column ..< column_end`, where `column` begins a
+// panel.
 static void product_int8(
-    const sana_product *product, const sana_int8_matrix *weights, size_t row, size_t row_end,
-    size_t column, size_t column_end, void *scratch) {
+    const sana_product *product, const sana_int8_matrix *weights, const sana_int8_rows *rows,
+    size_t row, size_t row_end, size_t column, size_t column_end, void *scratch) {
   const size_t depth = weights->columns;
-  const size_t stride = quantized_stride(depth);
-  const size_t block = quantized_rows(depth);
-  float *tile = scratch;
-  float *scales = tile + TILE_ROWS * PANEL;
-  quantized *codes = (quantized *)(scales + block);
   const size_t panels = INT8_PANEL_BYTES / int8_panel_bytes(depth);
   const size_t columns = (panels > 0 ? panels : 1) * PANEL;
+  const size_t strip = int8_strip_rows(depth);
+  float *tile = scratch;
 
-  for (size_t m = row; m < row_end; m += block) {
-    const size_t rows = min_size(block, row_end - m);
-    for (size_t r = 0; r < round_up(rows, TILE_ROWS); r++) {
-      // Rows that fill up the last tile repeat the last row; they are not stored.
-      const size_t source = m + min_size(r, rows - 1);
-      scales[r] =
-          quantize_row(product->input + source * product->input_stride, depth, codes + r * stride, stride);
-    }
+  for (size_t m = row; m < row_end; m += strip) {
+    const size_t m_end = min_size(m + strip, row_end);
     for (size_t n = column; n < column_end; n += columns) {
       const size_t n_end = min_size(n + columns, column_end);
-      for (size_t r = 0; r < rows; r += TILE_ROWS) {
-        const size_t count = min_size(TILE_ROWS, rows - r);
+      for (size_t r = m; r < m_end; r += TILE_ROWS) {
+        const size_t count = min_size(TILE_ROWS, m_end - r);
         row_targets targets;
-        find_targets(product, m + r, count, &targets);
+        find_targets(product, r, count, &targets);
         for (size_t c = n; c < n_end; c += PANEL) {
-          multiply_int8_tile(weights, c, codes + r * stride, stride, scales + r, tile);
+          multiply_int8_tile(weights, c, rows, r, tile);
           store_tile(product, &targets, tile, PANEL, count, c, min_size(PANEL, n_end - c));
         }
       }

@@ -10,6 +10,8 @@ public struct Node: Sendable {
 public struct Graph: Sendable {
   /// What the graph computes, for messages: `transformer step 32x32`.
   public let name: String
+  /// Whether back ends may compute several nodes as one, or must make every value.
+  public let fusion: GraphBuilder.Fusion
   public internal(set) var values: [ValueDescription] = []
   public internal(set) var nodes: [Node] = []
   public internal(set) var inputs: [Value] = []

@@ -2,9 +2,10 @@
 ///
 /// Shapes are checked as the graph grows: a wrong one is a mistake in a model file and stops the program.
 public struct GraphBuilder {
-  /// Whether gates and residuals may disappear into the epilogue of the product before them.
+  /// Whether gates and residuals may disappear into the epilogue of the product before them, and what back ends may do of the kind.
   public enum Fusion: Sendable {
-    /// As fast as possible. Products with a gate or residual have no value of their own.
+    /// As fast as possible. Products with a gate or residual have no value of their own, and a back end that computes several nodes
+    /// as one does not make the values between them.
     case full
     /// Every named value of the model exists and can be observed.
     case observable
@@ -14,7 +15,7 @@ public struct GraphBuilder {
   private let fusion: Fusion
 
   public init(name: String, fusion: Fusion = .full) {
-    self.graph = Graph(name: name)
+    self.graph = Graph(name: name, fusion: fusion)
     self.fusion = fusion
   }
 

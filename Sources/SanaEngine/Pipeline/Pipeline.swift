@@ -10,9 +10,9 @@ public final class Pipeline {
   public let plan: PipelinePlan
   /// What the user should know about how the request was understood.
   public let notes: [String]
-  private let backend: any Backend
-  private let prompts: [PreparedPrompt]
-  private let negativePrompt: PreparedPrompt?
+  let backend: any Backend
+  let prompts: [PreparedPrompt]
+  let negativePrompt: PreparedPrompt?
 
   /// - Throws: `.invalidArgument` for a request that the model cannot fulfil, `.tensorMismatch` for a model that lacks a weight.
   public init(

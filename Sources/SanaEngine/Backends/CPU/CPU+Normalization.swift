@@ -19,17 +19,23 @@ extension CPUExecutable {
 
   func compute(_ operation: ModulatedLayerNorm, _ output: Value) {
     let size = shape(output)
-    let (shift, shiftStride) = modulation(operation.shift, channels: size.channels)
-    let (scale, scaleStride) = modulation(operation.scale, channels: size.channels)
-    let norm = sana_layer_norm(
-      input: floats(operation.input), output: floats(output), channels: size.channels,
-      positions: size.positions, shift: shift, shift_stride: shiftStride, scale: scale,
-      scale_stride: scaleStride, epsilon: operation.epsilon)
+    let norm = layerNorm(operation, size, output: floats(output))
     withUnsafePointer(to: norm) { norm in
       pool.forEachRange(size.rows, minimum: 16) {
         kernels.layer_norm(norm, $0.lowerBound, $0.upperBound)
       }
     }
+  }
+
+  func layerNorm(
+    _ operation: ModulatedLayerNorm, _ size: Shape, output: UnsafeMutablePointer<Float>
+  ) -> sana_layer_norm {
+    let (shift, shiftStride) = modulation(operation.shift, channels: size.channels)
+    let (scale, scaleStride) = modulation(operation.scale, channels: size.channels)
+    return sana_layer_norm(
+      input: floats(operation.input), output: output, channels: size.channels,
+      positions: size.positions, shift: shift, shift_stride: shiftStride, scale: scale,
+      scale_stride: scaleStride, epsilon: operation.epsilon)
   }
 
   func compute(_ operation: DepthwiseConvolution, _ output: Value) {

@@ -2,18 +2,18 @@ internal import CKernels
 
 extension CPUExecutable {
   func compute(_ operation: Linear, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
-    let layout = device.productScratch(columns: operation.weight.shape[1])
+    if let int8Matrix = int8Matrix(operation.weight) {
+      multiply(operation, nil, int8Matrix, output, scratch)
+      return
+    }
+    let layout = device.scratch(for: operation, shape(operation.input))
     let area = Area(layout: layout, start: scratch)
     let epilogue = epilogue(operation.epilogue, channels: shape(output).channels)
-    if let int8Matrix = int8Matrix(operation.weight) {
-      multiply(linear(operation.input, output, nil, epilogue), int8Matrix, area)
+    let product = linear(operation.input, output, matrix(operation.weight), epilogue)
+    if shape(output).rows <= kernels.few_rows {
+      multiplyFew(product, area)
     } else {
-      let product = linear(operation.input, output, matrix(operation.weight), epilogue)
-      if shape(output).rows <= kernels.few_rows {
-        multiplyFew(product, area)
-      } else {
-        multiply([product], area)
-      }
+      multiply([product], area)
     }
   }
 
@@ -156,16 +156,32 @@ extension CPUExecutable {
     }
   }
 
-  private func multiply(_ product: sana_product, _ weight: sana_int8_matrix, _ area: Area) {
-    let rows = product.batch * product.rows * product.columns
-    let tasks = ProductTasks.int8(rows: rows, columns: weight.rows, threads: pool.size)
-    withUnsafePointer(to: product) { product in
-      withUnsafePointer(to: weight) { weight in
-        pool.forEach(tasks.count) { index, worker in
-          let ranges = tasks[index]
-          kernels.product_int8(
-            product, weight, ranges.rows.lowerBound, ranges.rows.upperBound,
-            ranges.columns.lowerBound, ranges.columns.upperBound, area.worker(worker))
+  /// A product of int8 activations, normalized before they are quantized where there is a norm.
+  func multiply(
+    _ operation: Linear, _ norm: ModulatedLayerNorm?, _ weight: sana_int8_matrix, _ output: Value,
+    _ scratch: UnsafeMutableRawPointer
+  ) {
+    let input = norm?.input ?? operation.input
+    let size = shape(input)
+    let layout = device.scratch(for: operation, size)
+    let product = linear(
+      input, output, nil, epilogue(operation.epilogue, channels: shape(output).channels))
+    for first in stride(from: 0, to: size.rows, by: CPUDevice.quantizedRowsAtOnce) {
+      let range = first..<min(first + CPUDevice.quantizedRowsAtOnce, size.rows)
+      let rows = quantize(range, of: input, norm, to: scratch)
+      let tasks = ProductTasks.int8(
+        rows: range.count, columns: weight.rows, depth: weight.columns, threads: pool.size)
+      withUnsafePointer(to: product) { product in
+        withUnsafePointer(to: weight) { weight in
+          withUnsafePointer(to: rows) { rows in
+            pool.forEach(tasks.count) { index, worker in
+              let ranges = tasks[index]
+              kernels.product_int8(
+                product, weight, rows, first + ranges.rows.lowerBound,
+                first + ranges.rows.upperBound, ranges.columns.lowerBound,
+                ranges.columns.upperBound, layout.worker(worker, at: scratch))
+            }
+          }
         }
       }
     }

@@ -15,10 +15,10 @@ public final class CPUBackend: Backend {
   public let name = "cpu"
   let device: CPUDevice
 
-  /// Called after every node with the time it took, where set: for profiles.
-  public var timer: ((_ node: Node, _ duration: Duration) -> Void)? {
-    get { device.timer }
-    set { device.timer = newValue }
+  /// Called after every step, where set: for profiles.
+  public var onStep: ((_ step: ExecutedStep, _ graph: Graph) -> Void)? {
+    get { device.onStep }
+    set { device.onStep = newValue }
   }
 
   /// - Parameters:
@@ -66,7 +66,7 @@ final class CPUDevice {
   let kernels: sana_kernels
   let precision: ComputePrecision
   let cancellation: CancellationToken?
-  var timer: ((_ node: Node, _ duration: Duration) -> Void)?
+  var onStep: ((_ step: ExecutedStep, _ graph: Graph) -> Void)?
 
   init(
     pool: ThreadPool, kernels: sana_kernels, precision: ComputePrecision,
@@ -79,6 +79,12 @@ final class CPUDevice {
   }
 
   func plan(_ graph: Graph) -> MemoryPlan {
-    MemoryPlan(graph) { self.scratch(for: $0, in: graph).byteCount }
+    let chains = Dictionary(
+      uniqueKeysWithValues: chains(graph).map { (graph.nodes[$0.key].output, $0.value) })
+    return MemoryPlan(graph) { node in
+      max(
+        scratch(for: node, in: graph).byteCount,
+        chains[node.output].map { scratch(for: $0, graph[$0.input].shape).byteCount } ?? 0)
+    }
   }
 }

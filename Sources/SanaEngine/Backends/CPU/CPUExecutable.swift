@@ -9,6 +9,14 @@ final class CPUExecutable: Executable {
   private let weights: [CPUWeightKey: CPUWeight]
   private let source: any WeightSource
   private let arena: AlignedMemory
+  private var steps: [Step] = []
+
+  /// What is executed at once: a node, or several.
+  private struct Step {
+    let nodes: ClosedRange<Int>
+    let chain: (CPUChain, sana_int8_matrix)?
+    let isInt8: Bool
+  }
 
   var kernels: sana_kernels { device.kernels }
   var pool: ThreadPool { device.pool }
@@ -25,6 +33,46 @@ final class CPUExecutable: Executable {
     plan = device.plan(graph)
     arena = try AlignedMemory(
       byteCount: plan.arenaBytes, purpose: "the activations of \(graph.name)")
+    steps = makeSteps()
+  }
+
+  /// The chains whose weights allow it are computed as one, the longest where several overlap; every other node is by itself.
+  private func makeSteps() -> [Step] {
+    var steps: [Step] = []
+    let chains = device.chains(graph)
+    var end = graph.nodes.count
+    while end > 0 {
+      let position = end - 1
+      if let chain = chains[position], let weight = int8Matrix(chain.linear.weight),
+        keepsInputs(chain)
+      {
+        steps.append(Step(nodes: chain.nodes, chain: (chain, weight), isInt8: true))
+      } else {
+        var isInt8 = false
+        if case .linear(let linear) = graph.nodes[position].operation {
+          isInt8 = int8Matrix(linear.weight) != nil
+        }
+        steps.append(Step(nodes: position...position, chain: nil, isInt8: isInt8))
+      }
+      end = steps.last?.nodes.lowerBound ?? 0
+    }
+    return steps.reversed()
+  }
+
+  /// Whether what the first node of a chain reads is still there when the last one writes: the plan knows of single nodes only.
+  private func keepsInputs(_ chain: CPUChain) -> Bool {
+    func range(_ value: Value) -> Range<Int> {
+      plan[value]..<plan[value] + graph[value].byteCount
+    }
+    let last = chain.nodes.upperBound
+    let scratch = plan.scratchOffsets[last]
+    let written = [
+      range(graph.nodes[last].output),
+      scratch..<scratch + device.scratch(for: chain, graph[chain.input].shape).byteCount,
+    ]
+    return chain.inputs(graph).allSatisfy { input in
+      written.allSatisfy { !$0.overlaps(range(input)) }
+    }
   }
 
   func write(_ tensor: HostTensor, to input: Value) {
@@ -45,15 +93,21 @@ final class CPUExecutable: Executable {
   }
 
   func run(observer: ((_ name: String, _ tensor: HostTensor) throws -> Void)?) throws {
-    for (position, node) in graph.nodes.enumerated() {
+    for step in steps {
       try device.cancellation?.check()
-      if let timer = device.timer {
-        timer(node, try ContinuousClock().measure { try execute(node, at: position) })
+      if let onStep = device.onStep {
+        let duration = try ContinuousClock().measure { try execute(step) }
+        let nodes = Array(graph.nodes[step.nodes])
+        onStep(
+          ExecutedStep(
+            nodes: nodes, operationCount: nodes.reduce(0) { $0 + graph.operationCount(of: $1) },
+            isInt8: step.isInt8, duration: duration), graph)
       } else {
-        try execute(node, at: position)
+        try execute(step)
       }
       guard let observer else { continue }
-      for name in graph[node.output].names { try observer(name, read(node.output)) }
+      let output = graph.nodes[step.nodes.upperBound].output
+      for name in graph[output].names { try observer(name, read(output)) }
     }
   }
 
@@ -116,6 +170,15 @@ final class CPUExecutable: Executable {
   /// The vector of the first batch element, and the distance to the next one's.
   func modulation(_ row: ModulationRow, channels: Int) -> (UnsafePointer<Float>, stride: Int) {
     (UnsafePointer(floats(row.value) + row.index * channels), shape(row.value).channels)
+  }
+
+  private func execute(_ step: Step) throws {
+    let position = step.nodes.upperBound
+    if let (chain, weight) = step.chain {
+      compute(chain, weight, scratch(at: position))
+    } else {
+      try execute(graph.nodes[position], at: position)
+    }
   }
 
   private func execute(_ node: Node, at position: Int) throws {

@@ -34,7 +34,7 @@ extension CPUDevice {
   func scratch(for node: Node, in graph: Graph) -> CPUScratch {
     switch node.operation {
     case .linear(let linear):
-      productScratch(columns: linear.weight.shape[1])
+      scratch(for: linear, graph[linear.input].shape)
     case .groupedLinear, .convolution, .upsampleConvolution:
       convolutionScratch
     case .reluAttention(let attention):
@@ -48,11 +48,48 @@ extension CPUDevice {
     }
   }
 
-  /// - Parameter columns: of a linear layer's weight, which may turn out to be int8.
-  func productScratch(columns: Int) -> CPUScratch {
+  /// Of a linear layer that may turn out to be one of int8 activations.
+  func scratch(for linear: Linear, _ input: Shape) -> CPUScratch {
     CPUScratch(
-      workerBytes: max(kernels.product_scratch_bytes, kernels.int8_scratch_bytes(columns)),
+      sharedBytes: quantizedBytes(
+        rows: min(input.rows, Self.quantizedRowsAtOnce), columns: input.channels),
+      workerBytes: max(kernels.product_scratch_bytes, kernels.int8_scratch_bytes()),
       workers: pool.size)
+  }
+
+  /// Of nodes that are computed as one.
+  func scratch(for chain: CPUChain, _ input: Shape) -> CPUScratch {
+    let workerBytes =
+      switch chain.form {
+      case .product: 0
+      case .attention(let attention):
+        kernels.relu_attention_int8_scratch_count(attention.headDimension, Self.headsOfTask)
+          * MemoryLayout<Float>.size
+      case .feedForward: kernels.feed_forward_scratch_bytes(input.width)
+      }
+    return CPUScratch(
+      sharedBytes: quantizedBytes(rows: input.rows, columns: input.channels),
+      workerBytes: workerBytes, workers: pool.size)
+  }
+
+  /// Heads of a task of int8 attention: two read every position's codes half as often as one.
+  static let headsOfTask = 2
+
+  /// Linear layers quantize this many rows at once, which bounds the memory for their codes.
+  static let quantizedRowsAtOnce = 2048
+
+  private func quantizedBytes(rows: Int, columns: Int) -> Int {
+    kernels.int8_row_count(rows) * (kernels.int8_row_bytes(columns) + MemoryLayout<Float>.size)
+  }
+
+  /// Codes, then scales, at the beginning of a scratch area.
+  func quantizedRows(
+    _ range: Range<Int>, columns: Int, at start: UnsafeMutableRawPointer
+  ) -> sana_int8_rows {
+    let codeBytes = kernels.int8_row_count(range.count) * kernels.int8_row_bytes(columns)
+    return sana_int8_rows(
+      codes: start, scales: (start + codeBytes).assumingMemoryBound(to: Float.self),
+      columns: columns, first: range.lowerBound)
   }
 
   var convolutionScratch: CPUScratch {

@@ -1,7 +1,7 @@
 /// How the positions and output channels of a product are cut into tasks.
 ///
 /// The cut has no influence on results. A floating-point task decodes the weights of its channels, which pays when it has many
-/// positions; an int8 task quantizes its positions, which pays when it has many channels.
+/// positions.
 struct ProductTasks {
   let rows: Int
   let columns: Int
@@ -47,13 +47,13 @@ struct ProductTasks {
     return ProductTasks(rows: rows, columns: columns, rowCount, columnLength)
   }
 
-  static func int8(rows: Int, columns: Int, threads: Int) -> ProductTasks {
-    let rounds = max(1, (rows + 192 * threads - 1) / (192 * threads))
-    let rowCount = max(1, min(rounds * threads, rows / 96))
-    var columnLength = columns
-    if rowCount < 2 * threads, threads > 1 {
-      columnLength = max(2 * panelColumns, columns * rowCount / (4 * threads))
-    }
+  /// Of quantized rows. Tasks are small, so that threads end at the same time; a task's rows and the weights of its channels stay
+  /// in the second-level cache together.
+  static func int8(rows: Int, columns: Int, depth: Int, threads: Int) -> ProductTasks {
+    let highest = max(tileRows, min(192, 384 * 1024 / max(depth, 1)) / tileRows * tileRows)
+    let rowCount = max(1, (rows + highest - 1) / highest)
+    let narrow = columns * rowCount / (16 * threads)
+    let columnLength = threads > 1 ? min(max(narrow, 2 * panelColumns), 9 * panelColumns) : columns
     return ProductTasks(rows: rows, columns: columns, rowCount, columnLength)
   }
 

@@ -1,0 +1,142 @@
+// The Mix-FFN up to its last product: int8 product, activation, depthwise 3x3, gate. The wide hidden activations stay in the
+// second-level cache: a task computes some channels, the gating ones with the gated ones, of one image from top to bottom.
+
+enum {
+  // Channels of a task, of each half.
+  FEED_FORWARD_CHANNELS = 2 * PANEL,
+  FEED_FORWARD_WIDTH = 2 * FEED_FORWARD_CHANNELS,
+  FEED_FORWARD_PIXELS = 4,
+};
+
+// Positions of the hidden activations that are held: three image rows and what is computed ahead of them, so that moving two rows
+// to the front is rare.
+INLINE size_t feed_forward_window(size_t image_width) {
+  return round_up(10 * image_width + TILE_ROWS, TILE_ROWS);
+}
+
+static size_t feed_forward_scratch_bytes(size_t image_width) {
+  return (feed_forward_window(image_width) * FEED_FORWARD_WIDTH + TILE_ROWS * PANEL) *
+         sizeof(float);
+}
+
+// `channels` counts one half.
+static bool has_feed_forward(size_t channels) { return channels % PANEL == 0; }
+
+// Products, bias and activation of a tile of positions from `row` on; `hidden` receives `count` rows.
+INLINE void expand_tile(
+    const sana_int8_feed_forward *layer, size_t row, size_t count, size_t channel, size_t channels,
+    float *hidden, float *tile) {
+  for (size_t half = 0; half < 2; half++) {
+    for (size_t c = 0; c < channels; c += PANEL) {
+      const size_t column = half * layer->channels + channel + c;
+      multiply_int8_tile(layer->weights, column, layer->rows, row, tile);
+      for (size_t v = 0; v < PANEL; v += VECTOR_FLOATS) {
+        const vfloat bias = layer->bias ? load(layer->bias + column + v) : splat(0);
+        float *target = hidden + half * FEED_FORWARD_CHANNELS + c + v;
+        for (size_t r = 0; r < count; r++) {
+          store(
+              target + r * FEED_FORWARD_WIDTH,
+              activate(load(tile + r * PANEL + v) + bias, layer->activation));
+        }
+      }
+    }
+  }
+}
+
+// Depthwise sums of one vector of channels at `pixels` neighbouring pixels, the first at `x`; `lines` are the image rows above,
+// here and below, null outside of the image. A single pixel may lie at the image's side.
+INLINE void feed_forward_sums(
+    const int pixels, const float *const *lines, size_t x, size_t image_width,
+    const float *weights, size_t weight_stride, vfloat start, vfloat *sums) {
+  UNROLL for (int p = 0; p < pixels; p++) sums[p] = start;
+  for (size_t ky = 0; ky < 3; ky++) {
+    if (!lines[ky]) continue;
+    const float *line = lines[ky] + x * FEED_FORWARD_WIDTH;
+    const float *w = weights + ky * 3 * weight_stride;
+    if (pixels == 1) {
+      if (x > 0) sums[0] += load(line - FEED_FORWARD_WIDTH) * load(w);
+      sums[0] += load(line) * load(w + weight_stride);
+      if (x + 1 < image_width) {
+        sums[0] += load(line + FEED_FORWARD_WIDTH) * load(w + 2 * weight_stride);
+      }
+      continue;
+    }
+    vfloat columns[FEED_FORWARD_PIXELS + 2];
+    UNROLL for (int i = 0; i < pixels + 2; i++) {
+      columns[i] = load(line + (i - 1) * FEED_FORWARD_WIDTH);
+    }
+    UNROLL for (int kx = 0; kx < 3; kx++) {
+      const vfloat weight = load(w + (size_t)kx * weight_stride);
+      UNROLL for (int p = 0; p < pixels; p++) sums[p] += columns[p + kx] * weight;
+    }
+  }
+}
+
+INLINE void gate_pixels(
+    const sana_int8_feed_forward *layer, const int pixels, const float *const *lines, size_t x,
+    size_t channel, size_t channels, float *output) {
+  for (size_t c = 0; c < channels; c += VECTOR_FLOATS) {
+    vfloat results[2][FEED_FORWARD_PIXELS];
+    UNROLL for (int half = 0; half < 2; half++) {
+      const size_t first = (size_t)half * layer->channels + channel + c;
+      const float *shifted[3];
+      UNROLL for (int i = 0; i < 3; i++) {
+        shifted[i] = lines[i] ? lines[i] + half * FEED_FORWARD_CHANNELS + c : NULL;
+      }
+      feed_forward_sums(
+          pixels, shifted, x, layer->width, layer->depthwise_weight + first, 2 * layer->channels,
+          layer->depthwise_bias ? load(layer->depthwise_bias + first) : splat(0), results[half]);
+    }
+    UNROLL for (int p = 0; p < pixels; p++) {
+      store(
+          output + (x + (size_t)p) * layer->channels + channel + c,
+          results[0][p] * activate(results[1][p], SANA_ACTIVATION_SILU));
+    }
+  }
+}
+
+// Channels `channel ..< channel_end` of both halves of one batch element; `channel` begins a task.
+static void feed_forward(
+    const sana_int8_feed_forward *layer, size_t batch, size_t channel, size_t channel_end,
+    void *scratch) {
+  const size_t channels = channel_end - channel;
+  const size_t width = layer->width;
+  const size_t positions = layer->height * width;
+  const size_t window = feed_forward_window(width);
+  float *hidden = scratch;
+  float *tile = hidden + window * FEED_FORWARD_WIDTH;
+  // The window holds positions `first ..< done`.
+  size_t first = 0, done = 0;
+  for (size_t y = 0; y < layer->height; y++) {
+    const size_t needed = min_size((y + 2) * width, positions);
+    while (done < needed) {
+      const size_t count = min_size(TILE_ROWS, positions - done);
+      if (done + TILE_ROWS - first > window) {
+        const size_t kept = y > 0 ? (y - 1) * width : 0;
+        __builtin_memmove(
+            hidden, hidden + (kept - first) * FEED_FORWARD_WIDTH,
+            (done - kept) * FEED_FORWARD_WIDTH * sizeof(float));
+        first = kept;
+      }
+      expand_tile(
+          layer, batch * positions + done, count, channel, channels,
+          hidden + (done - first) * FEED_FORWARD_WIDTH, tile);
+      done += count;
+    }
+    const float *lines[3];
+    for (size_t i = 0; i < 3; i++) {
+      const bool inside = y + i >= 1 && y + i - 1 < layer->height;
+      lines[i] = inside ? hidden + ((y + i - 1) * width - first) * FEED_FORWARD_WIDTH : NULL;
+    }
+    float *output = layer->output + (batch * positions + y * width) * layer->channels;
+    for (size_t x = 0; x < width;) {
+      if (x >= 1 && x + FEED_FORWARD_PIXELS + 1 <= width) {
+        gate_pixels(layer, FEED_FORWARD_PIXELS, lines, x, channel, channels, output);
+        x += FEED_FORWARD_PIXELS;
+      } else {
+        gate_pixels(layer, 1, lines, x, channel, channels, output);
+        x++;
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+// Activations as int8 codes, row by row: as they are, or as the last step of what makes them.
+
+// A row of numbers; with `scale`, `(input - mean) * factor * (1 + scale) + shift`.
+typedef struct {
+  const float *input;
+  float mean, factor;
+  const float *scale, *shift;
+} int8_row;
+
+INLINE vfloat int8_row_values(const int8_row *row, const bool modulated, size_t i, size_t count) {
+  const bool whole = count >= VECTOR_FLOATS;
+#define LOAD(p) (whole ? load(p) : load_first(p, count))
+  const vfloat x = LOAD(row->input + i);
+  if (!modulated) return x;
+  return modulate((x - row->mean) * row->factor, LOAD(row->scale + i), LOAD(row->shift + i));
+#undef LOAD
+}
+
+INLINE void store_codes(quantized *codes, vfloat x) {
+  typedef quantized vquantized __attribute__((vector_size(VECTOR_FLOATS * sizeof(quantized))));
+  // Rounds half to even and leaves the code in the low bits.
+  const vint code = (vint)(x + 12582912.0f) - (0x4b400000 - INT8_OFFSET);
+  const vquantized narrow = __builtin_convertvector(code, vquantized);
+  __builtin_memcpy(codes, &narrow, sizeof narrow);
+}
+
+// Symmetric codes by the largest magnitude; returns the scale. The magnitude is compared as an integer: so infinities and NaN
+// win, and make the scale, and with it every output of the row, infinite or NaN.
+INLINE float quantize_values(
+    const int8_row *row, const bool modulated, size_t depth, quantized *codes, size_t stride) {
+  const size_t whole = depth / VECTOR_FLOATS * VECTOR_FLOATS;
+  vint largest = splat_int(0);
+  for (size_t i = 0; i < whole; i += VECTOR_FLOATS) {
+    const vint bits = (vint)int8_row_values(row, modulated, i, VECTOR_FLOATS) & 0x7fffffff;
+    largest = __builtin_elementwise_max(largest, bits);
+  }
+  if (whole < depth) {
+    const size_t count = depth - whole;
+    vint bits = (vint)int8_row_values(row, modulated, whole, count) & 0x7fffffff;
+    largest = __builtin_elementwise_max(largest, bits & first_lanes(count));
+  }
+  const float magnitude = float_of_bits((uint32_t)__builtin_reduce_max(largest));
+  const float inverse = 127.0f / magnitude;
+  if (inverse == __builtin_inff()) {
+    for (size_t i = 0; i < stride; i++) codes[i] = INT8_OFFSET;
+    return 0;
+  }
+  for (size_t i = 0; i < whole; i += VECTOR_FLOATS) {
+    store_codes(codes + i, int8_row_values(row, modulated, i, VECTOR_FLOATS) * inverse);
+  }
+  if (whole < depth) {
+    const size_t count = depth - whole;
+    const vfloat x = int8_row_values(row, modulated, whole, count) * inverse;
+    store_codes(codes + whole, (vfloat)((vint)x & first_lanes(count)));
+  }
+  for (size_t i = round_up(depth, VECTOR_FLOATS); i < stride; i += VECTOR_FLOATS) {
+    store_codes(codes + i, splat(0));
+  }
+  return magnitude / 127.0f;
+}
+
+INLINE float quantize_row(const float *input, size_t depth, quantized *codes, size_t stride) {
+  const int8_row row = {.input = input};
+  return quantize_values(&row, false, depth, codes, stride);
+}
+
+// Rows `row ..< row_end`, `input_stride` floats apart.
+static void quantize_int8(
+    const float *input, size_t input_stride, const sana_int8_rows *rows, size_t row,
+    size_t row_end) {
+  const size_t stride = quantized_stride(rows->columns);
+  for (size_t r = row; r < row_end; r++) {
+    *scales_of(rows, r) =
+        quantize_row(input + r * input_stride, rows->columns, codes_of(rows, r), stride);
+  }
+}
+
+// As `layer_norm`, with codes in place of an output.
+static void layer_norm_int8(
+    const sana_layer_norm *norm, const sana_int8_rows *rows, size_t row, size_t row_end) {
+  const size_t channels = norm->channels;
+  const size_t stride = quantized_stride(channels);
+  for (size_t r = row; r < row_end; r++) {
+    const size_t batch = r / norm->positions;
+    int8_row values = {
+        .input = norm->input + r * channels,
+        .scale = norm->scale + batch * norm->scale_stride,
+        .shift = norm->shift + batch * norm->shift_stride,
+    };
+    normalize_row(values.input, channels, norm->epsilon, &values.mean, &values.factor);
+    *scales_of(rows, r) = quantize_values(&values, true, channels, codes_of(rows, r), stride);
+  }
+}

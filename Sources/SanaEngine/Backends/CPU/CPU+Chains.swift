@@ -1,0 +1,99 @@
+internal import CKernels
+
+extension CPUExecutable {
+  /// Computes the nodes of a chain as one; its product's weight is packed for int8 activations.
+  func compute(
+    _ chain: CPUChain, _ weight: sana_int8_matrix, _ scratch: UnsafeMutableRawPointer
+  ) {
+    let output = graph.nodes[chain.nodes.upperBound].output
+    switch chain.form {
+    case .product: multiply(chain.linear, chain.norm, weight, output, scratch)
+    case .attention(let attention): attend(chain, attention, weight, output, scratch)
+    case .feedForward(let convolution): feedForward(chain, convolution, weight, output, scratch)
+    }
+  }
+
+  /// Quantizes rows of a product's input, normalized where there is a norm.
+  func quantize(
+    _ range: Range<Int>, of input: Value, _ norm: ModulatedLayerNorm?,
+    to scratch: UnsafeMutableRawPointer
+  ) -> sana_int8_rows {
+    let size = shape(input)
+    let rows = device.quantizedRows(range, columns: size.channels, at: scratch)
+    withUnsafePointer(to: rows) { rows in
+      if let norm {
+        let layer = layerNorm(norm, size, output: scratch.assumingMemoryBound(to: Float.self))
+        withUnsafePointer(to: layer) { layer in
+          pool.forEachRange(range.count, minimum: 16) {
+            kernels.layer_norm_int8(
+              layer, rows, range.lowerBound + $0.lowerBound, range.lowerBound + $0.upperBound)
+          }
+        }
+      } else {
+        let start = floats(input)
+        pool.forEachRange(range.count, minimum: 16) {
+          kernels.quantize_int8(
+            start, size.channels, rows, range.lowerBound + $0.lowerBound,
+            range.lowerBound + $0.upperBound)
+        }
+      }
+    }
+    return rows
+  }
+
+  private func attend(
+    _ chain: CPUChain, _ attention: ReluAttention, _ weight: sana_int8_matrix, _ output: Value,
+    _ scratch: UnsafeMutableRawPointer
+  ) {
+    let size = shape(chain.input)
+    let layout = device.scratch(for: chain, size)
+    let rows = quantize(0..<size.rows, of: chain.input, chain.norm, to: scratch)
+    let (heads, length) = (attention.heads, CPUDevice.headsOfTask)
+    let pieces = (heads + length - 1) / length
+    withUnsafePointer(to: rows) { rows in
+      withUnsafePointer(to: weight) { weight in
+        let layer = sana_int8_relu_attention(
+          rows: rows, weights: weight, heads: heads, dimension: attention.headDimension,
+          positions: size.positions, output: floats(output))
+        withUnsafePointer(to: layer) { layer in
+          pool.forEach(size.batch * pieces) { index, worker in
+            let (batch, piece) = index.quotientAndRemainder(dividingBy: pieces)
+            kernels.relu_attention_int8(
+              layer, batch, piece * length, min((piece + 1) * length, heads),
+              layout.worker(worker, at: scratch).assumingMemoryBound(to: Float.self))
+          }
+        }
+      }
+    }
+  }
+
+  private func feedForward(
+    _ chain: CPUChain, _ convolution: DepthwiseConvolution, _ weight: sana_int8_matrix,
+    _ output: Value, _ scratch: UnsafeMutableRawPointer
+  ) {
+    let size = shape(chain.input)
+    let channels = shape(output).channels
+    let layout = device.scratch(for: chain, size)
+    let rows = quantize(0..<size.rows, of: chain.input, chain.norm, to: scratch)
+    let length = kernels.feed_forward_channels
+    let pieces = (channels + length - 1) / length
+    withUnsafePointer(to: rows) { rows in
+      withUnsafePointer(to: weight) { weight in
+        let layer = sana_int8_feed_forward(
+          rows: rows, weights: weight, bias: chain.linear.epilogue.bias.map(vector),
+          activation: chain.linear.epilogue.activation.kernelActivation,
+          depthwise_weight: vector(convolution.weight),
+          depthwise_bias: convolution.bias.map(vector), height: size.height, width: size.width,
+          channels: channels, output: floats(output))
+        withUnsafePointer(to: layer) { layer in
+          pool.forEach(size.batch * pieces) { index, worker in
+            let (batch, piece) = index.quotientAndRemainder(dividingBy: pieces)
+            kernels.feed_forward(
+              layer, batch, piece * length, min((piece + 1) * length, channels),
+              layout.worker(worker, at: scratch))
+          }
+        }
+      }
+    }
+  }
+}

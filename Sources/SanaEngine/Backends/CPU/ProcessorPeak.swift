@@ -1,0 +1,38 @@
+internal import CKernels
+
+/// What the arithmetic units of the threads of a back end can do together, in operations (additions and multiplications) a second.
+public struct ProcessorPeak: Sendable {
+  public let floatingPoint: Double
+  public let int8: Double
+}
+
+extension CPUBackend {
+  /// Measures the peak with loops that never leave the registers, on all threads at once: the best of some tries, about a tenth of a
+  /// second.
+  public func measurePeak() -> ProcessorPeak {
+    let kernels = device.kernels
+    return ProcessorPeak(
+      floatingPoint: best(of: kernels.peak_f32), int8: best(of: kernels.peak_int8))
+  }
+
+  private func best(of kernel: (Int, UnsafeMutablePointer<Float>) -> Double) -> Double {
+    let threads = device.pool.size
+    var best = 0.0
+    for _ in 0..<8 {
+      let counts = UnsafeMutablePointer<Double>.allocate(capacity: threads)
+      defer { counts.deallocate() }
+      let time = ContinuousClock().measure {
+        device.pool.forEach(threads) { index, _ in
+          withUnsafeTemporaryAllocation(of: Float.self, capacity: 2) { factors in
+            factors.initialize(repeating: 1)
+            if let start = factors.baseAddress { counts[index] = kernel(1_000_000, start) }
+          }
+        }
+      }
+      let operations = UnsafeBufferPointer(start: counts, count: threads).reduce(0, +)
+      let (seconds, fraction) = time.components
+      best = max(best, operations / (Double(seconds) + Double(fraction) * 1e-18))
+    }
+    return best
+  }
+}
