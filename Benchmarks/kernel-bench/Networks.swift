@@ -10,6 +10,7 @@ struct Networks: ParsableCommand {
   @OptionGroup var options: BenchOptions
   @Option(help: "Side of the picture in pixels.") var size = 1024
   @Option(help: "step or decode; both by default.") var only: String?
+  @Flag(help: "A line for every shape.") var byShape = false
 
   func run() throws {
     let side = size / 32
@@ -28,11 +29,17 @@ struct Networks: ParsableCommand {
   private func measure(_ graph: Graph) throws {
     let backend = try options.backend()
     let weights = SyntheticWeights(for: graph) { parameter in
+      // As the recipe w8a8 has it.
+      let products = [
+        "attn1.to_", "attn2.to_q", "attn2.to_out", "ff.conv_", "attn.to_qkv.", "attn.to_out.",
+        "conv_out.conv_",
+      ]
+      if parameter.name.hasPrefix("decoder.up_blocks."), parameter.shape.count == 4 {
+        return (.int8Grouped(groupSize: parameter.shape[3]), .int8PerToken)
+      }
       let isInt8 =
-        parameter.shape.count == 2
-        && ["attn1.to_", "attn2.to_q", "attn2.to_out", "ff.conv_"].contains {
-          parameter.name.hasPrefix("transformer_blocks.") && parameter.name.contains($0)
-        }
+        parameter.shape.count == 2 && parameter.name.contains("_blocks.")
+        && products.contains { parameter.name.contains($0) }
       return isInt8 ? (.int8PerChannel, .int8PerToken) : (.f16, .floatingPoint)
     }
     let model = backend.load(weights)
@@ -50,7 +57,11 @@ struct Networks: ParsableCommand {
 
     var times: [String: (count: Int, seconds: Double)] = [:]
     backend.onStep = { step, _ in
-      let kind = step.kind
+      var kind = step.kind
+      if byShape, let node = step.nodes.last {
+        let inputs = node.operation.payload.inputs.prefix(1).map { "\(graph[$0].shape)" }
+        kind += " \(inputs.joined()) -> \(graph[node.output].shape)"
+      }
       times[kind, default: (0, 0)].count += 1
       times[kind, default: (0, 0)].seconds += step.duration.seconds
     }
@@ -62,7 +73,7 @@ struct Networks: ParsableCommand {
         Double(model.residentBytes) / 1e6, Double(executable.plan.arenaBytes) / 1e6))
     for (kind, time) in times.sorted(by: { $0.value.seconds > $1.value.seconds }) {
       print(
-        kind.padding(toLength: 24, withPad: " ", startingAt: 0)
+        kind.padding(toLength: byShape ? 64 : 24, withPad: " ", startingAt: 0)
           + String(
             format: "%5d %9.1f ms %5.1f %%", time.count, time.seconds * 1e3,
             100 * time.seconds / total))

@@ -52,12 +52,12 @@ public struct QuantizationPlan: Sendable {
         var target = Self.base(of: tensor.description, recipe: recipe)
         var isExplicit = false
         for rule in recipeRules where rule.matches(tensor.description, of: kind) {
-          target = rule.rule.target
+          target = rule.rule.target.resolved(for: tensor.description)
         }
         for index in userRules.indices where userRules[index].matches(tensor.description, of: kind)
         {
           userRules[index].isUsed = true
-          target = userRules[index].rule.target
+          target = userRules[index].rule.target.resolved(for: tensor.description)
           isExplicit = true
         }
         steps.append(
@@ -100,7 +100,7 @@ public struct QuantizationPlan: Sendable {
 
     func matches(_ description: TensorDescription, of component: ComponentKind) -> Bool {
       let name = "\(component.rawValue)/\(description.name)"
-      return rule.fits(description) && name.firstMatch(of: expression) != nil
+      return rule.target.fits(description) && name.firstMatch(of: expression) != nil
     }
   }
 }

@@ -43,14 +43,6 @@ public struct QuantizationRule: Hashable, Sendable {
         remedy: "check its brackets and escapes", cause: error)
     }
   }
-
-  /// Whether a tensor can take the target at all: codes with scales need a matrix, one row an output channel; a depthwise
-  /// kernel `[k, k, C]` has its channels last and is none.
-  func fits(_ description: TensorDescription) -> Bool {
-    if case .plain = description.encoding { return false }
-    return !target.encoding.isQuantized || description.shape.count == 2
-      || description.shape.count == 4
-  }
 }
 
 extension QuantizationRule: CustomStringConvertible {

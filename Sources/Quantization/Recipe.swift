@@ -27,6 +27,15 @@ public struct Recipe: Hashable, Sendable {
   /// Gemma's embedding, a row a token.
   static let tokenEmbedding = #"^text-encoder/embed_tokens\.weight$"#
 
+  /// The 3x3 convolutions of DC-AE's decoder but the first and the last, one scale an output channel and tap.
+  static let decoderConvolutions =
+    #"^autoencoder/decoder\.up_blocks\.\d+\.\d+\.(conv1|conv2|conv|conv\.phases)\.weight$"#
+
+  /// The matrix products of the decoder's attention blocks.
+  static let decoderProducts =
+    #"^autoencoder/decoder\.up_blocks\.\d+\.\d+\."#
+    + #"(attn\.to_qkv|attn\.to_out|conv_out\.conv_inverted|conv_out\.conv_point)\.weight$"#
+
   static func weights(
     transformer: TensorTarget, textEncoder: TensorTarget
   ) -> [QuantizationRule] {
@@ -52,7 +61,12 @@ public struct Recipe: Hashable, Sendable {
       base: .f16,
       rules: weights(
         transformer: TensorTarget(.int8PerChannel, activations: .int8PerToken),
-        textEncoder: TensorTarget(.int8PerChannel, activations: .int8PerToken))),
+        textEncoder: TensorTarget(.int8PerChannel, activations: .int8PerToken))
+        + [
+          QuantizationRule(builtIn: decoderConvolutions, .int8PerTap(activations: .int8PerToken)),
+          QuantizationRule(
+            builtIn: decoderProducts, TensorTarget(.int8PerChannel, activations: .int8PerToken)),
+        ]),
     Recipe(
       name: "w4a16", summary: "as w8a16, with int4 weights in groups of 32", base: .f16,
       rules: weights(

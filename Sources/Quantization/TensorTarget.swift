@@ -4,27 +4,55 @@ public import WeightFormats
 public struct TensorTarget: Hashable, Sendable {
   public var encoding: TensorEncoding
   public var activations: ActivationEncoding
+  /// Whether the groups are the taps of a convolution kernel: one scale for each output channel and tap. How many columns that
+  /// are depends on the tensor (`resolved(for:)`).
+  public private(set) var isPerTap = false
 
   public init(_ encoding: TensorEncoding, activations: ActivationEncoding = .floatingPoint) {
     self.encoding = encoding
     self.activations = activations
   }
 
+  /// int8 with one scale for each output channel and tap of a convolution kernel.
+  public static func int8PerTap(activations: ActivationEncoding) -> TensorTarget {
+    var target = TensorTarget(.int8PerChannel, activations: activations)
+    target.isPerTap = true
+    return target
+  }
+
+  /// Whether a tensor can take the target: codes with scales need a matrix, one row an output channel; a depthwise kernel
+  /// `[k, k, C]` has its channels last and is none. Taps belong to a kernel `[O, k, k, I]` whose I is a group size of the container.
+  public func fits(_ description: TensorDescription) -> Bool {
+    if case .plain = description.encoding { return false }
+    if isPerTap {
+      return description.shape.count == 4 && ContainerLimits.isGroupSize(description.shape[3])
+    }
+    return !encoding.isQuantized || description.shape.count == 2 || description.shape.count == 4
+  }
+
+  /// The target with the encoding that a tensor which it fits is stored in.
+  public func resolved(for description: TensorDescription) -> TensorTarget {
+    guard isPerTap, let channels = description.shape.last else { return self }
+    return TensorTarget(.int8Grouped(groupSize: channels), activations: activations)
+  }
+
   /// How `init(parsing:)` wants it, for help and errors.
   public static let grammar =
-    "f32, f16, bf16, int8, int8:GROUP or int4:GROUP, where GROUP is a multiple of 8 from 8 to 4096;"
-    + " int8 with /a8 behind it multiplies int8 activations"
+    "f32, f16, bf16, int8, int8:tap, int8:GROUP or int4:GROUP, where GROUP is a multiple of 8 from 8 to 4096;"
+    + " int8 and int8:tap with /a8 behind them multiply int8 activations"
 
-  /// Reads `f16`, `int8`, `int8:64`, `int4:32`, `int8/a8`; `nil` for anything else.
+  /// Reads `f16`, `int8`, `int8:64`, `int4:32`, `int8/a8`, `int8:tap`, `int8:tap/a8`; `nil` for anything else.
   public init?(parsing text: String) {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard let encoding = Self.encoding(parts[0]) else { return nil }
+    let isPerTap = parts[0] == "int8:tap"
+    guard let encoding = isPerTap ? .int8PerChannel : Self.encoding(parts[0]) else { return nil }
     switch parts.count {
     case 1: self.init(encoding)
     case 2 where parts[1] == "a8" && encoding == .int8PerChannel:
       self.init(encoding, activations: .int8PerToken)
     default: return nil
     }
+    self.isPerTap = isPerTap
   }
 
   private static func encoding(_ text: Substring) -> TensorEncoding? {
@@ -49,6 +77,6 @@ public struct TensorTarget: Hashable, Sendable {
 
 extension TensorTarget: CustomStringConvertible {
   public var description: String {
-    activations == .int8PerToken ? "\(encoding)/a8" : "\(encoding)"
+    "\(encoding)\(isPerTap ? ":tap" : "")\(activations == .int8PerToken ? "/a8" : "")"
   }
 }

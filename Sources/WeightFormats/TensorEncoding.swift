@@ -41,7 +41,8 @@ public enum ScalarType: String, Hashable, Sendable, CaseIterable {
 public enum ActivationEncoding: UInt8, Hashable, Sendable {
   /// Floating point, as the back end stores activations.
   case floatingPoint = 0
-  /// Symmetric int8 with one scale per token (pixel), found at run time.
+  /// Symmetric int8 with one scale per token (pixel), found at run time. A convolution may quantize transformed patches instead:
+  /// one scale for the channels of each number that it multiplies.
   case int8PerToken = 1
 }
 

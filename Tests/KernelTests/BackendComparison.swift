@@ -96,6 +96,15 @@ func signalToNoise(_ values: [Float], _ reference: [Float]) -> Double {
     try compare(operation, set, .int8PerChannel, .int8PerToken, minimum: 125)
   }
 
+  @Test(arguments: OperationCase.convolutions, InstructionSet.supported)
+  func int8ConvolutionsAreExactInTheirSums(
+    _ operation: OperationCase, _ set: InstructionSet
+  ) throws {
+    for encoding in [.f16, .int8PerChannel, .int8Grouped(groupSize: 24)] as [TensorEncoding] {
+      try compare(operation, set, encoding, .int8PerToken, minimum: 110)
+    }
+  }
+
   @Test(arguments: OperationCase.products)
   func precisionF32MultipliesInt8WeightsInFloatingPoint(_ operation: OperationCase) throws {
     let graph = operation.graph

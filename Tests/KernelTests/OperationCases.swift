@@ -71,6 +71,11 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
       return builder.convolution(
         x, weight: Parameter("w", [3, 3, 3, 8]), bias: Parameter("b", [3]))
     },
+    OperationCase("convolution 3x3 of many tiles") { builder in
+      let x = builder.input("x", Shape(batch: 1, height: 61, width: 37, channels: 17))
+      return builder.convolution(
+        x, weight: Parameter("w", [66, 3, 3, 17]), bias: Parameter("b", [66]))
+    },
     OperationCase("convolution 3x3 of one pixel") { builder in
       let x = builder.input("x", Shape(batch: 2, height: 1, width: 1, channels: 5))
       return builder.convolution(x, weight: Parameter("w", [6, 3, 3, 5]))
@@ -95,6 +100,11 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
       return builder.upsampleConvolution(
         x, weight: Parameter("w", [140, 2, 2, 150]), bias: Parameter("b", [35]),
         residual: residual)
+    },
+    OperationCase("upsampling convolution of one pixel") { builder in
+      let x = builder.input("x", Shape(batch: 2, height: 1, width: 1, channels: 9))
+      return builder.upsampleConvolution(
+        x, weight: Parameter("w", [12, 2, 2, 9]), bias: Parameter("b", [3]))
     },
     OperationCase("upsampling convolution of many rows") { builder in
       let x = builder.input("x", Shape(batch: 1, height: 40, width: 33, channels: 6))

@@ -33,6 +33,13 @@ import WeightFormats
     #expect(targets["transformer/patch_embed.proj.weight"] == "f16")
     #expect(targets["transformer/proj_out.weight"] == "f16")
     #expect(targets["autoencoder/decoder.conv_in.weight"] == "f16")
+    #expect(targets["autoencoder/decoder.conv_out.weight"] == "f16")
+    let stage = "autoencoder/decoder.up_blocks."
+    #expect(targets[stage + "0.0.conv.phases.weight"] == "int8:24/a8")
+    #expect(targets[stage + "0.1.conv1.weight"] == "int8:16/a8")
+    #expect(targets[stage + "0.1.conv2.weight"] == "f16", "12 columns are no group")
+    #expect(targets[stage + "3.1.attn.to_qkv.weight"] == "int8/a8")
+    #expect(targets[stage + "3.1.conv_out.conv_depth.weight"] == "f16")
     #expect(targets["text-encoder/embed_tokens.weight"] == "int8")
     for name in [
       "self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj",

@@ -53,6 +53,12 @@ enum QuantizationSamples {
     .autoencoder: [
       tensor("decoder.conv_in.weight", [16, 3, 3, 8]),
       tensor("decoder.conv_in.bias", [16]),
+      tensor("decoder.conv_out.weight", [3, 3, 3, 16]),
+      tensor("decoder.up_blocks.0.0.conv.phases.weight", [64, 2, 2, 24]),
+      tensor("decoder.up_blocks.0.1.conv1.weight", [16, 3, 3, 16]),
+      tensor("decoder.up_blocks.0.1.conv2.weight", [12, 3, 3, 12]),
+      tensor("decoder.up_blocks.3.1.attn.to_qkv.weight", [48, 16]),
+      tensor("decoder.up_blocks.3.1.conv_out.conv_depth.weight", [3, 3, 48]),
     ],
   ]
 

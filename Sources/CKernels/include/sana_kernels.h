@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "sana_attention.h"
+#include "sana_convolution.h"
 #include "sana_cpu.h"
 #include "sana_matrix.h"
 #include "sana_pointwise.h"
@@ -93,6 +94,28 @@ typedef struct {
   void (*_Nonnull relu_attention_int8)(
       const sana_int8_relu_attention *_Nonnull, size_t batch, size_t head, size_t head_end,
       float *_Nonnull scratch);
+
+  // int8 convolutions.
+  size_t (*_Nonnull convolution_int8_packed_bytes)(
+      sana_convolution_form, size_t channels, size_t outputs);
+  /// Scales and offsets of a packed weight.
+  size_t (*_Nonnull convolution_int8_packed_rows)(sana_convolution_form, size_t outputs);
+  /// Scratch memory of `convolution_int8_pack`.
+  size_t (*_Nonnull convolution_int8_pack_bytes)(sana_convolution_form, size_t channels);
+  /// Transforms, quantizes and packs output channels `row ..< row_end` (`row` a multiple of 32) of a weight
+  /// `[outputs, 3 * 3 * channels]`, or `[4 * outputs, 2 * 2 * channels]` when upsampling.
+  void (*_Nonnull convolution_int8_pack)(
+      sana_convolution_form, const sana_matrix *_Nonnull, size_t channels, size_t outputs,
+      size_t row, size_t row_end, int8_t *_Nonnull packed, float *_Nonnull scales,
+      int32_t *_Nonnull offsets, void *_Nonnull scratch);
+  /// Tiles of 2x2 results that are best computed at a time.
+  size_t (*_Nonnull convolution_int8_block)(sana_convolution_form, size_t channels);
+  size_t (*_Nonnull convolution_int8_scratch_bytes)(
+      sana_convolution_form, size_t channels, size_t outputs);
+  /// Computes tiles of 2x2 results `tile ..< tile_end`, counted through rows and batch (the last tile of an odd row or column is
+  /// cut).
+  void (*_Nonnull convolution_int8)(
+      const sana_convolution *_Nonnull, size_t tile, size_t tile_end, void *_Nonnull scratch);
 
   // Attention that forms its scores.
   /// Floats that `attention_pack` writes.

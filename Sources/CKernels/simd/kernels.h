@@ -49,6 +49,8 @@
 #include "low_rank.h"
 #include "quantize.h"
 
+#include "convolution_int8.h"
+
 #include "peak.h"
 
 #if SANA_AVX2 || SANA_AVX512 || SANA_NEON_DOTPROD
@@ -85,6 +87,13 @@ const sana_kernels SANA_TABLE = {
     .has_relu_attention_int8 = has_relu_attention_int8,
     .relu_attention_int8_scratch_count = relu_attention_int8_scratch_count,
     .relu_attention_int8 = relu_attention_int8,
+    .convolution_int8_packed_bytes = convolution_int8_packed_bytes,
+    .convolution_int8_packed_rows = convolution_int8_packed_rows,
+    .convolution_int8_pack_bytes = convolution_int8_pack_bytes,
+    .convolution_int8_pack = convolution_int8_pack,
+    .convolution_int8_block = convolution_int8_block,
+    .convolution_int8_scratch_bytes = convolution_int8_scratch_bytes,
+    .convolution_int8 = convolution_int8,
     .attention_packed_count = attention_packed_count,
     .attention_scratch_count = attention_scratch_count,
     .attention_pack = attention_pack,

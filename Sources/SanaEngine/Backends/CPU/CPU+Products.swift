@@ -34,11 +34,15 @@ extension CPUExecutable {
   }
 
   func compute(_ operation: Convolution, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
-    let area = Area(layout: device.convolutionScratch, start: scratch)
     let size = shape(output)
-    var product = linear(
-      operation.input, output, matrix(operation.weight),
-      epilogue(operation.epilogue, channels: size.channels))
+    let epilogue = epilogue(operation.epilogue, channels: size.channels)
+    if let matrix = int8Matrix(operation.weight) {
+      return convolve(
+        SANA_CONVOLUTION_WINOGRAD, operation.input, operation.weight, matrix, epilogue, output,
+        scratch)
+    }
+    let area = Area(layout: device.convolutionScratch, start: scratch)
+    var product = linear(operation.input, output, matrix(operation.weight), epilogue)
     let input = shape(operation.input)
     product.height = input.height
     product.width = input.width
@@ -55,11 +59,16 @@ extension CPUExecutable {
   func compute(
     _ operation: UpsampleConvolution, _ output: Value, _ scratch: UnsafeMutableRawPointer
   ) {
+    let size = shape(output)
+    let epilogue = epilogue(operation.epilogue, channels: size.channels)
+    if let matrix = int8Matrix(operation.weight) {
+      return convolve(
+        SANA_CONVOLUTION_UPSAMPLE, operation.input, operation.weight, matrix, epilogue, output,
+        scratch)
+    }
     let area = Area(layout: device.convolutionScratch, start: scratch)
     let weight = matrix(operation.weight)
-    let size = shape(output)
     let input = shape(operation.input)
-    let epilogue = epilogue(operation.epilogue, channels: size.channels)
     let phases = (0..<4).map { phase in
       let (y, x) = phase.quotientAndRemainder(dividingBy: 2)
       var product = linear(

@@ -33,10 +33,8 @@ final class CPUModel: ResidentModel {
     _ parameter: Parameter, in operation: Operation
   ) throws -> (CPUWeightKey, CPUWeight) {
     let description = try source.description(of: parameter)
-    // Only a linear layer multiplies packed codes; whatever else a file says int8 activations are for reads them as stored.
-    let storage = device.storage(of: description)
-    var isPacked = false
-    if case .packed = storage, case .linear = operation { isPacked = true }
+    // Whatever else a file says int8 activations are for reads its weight as stored.
+    let isPacked = operation.takesInt8Activations && device.storage(of: description).isPacked
     let key = CPUWeightKey(name: parameter.name, isPacked: isPacked)
     if let weight = weights[key] { return (key, weight) }
 

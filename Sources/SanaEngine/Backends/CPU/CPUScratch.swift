@@ -35,8 +35,13 @@ extension CPUDevice {
     switch node.operation {
     case .linear(let linear):
       scratch(for: linear, graph[linear.input].shape)
-    case .groupedLinear, .convolution, .upsampleConvolution:
+    case .groupedLinear:
       convolutionScratch
+    case .convolution(let convolution):
+      convolution.isWinograd
+        ? scratch(for: SANA_CONVOLUTION_WINOGRAD, convolution.weight) : convolutionScratch
+    case .upsampleConvolution(let convolution):
+      scratch(for: SANA_CONVOLUTION_UPSAMPLE, convolution.weight)
     case .reluAttention(let attention):
       scratch(for: attention, graph[attention.queryKeyValue].shape)
     case .crossAttention(let attention):
@@ -90,6 +95,16 @@ extension CPUDevice {
     return sana_int8_rows(
       codes: start, scales: (start + codeBytes).assumingMemoryBound(to: Float.self),
       columns: columns, first: range.lowerBound)
+  }
+
+  /// - Parameter weight: of a convolution, which may turn out to be int8.
+  func scratch(for form: sana_convolution_form, _ weight: Parameter) -> CPUScratch {
+    CPUScratch(
+      workerBytes: max(
+        kernels.product_scratch_bytes, kernels.winograd_scratch_bytes,
+        kernels.convolution_int8_scratch_bytes(
+          form, weight.shape[3], form.outputs(rows: weight.shape[0]))),
+      workers: pool.size)
   }
 
   var convolutionScratch: CPUScratch {

@@ -9,12 +9,22 @@ enum CPUStorage {
   case widened(count: Int)
   /// As int8 codes in the order of the int8 product.
   case packed(codeBytes: Int, rows: Int)
+  /// As the transformed int8 codes of a convolution.
+  case transformed(sana_convolution_form, codeBytes: Int, rows: Int)
+
+  /// Whether only an operation that takes int8 activations can use it.
+  var isPacked: Bool {
+    switch self {
+    case .packed, .transformed: true
+    case .stored, .widened: false
+    }
+  }
 
   var residentBytes: Int {
     switch self {
     case .stored(let bytes): bytes
     case .widened(let count): count * MemoryLayout<Float>.size
-    case .packed(let codeBytes, let rows):
+    case .packed(let codeBytes, let rows), .transformed(_, let codeBytes, let rows):
       codeBytes + rows * (MemoryLayout<Float>.size + MemoryLayout<Int32>.size)
     }
   }
@@ -32,6 +42,8 @@ extension CPUDevice {
       .packed(
         codeBytes: kernels.int8_packed_bytes(description.rows, description.columns),
         rows: kernels.int8_packed_rows(description.rows))
+    case 4 where precision == .auto && description.activations == .int8PerToken:
+      transformedStorage(of: description)
     case 2, 4:
       .stored(bytes: description.storedBytes)
     default:
@@ -40,8 +52,53 @@ extension CPUDevice {
   }
 }
 
+extension CPUDevice {
+  private func transformedStorage(of description: TensorDescription) -> CPUStorage {
+    let form: sana_convolution_form
+    switch Array(description.shape[1...2]) {
+    case [3, 3]: form = SANA_CONVOLUTION_WINOGRAD
+    case [2, 2] where description.rows % 4 == 0: form = SANA_CONVOLUTION_UPSAMPLE
+    default: return .stored(bytes: description.storedBytes)
+    }
+    let channels = description.shape[3]
+    guard channels <= Self.int8Columns else { return .stored(bytes: description.storedBytes) }
+    let outputs = form.outputs(rows: description.rows)
+    return .transformed(
+      form, codeBytes: kernels.convolution_int8_packed_bytes(form, channels, outputs),
+      rows: kernels.convolution_int8_packed_rows(form, outputs))
+  }
+}
+
+extension sana_convolution_form {
+  /// Output channels of a weight of so many rows: phases are rows of their own.
+  func outputs(rows: Int) -> Int { self == SANA_CONVOLUTION_UPSAMPLE ? rows / 4 : rows }
+}
+
 extension TensorDescription {
   fileprivate var storedBytes: Int { valueByteCount + scaleCount * MemoryLayout<Float>.size }
+}
+
+/// Memory for packed codes, their scales and their offsets.
+private struct PackedCodes {
+  let memory: AlignedMemory
+  let codes: UnsafeMutablePointer<Int8>
+  let scales: UnsafeMutablePointer<Float>
+  let offsets: UnsafeMutablePointer<Int32>
+
+  init(codeBytes: Int, rows: Int, _ tensor: StoredTensor) throws {
+    memory = try AlignedMemory(
+      byteCount: codeBytes + rows * (MemoryLayout<Float>.size + MemoryLayout<Int32>.size),
+      purpose: tensor.description.name)
+    // Codes first: their size is a multiple of a panel, so what follows is aligned.
+    codes = memory.start.bindMemory(to: Int8.self, capacity: codeBytes)
+    scales = (memory.start + codeBytes).bindMemory(to: Float.self, capacity: rows)
+    offsets = (memory.start + codeBytes + rows * MemoryLayout<Float>.size)
+      .bindMemory(to: Int32.self, capacity: rows)
+  }
+
+  func matrix(rows: Int, columns: Int) -> sana_int8_matrix {
+    sana_int8_matrix(codes: codes, scales: scales, offsets: offsets, rows: rows, columns: columns)
+  }
 }
 
 /// A weight on the CPU.
@@ -55,13 +112,11 @@ final class CPUWeight {
   private let contents: Contents
   let residentBytes: Int
 
-  /// - Parameter isPacked: whether a linear layer uses it; otherwise a weight for int8 activations stays as it is stored.
+  /// - Parameter isPacked: whether the operation that uses it takes int8 activations; otherwise the weight stays as it is stored.
   init(_ tensor: StoredTensor, isPacked: Bool, on device: CPUDevice) throws {
     let description = tensor.description
     var storage = device.storage(of: description)
-    if case .packed = storage, !isPacked {
-      storage = .stored(bytes: description.storedBytes)
-    }
+    if storage.isPacked, !isPacked { storage = .stored(bytes: description.storedBytes) }
     let matrix = try sana_matrix(tensor)
     residentBytes = storage.residentBytes
     switch storage {
@@ -71,6 +126,9 @@ final class CPUWeight {
       contents = .widened(try Self.widen(matrix, count: count, tensor, on: device))
     case .packed(let codeBytes, let rows):
       contents = try Self.pack(matrix, codeBytes: codeBytes, rows: rows, tensor, on: device)
+    case .transformed(let form, let codeBytes, let rows):
+      contents = try Self.transform(
+        matrix, form, codeBytes: codeBytes, rows: rows, tensor, on: device)
     }
   }
 
@@ -92,16 +150,9 @@ final class CPUWeight {
   private static func pack(
     _ matrix: sana_matrix, codeBytes: Int, rows: Int, _ tensor: StoredTensor, on device: CPUDevice
   ) throws -> Contents {
-    let memory = try AlignedMemory(
-      byteCount: codeBytes + rows * (MemoryLayout<Float>.size + MemoryLayout<Int32>.size),
-      purpose: tensor.description.name)
-    // Codes first: their size is a multiple of a panel, so what follows is aligned.
-    let codes = memory.start.bindMemory(to: Int8.self, capacity: codeBytes)
-    let scales = (memory.start + codeBytes).bindMemory(to: Float.self, capacity: rows)
-    let offsets = (memory.start + codeBytes + rows * MemoryLayout<Float>.size)
-      .bindMemory(to: Int32.self, capacity: rows)
+    let packed = try PackedCodes(codeBytes: codeBytes, rows: rows, tensor)
     if let source = matrix.scales {
-      UnsafeMutableRawPointer(scales).copyMemory(
+      UnsafeMutableRawPointer(packed.scales).copyMemory(
         from: source, byteCount: matrix.rows * MemoryLayout<Float>.size)
     }
     let source = matrix.values.assumingMemoryBound(to: Int8.self)
@@ -109,12 +160,31 @@ final class CPUWeight {
     device.pool.forEach((matrix.rows + panel - 1) / panel) { index, _ in
       device.kernels.int8_pack(
         source, matrix.rows, matrix.columns, index * panel,
-        min((index + 1) * panel, matrix.rows), codes, offsets)
+        min((index + 1) * panel, matrix.rows), packed.codes, packed.offsets)
     }
-    return .packed(
-      memory,
-      sana_int8_matrix(
-        codes: codes, scales: scales, offsets: offsets, rows: matrix.rows, columns: matrix.columns))
+    return .packed(packed.memory, packed.matrix(rows: matrix.rows, columns: matrix.columns))
+  }
+
+  private static func transform(
+    _ matrix: sana_matrix, _ form: sana_convolution_form, codeBytes: Int, rows: Int,
+    _ tensor: StoredTensor, on device: CPUDevice
+  ) throws -> Contents {
+    let packed = try PackedCodes(codeBytes: codeBytes, rows: rows, tensor)
+    let channels = tensor.description.shape[3]
+    let outputs = form.outputs(rows: matrix.rows)
+    let layout = CPUScratch(
+      workerBytes: device.kernels.convolution_int8_pack_bytes(form, channels),
+      workers: device.pool.size)
+    let scratch = try AlignedMemory(byteCount: layout.byteCount, purpose: tensor.description.name)
+    let panel = 32
+    withUnsafePointer(to: matrix) { matrix in
+      device.pool.forEach((outputs + panel - 1) / panel) { index, worker in
+        device.kernels.convolution_int8_pack(
+          form, matrix, channels, outputs, index * panel, min((index + 1) * panel, outputs),
+          packed.codes, packed.scales, packed.offsets, layout.worker(worker, at: scratch.start))
+      }
+    }
+    return .packed(packed.memory, packed.matrix(rows: outputs, columns: channels))
   }
 
   /// The weight of a floating-point product or a lookup.

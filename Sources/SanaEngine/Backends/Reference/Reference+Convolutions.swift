@@ -2,8 +2,11 @@ extension ReferenceExecutable {
   func compute(_ operation: Convolution, _ output: ReferenceActivation) {
     let weight = weight(operation.weight)
     let input = activation(operation.input)
-    let rows = productInput(operation.input, weight)
     let epilogue = epilogue(operation.epilogue, output)
+    if weight.quantizesActivations, operation.isWinograd {
+      return computeInt8(.winograd, input, weight, epilogue, output)
+    }
+    let rows = rows(operation.input)
     let (kernel, channels) = (operation.kernel, input.shape.channels)
     output.forEachPixel { row, batch, y, x in
       let top = y * operation.stride - operation.padding
@@ -25,8 +28,11 @@ extension ReferenceExecutable {
   func compute(_ operation: UpsampleConvolution, _ output: ReferenceActivation) {
     let weight = weight(operation.weight)
     let input = activation(operation.input)
-    let rows = productInput(operation.input, weight)
     let epilogue = epilogue(operation.epilogue, output)
+    if weight.quantizesActivations {
+      return computeInt8(.upsampling, input, weight, epilogue, output)
+    }
+    let rows = rows(operation.input)
     let channels = input.shape.channels
     output.forEachPixel { row, batch, y, x in
       let phase = 2 * (y % 2) + x % 2

@@ -1,7 +1,10 @@
 extension ReferenceExecutable {
   func compute(_ operation: Linear, _ output: ReferenceActivation) {
     let weight = weight(operation.weight)
-    let rows = productInput(operation.input, weight)
+    // Codes and scales multiply exactly in doubles, so the sum is that of the integer product.
+    let rows = rows(operation.input).map {
+      weight.quantizesActivations ? Self.quantizedPerToken($0) : $0
+    }
     let epilogue = epilogue(operation.epilogue, output)
     let columns = operation.weight.shape[1]
     output.forEachRow { row, batch in
@@ -14,7 +17,7 @@ extension ReferenceExecutable {
 
   func compute(_ operation: GroupedLinear, _ output: ReferenceActivation) {
     let weight = weight(operation.weight)
-    let rows = productInput(operation.input, weight)
+    let rows = rows(operation.input)
     let columns = operation.weight.shape[1]
     let outputsPerGroup = output.shape.channels / operation.groups
     output.forEachRow { row, _ in
@@ -34,19 +37,15 @@ extension ReferenceExecutable {
     return sum
   }
 
-  /// The rows that a matrix product multiplies: the activations themselves or, for a weight with int8 activations, what
-  /// their codes stand for. Codes and scales multiply exactly in doubles, so the sum is that of the integer product.
-  func productInput(_ value: Value, _ weight: ReferenceWeight) -> [[Double]] {
+  /// The channels of every position.
+  func rows(_ value: Value) -> [[Double]] {
     let input = activation(value)
-    return (0..<input.shape.rows).map { row in
-      let channels = input.channels(row: row)
-      return weight.quantizesActivations ? Self.quantizedPerToken(channels) : channels
-    }
+    return (0..<input.shape.rows).map { input.channels(row: $0) }
   }
 
   /// The definition of `ActivationEncoding.int8PerToken`: with `a` the greatest magnitude of the row, `code = x * (127 / a)` rounded
   /// half to even, `scale = a / 127`, in f32. A row of zeros has the scale 0.
-  private static func quantizedPerToken(_ channels: [Double]) -> [Double] {
+  static func quantizedPerToken(_ channels: [Double]) -> [Double] {
     let values = channels.map(Float.init)
     let greatest = values.reduce(0) { max($0, abs($1)) }
     let inverse = 127 / greatest

@@ -1,0 +1,19 @@
+extension Operation {
+  /// Whether the operation multiplies int8 by int8 where its weight is made for `ActivationEncoding.int8PerToken`. Every other
+  /// operation multiplies such a weight in floating point.
+  ///
+  /// A `linear` quantizes its rows. A convolution quantizes what it multiplies: patches and kernels after a `PatchTransform`.
+  var takesInt8Activations: Bool {
+    switch self {
+    case .linear: true
+    case .convolution(let convolution): convolution.isWinograd
+    case .upsampleConvolution: true
+    default: false
+    }
+  }
+}
+
+extension Convolution {
+  /// Whether Winograd's F(2x2, 3x3) can compute it.
+  var isWinograd: Bool { kernel == 3 && stride == 1 && padding == 1 }
+}

@@ -1,0 +1,77 @@
+/// How an int8 convolution comes to its 2x2 results with fewer multiplications: a square patch of pixels is transformed to as many
+/// *points*, so is the kernel; points are multiplied and summed over the channels, and the sums are transformed to the results.
+///
+/// All transforms are separable. Those of patch and kernel are defined in f32, because their results are quantized.
+enum PatchTransform {
+  /// F(2x2, 3x3) of Winograd (Lavin and Gray, arXiv 1509.09308): a 4x4 patch, 16 points.
+  case winograd
+  /// The four 2x2 phases of a nearest-neighbour upsampling by two and a 3x3 convolution, all from one 3x3 patch: in one
+  /// dimension, with pixels `a, b, c` and taps `w0, w1, w2`, the even result is `w0 (a - b) + (w0 + w1 + w2) b` and the odd one
+  /// `(w0 + w1 + w2) b + w2 (c - b)`. 9 points.
+  case upsampling
+
+  /// Pixels of a patch in one dimension.
+  var side: Int { self == .winograd ? 4 : 3 }
+  var points: Int { side * side }
+  /// Pixels from one patch to the next. A patch begins one pixel before its first result.
+  var step: Int { self == .winograd ? 2 : 1 }
+
+  /// The points of a patch `[side, side]`.
+  func patchPoints(_ patch: [Float]) -> [Float] {
+    bothWays(patch, from: side) { d in
+      switch self {
+      case .winograd: [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]]
+      case .upsampling: [d[0] - d[1], d[1], d[2] - d[1]]
+      }
+    }
+  }
+
+  /// The points of a 3x3 kernel.
+  static func winogradKernelPoints(_ taps: [Float]) -> [Float] {
+    bothWays(taps, from: 3) { w in
+      [w[0], 0.5 * (w[0] + w[1] + w[2]), 0.5 * (w[0] - w[1] + w[2]), w[2]]
+    }
+  }
+
+  /// The points of the kernels of the four phases, `[row phase][column phase][row][column]`.
+  static func upsamplingKernelPoints(_ phases: [Float]) -> [Float] {
+    func tap(_ phaseY: Int, _ phaseX: Int, _ y: Int, _ x: Int) -> Float {
+      phases[8 * phaseY + 4 * phaseX + 2 * y + x]
+    }
+    // The first taps of the even phase, the sum of both, the second of the odd one.
+    let choices = [(phase: 0, taps: 0...0), (phase: 0, taps: 0...1), (phase: 1, taps: 1...1)]
+    return choices.flatMap { row in
+      choices.map { column in
+        let sums = row.taps.map { y in
+          column.taps.dropFirst().reduce(
+            tap(row.phase, column.phase, y, column.taps.lowerBound)
+          ) { $0 + tap(row.phase, column.phase, y, $1) }
+        }
+        return sums.dropFirst().reduce(sums[0], +)
+      }
+    }
+  }
+
+  /// The 2x2 results of the points' sums.
+  func results(_ sums: [Double]) -> [Double] {
+    Self.bothWays(sums, from: side) { m in
+      switch self {
+      case .winograd: [m[0] + m[1] + m[2], m[1] - m[2] - m[3]]
+      case .upsampling: [m[0] + m[1], m[1] + m[2]]
+      }
+    }
+  }
+
+  private func bothWays(_ square: [Float], from side: Int, _ line: ([Float]) -> [Float]) -> [Float]
+  {
+    Self.bothWays(square, from: side, line)
+  }
+
+  /// Transforms the columns of a square, then the rows.
+  private static func bothWays<Number>(
+    _ square: [Number], from side: Int, _ line: ([Number]) -> [Number]
+  ) -> [Number] {
+    let columns = (0..<side).map { x in line((0..<side).map { y in square[y * side + x] }) }
+    return columns[0].indices.flatMap { y in line(columns.map { $0[y] }) }
+  }
+}
