@@ -20,6 +20,8 @@ public struct Quantizer: Sendable {
   public private(set) var plan: QuantizationPlan
   /// Tensors that keep their encoding because f16 could not hold them.
   public private(set) var overflows: [Overflow] = []
+  /// Where the time goes, the search for numbers beyond f16 included.
+  public let times = StageTimes()
   private let sources: [ComponentKind: ComponentSource]
   private let cancellation: CancellationToken
 
@@ -41,13 +43,15 @@ public struct Quantizer: Sendable {
   /// Writes the quantized model.
   /// - Parameters:
   ///   - tool: name and version of the program, for the provenance in the file.
+  ///   - compression: which chunks are compressed.
   ///   - progress: told how many raw bytes of the source are done, from any thread.
   /// - Throws: `.numericalFailure` naming a tensor that holds NaN or infinity; `.cancelled`; what reading and writing throw.
   ///   Nothing stands under `path` then that was not there before.
   public func write(
-    to path: String, tool: String, progress: @escaping @Sendable (_ done: Int) -> Void = { _ in }
+    to path: String, tool: String, compression: ContainerCompression = .fast,
+    progress: @escaping @Sendable (_ done: Int) -> Void = { _ in }
   ) throws {
-    let writer = try ContainerWriter(path: path)
+    let writer = try ContainerWriter(path: path, compression: compression, times: times)
     let done = Counter()
     for component in file.components {
       guard let kind = component.kind, let source = sources[kind] else { continue }
@@ -57,9 +61,11 @@ public struct Quantizer: Sendable {
         let rowByteCount = step.source.rawByteCount / max(step.source.description.rows, 1)
         try writer.append(
           step.result, metadata: { Self.metadata(of: step, statistics: statistics.total) }
-        ) { [cancellation] band in
+        ) { [cancellation, times] band in
           try cancellation.check()
-          if let found = try Self.fill(band, of: step, from: source, path: file.path) {
+          if let found = try Self.fill(
+            band, of: step, from: source, times: times, path: file.path)
+          {
             statistics.record(found, firstRow: band.rows.lowerBound)
           }
           progress(done.add(band.rows.count * rowByteCount))
@@ -72,10 +78,13 @@ public struct Quantizer: Sendable {
   /// Produces the rows of a band.
   /// - Returns: how far they moved; `nil` for rows that were copied.
   private static func fill(
-    _ band: TensorBand, of step: QuantizationPlan.Step, from source: ComponentSource, path: String
+    _ band: TensorBand, of step: QuantizationPlan.Step, from source: ComponentSource,
+    times: StageTimes, path: String
   ) throws -> DistortionStatistics? {
     if step.isCopy {
-      try source.read(step.source.name, rows: band.rows, into: band.values, scales: band.scales)
+      try times.measure(.read, byteCount: band.values.count) {
+        try source.read(step.source.name, rows: band.rows, into: band.values, scales: band.scales)
+      }
       return nil
     }
     let columns = step.source.description.columns
@@ -84,7 +93,8 @@ public struct Quantizer: Sendable {
     var statistics = DistortionStatistics()
     let decoded = ScratchBuffer()
     let scratch = ScratchBuffer()
-    try SourceRows.forEach(of: step.source, rows: band.rows, from: source) { rows, floats in
+    try SourceRows.forEach(of: step.source, rows: band.rows, from: source, times: times) {
+      rows, floats in
       let offset = rows.lowerBound - band.rows.lowerBound
       let values = UnsafeMutableRawBufferPointer(
         rebasing: band.values[offset * valueBytes..<(offset + rows.count) * valueBytes])
@@ -147,14 +157,15 @@ public struct Quantizer: Sendable {
       }
     }
     let found = Mutex([Int: (count: Int, largest: Float)]())
-    try Parallel.forEach(pieces.count) { [pieces, plan, sources, cancellation] number, _ in
+    try Parallel.forEach(pieces.count) { [pieces, plan, sources, cancellation, times] number, _ in
       try cancellation.check()
       let piece = pieces[number]
       let step = plan.steps[piece.step]
       guard let source = sources[step.component] else { return }
       var count = 0
       var largest: Float = 0
-      try SourceRows.forEach(of: step.source, rows: piece.rows, from: source) { _, floats in
+      try SourceRows.forEach(of: step.source, rows: piece.rows, from: source, times: times) {
+        _, floats in
         guard let numbers = floats.baseAddress else { return }
         // NaN and infinity are not a matter of range: encoding reports them.
         let magnitude = sana_largest_magnitude(numbers, floats.count)

@@ -7,7 +7,7 @@ enum SourceRows {
 
   /// Reads the rows once, then calls `body` for consecutive pieces of them.
   static func forEach(
-    of tensor: TensorEntry, rows: Range<Int>, from source: ComponentSource,
+    of tensor: TensorEntry, rows: Range<Int>, from source: ComponentSource, times: StageTimes,
     _ body: (_ rows: Range<Int>, _ numbers: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
     let description = tensor.description
@@ -22,25 +22,28 @@ enum SourceRows {
     let values = UnsafeMutableRawBufferPointer(rebasing: stored[..<valueCount])
     let scales = UnsafeMutableRawBufferPointer(rebasing: stored[scaleOffset...])
       .bindMemory(to: Float.self)
-    try source.read(tensor.name, rows: rows, into: values, scales: scales)
+    try times.measure(.read, byteCount: stored.count) {
+      try source.read(tensor.name, rows: rows, into: values, scales: scales)
+    }
 
-    let step = max(numbersAtOnce / columns, 1)
-    let decoded = ScratchBuffer()
-    let scratch = ScratchBuffer()
-    for begin in stride(from: 0, to: rows.count, by: step) {
-      let piece = begin..<min(begin + step, rows.count)
-      let pieceValues = UnsafeRawBufferPointer(
-        rebasing: values[piece.lowerBound * valueBytes..<piece.upperBound * valueBytes])
-      let numbers = decoded.bytes(count: piece.count * columns * 4).bindMemory(to: Float.self)
-      description.encoding.decode(
-        pieceValues,
-        scales: UnsafeBufferPointer(
-          rebasing: scales[piece.lowerBound * scalesPerRow..<piece.upperBound * scalesPerRow]),
-        rows: piece.count, columns: columns, into: numbers,
-        scratch: scratch)
-      try body(
-        rows.lowerBound + piece.lowerBound..<rows.lowerBound + piece.upperBound,
-        UnsafeBufferPointer(numbers))
+    try times.measure(.transform, byteCount: stored.count) {
+      let step = max(numbersAtOnce / columns, 1)
+      let decoded = ScratchBuffer()
+      let scratch = ScratchBuffer()
+      for begin in stride(from: 0, to: rows.count, by: step) {
+        let piece = begin..<min(begin + step, rows.count)
+        let pieceValues = UnsafeRawBufferPointer(
+          rebasing: values[piece.lowerBound * valueBytes..<piece.upperBound * valueBytes])
+        let numbers = decoded.bytes(count: piece.count * columns * 4).bindMemory(to: Float.self)
+        description.encoding.decode(
+          pieceValues,
+          scales: UnsafeBufferPointer(
+            rebasing: scales[piece.lowerBound * scalesPerRow..<piece.upperBound * scalesPerRow]),
+          rows: piece.count, columns: columns, into: numbers, scratch: scratch)
+        try body(
+          rows.lowerBound + piece.lowerBound..<rows.lowerBound + piece.upperBound,
+          UnsafeBufferPointer(numbers))
+      }
     }
   }
 }

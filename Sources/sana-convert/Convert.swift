@@ -37,6 +37,12 @@ struct Convert: ParsableCommand {
       valueName: "file.safetensors[:scale]"))
   var loras: [AdapterArgument] = []
 
+  @Option(help: .compression)
+  var compression = ContainerCompression.fast
+
+  @Flag(help: "Print what each stage took.")
+  var timings = false
+
   func run() throws {
     try ToolSession.run { session in
       let start = ContinuousClock.now
@@ -49,12 +55,13 @@ struct Convert: ParsableCommand {
         adapters: try loras.map { try LowRankAdapter(path: $0.path, scale: $0.scale) })
       for notice in conversion.notices { session.progress.note("note: \(notice)") }
       session.progress.begin("convert", total: conversion.byteCount)
+      let times = StageTimes()
       let vanished = try conversion.write(
         to: output,
         provenance: [
           .init("tool", "sana-convert"), .init("tool_version", .string(Toolchain.version)),
         ],
-        cancellation: session.cancellation
+        compression: compression, times: times, cancellation: session.cancellation
       ) { session.progress.update($0) }
       session.progress.end()
       if let most = vanished.first {
@@ -69,6 +76,7 @@ struct Convert: ParsableCommand {
         "\(output): \(tensors) tensors of \(model.components.map(\.name).joined(separator: ", ")), "
           + "\(ByteSize(model.byteCount)) (\(ByteSize(conversion.byteCount)) uncompressed), "
           + (ContinuousClock.now - start).readable)
+      if timings { OutputStream.standardOutput.write("\n" + times.text) }
     }
   }
 }

@@ -28,6 +28,12 @@ struct QuantizeCommand: ParsableCommand {
   @Flag(help: "Encode tensors again that are already quantized.")
   var allowRequantize = false
 
+  @Option(help: .compression)
+  var compression = ContainerCompression.fast
+
+  @Flag(help: "Print what each stage took.")
+  var timings = false
+
   @Flag(help: "Print one JSON object on standard output.")
   var json = false
 
@@ -43,8 +49,10 @@ struct QuantizeCommand: ParsableCommand {
       let quantizer = try Quantizer(file: file, plan: plan, cancellation: session.cancellation)
       let total = file.components.reduce(0) { $0 + $1.rawByteCount }
       session.progress.begin("quantize", total: total)
-      try quantizer.write(to: output, tool: "sana-quant \(Toolchain.version)") { done in
-        session.progress.update(done)
+      try quantizer.write(
+        to: output, tool: "sana-quant \(Toolchain.version)", compression: compression
+      ) {
+        done in session.progress.update(done)
       }
       session.progress.end()
       for overflow in quantizer.overflows {
@@ -56,9 +64,13 @@ struct QuantizeCommand: ParsableCommand {
       let report = QuantizationReport(quantizer, before: file, after: try ModelFile(path: output))
       if let vanished = report.vanished { session.progress.note("note: \(vanished)") }
       if json {
-        JSONOutput.print(report.json)
+        JSONOutput.print(
+          .object(
+            (report.json.members ?? [])
+              + (timings ? [.init("timings", quantizer.times.json)] : [])))
       } else {
         OutputStream.standardOutput.write(report.text)
+        if timings { OutputStream.standardOutput.write("\n" + quantizer.times.text) }
       }
     }
   }

@@ -54,7 +54,7 @@ struct TensorPair: Sendable {
     let rows = description.rows
     let columns = max(description.columns, 1)
     let rowByteCount = max(description.valueByteCount / max(rows, 1), 1)
-    let chunkRows = max(ChunkCoding.targetByteCount / rowByteCount, 1)
+    let chunkRows = max(ChunkEncoder.targetByteCount / rowByteCount, 1)
     let step = chunkRows * max(Self.bandElementCount / (chunkRows * columns), 1)
     return stride(from: 0, to: rows, by: step).map { $0..<min($0 + step, rows) }
   }

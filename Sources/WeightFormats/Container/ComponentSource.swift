@@ -124,7 +124,7 @@ public final class ComponentSource: WeightSource {
           rebasing: mapping.bytes[chunk.offset..<chunk.offset + chunk.storedByteCount])
         let raw = UnsafeMutableRawBufferPointer(
           rebasing: memory[chunk.rawOffset..<chunk.rawOffset + chunk.rawByteCount])
-        guard ChunkCoding.decode(stored, of: chunk, into: raw, scratch: scratch) else {
+        guard ChunkDecoding.decode(stored, of: chunk, into: raw, scratch: scratch) else {
           throw file.damaged(name, chunk: index, of: plane)
         }
         mapping.evict(chunk.offset..<chunk.offset + chunk.storedByteCount)

@@ -27,8 +27,11 @@ final class ContainerOutput: Sendable {
   private let state = Mutex(State())
   private let header = ContainerHeader(version: .current).encoded
 
-  init(path: String) throws {
+  private let encoder: ChunkEncoder
+
+  init(path: String, encoder: ChunkEncoder) throws {
     self.path = path
+    self.encoder = encoder
     file = try ReplacementFile(path: path)
     try file.write(header, at: 0)
   }
@@ -69,7 +72,9 @@ final class ContainerOutput: Sendable {
         plane.offset = state.end
       }
       for chunk in chunks {
-        try file.write(chunk.bytes.bytes, at: state.end)
+        try encoder.times.measure(.write, byteCount: chunk.bytes.bytes.count) {
+          try file.write(chunk.bytes.bytes, at: state.end)
+        }
         plane.append(chunk, at: state.end)
         state.end += chunk.bytes.bytes.count
       }
@@ -84,7 +89,7 @@ final class ContainerOutput: Sendable {
       var plane = PlaneAssembly()
       let bytes = assembly.scaleBytes
       try write(
-        ChunkCoding.encode(bytes, elementByteCount: 4), to: &plane, byteCount: bytes.bytes.count)
+        encoder.encode(bytes, elementByteCount: 4), to: &plane, byteCount: bytes.bytes.count)
       scales = plane.entry
     }
     let entry = TensorEntry(
@@ -111,7 +116,7 @@ final class ContainerOutput: Sendable {
     try check(bytes, footer: footer)
     try file.write(bytes, at: offset)
     try file.write(footer.encoded(after: header), at: offset + bytes.count)
-    try file.commit()
+    try encoder.times.measure(.sync, byteCount: footer.fileByteCount) { try file.commit() }
   }
 
   /// Removes what was written, unless it is finished. No job may be in flight.

@@ -18,15 +18,22 @@ public final class ContainerWriter: Sendable {
   public let path: String
   /// What the jobs in flight share; they do not hold the writer, so that dropping it ends them.
   private let output: ContainerOutput
+  private let encoder: ChunkEncoder
   private let pipeline: OrderedPipeline
 
   /// - Parameters:
   ///   - path: what stands there is replaced by `finish`.
+  ///   - compression: which chunks are compressed.
+  ///   - times: receives the time of the stages, from `compress` on.
   ///   - depth: how many chunks may be in flight; by default two a core.
   /// - Throws: `.fileAccess` when the place cannot be written to.
-  public init(path: String, depth: Int? = nil) throws {
+  public init(
+    path: String, compression: ContainerCompression = .fast, times: StageTimes = StageTimes(),
+    depth: Int? = nil
+  ) throws {
     self.path = path
-    output = try ContainerOutput(path: path)
+    encoder = ChunkEncoder(compression: compression, times: times)
+    output = try ContainerOutput(path: path, encoder: encoder)
     pipeline = OrderedPipeline(depth: depth ?? 2 * Parallel.coreCount)
   }
 
@@ -76,11 +83,11 @@ public final class ContainerWriter: Sendable {
     let component = try output.admit(description)
     let assembly = TensorAssembly(description, metadata: metadata)
     for rows in assembly.bands {
-      try pipeline.submit { [output] in
+      try pipeline.submit { [output, encoder] in
         let values = try TensorBytes(byteCount: rows.count * assembly.rowByteCount) { memory in
           try produce(TensorBand(rows: rows, values: memory, scales: assembly.scales(of: rows)))
         }
-        let chunks = ChunkCoding.encode(
+        let chunks = encoder.encode(
           values, elementByteCount: description.encoding.filteredElementByteCount)
         return {
           try output.write(chunks, to: &assembly.values, byteCount: description.valueByteCount)

@@ -23,7 +23,7 @@ extension ModelFile {
         whole ? target : UnsafeMutableRawBufferPointer(rebasing: both[chunk.storedByteCount...])
       try file.read(into: stored, at: chunk.offset)
       guard
-        ChunkCoding.decode(
+        ChunkDecoding.decode(
           UnsafeRawBufferPointer(stored), of: chunk, into: raw, scratch: decodeScratch)
       else { throw damaged(name, chunk: index, of: plane) }
       if !whole {
@@ -80,7 +80,7 @@ extension ModelFile {
       try file.read(into: stored, at: chunk.offset)
       let isIntact =
         if chunk.isRaw { checksum(UnsafeRawBufferPointer(stored)) == chunk.checksum } else {
-          ChunkCoding.decode(
+          ChunkDecoding.decode(
             UnsafeRawBufferPointer(stored), of: chunk, into: raw, scratch: decodeScratch)
         }
       guard isIntact else { throw damaged(piece.tensor, chunk: piece.index, of: piece.plane) }

@@ -23,7 +23,7 @@ extension ModelFile {
           let raw = rawScratch.bytes(count: chunk.rawByteCount)
           try file.read(into: stored, at: chunk.offset)
           guard
-            ChunkCoding.decode(
+            ChunkDecoding.decode(
               UnsafeRawBufferPointer(stored), of: chunk, into: raw, scratch: decodeScratch)
           else { throw damaged(name, chunk: index, of: plane) }
           current = (index, raw)

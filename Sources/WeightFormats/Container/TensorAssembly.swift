@@ -42,7 +42,7 @@ final class TensorAssembly: @unchecked Sendable {
   var bands: [Range<Int>] {
     let rows = description.rows
     guard rows > 0, rowByteCount > 0 else { return [0..<rows] }
-    let step = max(ChunkCoding.targetByteCount / rowByteCount, 1)
+    let step = max(ChunkEncoder.targetByteCount / rowByteCount, 1)
     return stride(from: 0, to: rows, by: step).map { $0..<min($0 + step, rows) }
   }
 

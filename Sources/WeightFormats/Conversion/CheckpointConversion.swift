@@ -67,6 +67,8 @@ public struct CheckpointConversion: Sendable {
   /// Writes the file. It appears under its name when it is complete.
   /// - Parameters:
   ///   - provenance: what the tool adds about itself: name, version, options.
+  ///   - compression: which chunks are compressed.
+  ///   - times: receives the time of every stage.
   ///   - progress: told how many of `byteCount` are done, from any thread.
   /// - Returns: the tensors in which numbers were too small for the precision asked for.
   /// - Throws: `.fileAccess`; `.numericalFailure` naming every tensor with numbers too large for the precision asked for;
@@ -74,18 +76,19 @@ public struct CheckpointConversion: Sendable {
   @discardableResult
   public func write(
     to path: String, provenance: [MetadataValue.Member] = [],
+    compression: ContainerCompression = .fast, times: StageTimes = StageTimes(),
     cancellation: CancellationToken = CancellationToken(),
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> [VanishedNumbers] {
-    let writer = try ContainerWriter(path: path)
-    let digests = FileDigests(files.map(\.path))
-    let loraDigests = FileDigests(adapters.map(\.path))
+    let writer = try ContainerWriter(path: path, compression: compression, times: times)
+    let digests = FileDigests(files.map(\.path), times: times)
+    let loraDigests = FileDigests(adapters.map(\.path), times: times)
     let done = ByteCounter(progress)
     let losses = NarrowingLosses()
     for component in components {
       try writer.beginComponent(component.official.kind, metadata: metadata(of: component))
       for rule in component.source.layout.rules {
-        try append(rule, of: component.source, to: writer, losses, cancellation, done)
+        try append(rule, of: component.source, to: writer, times, losses, cancellation, done)
       }
       if component.official.kind == .textEncoder {
         for document in checkpoint.tokenizer { try writer.append(document) }
@@ -109,7 +112,8 @@ public struct CheckpointConversion: Sendable {
 
   private func append(
     _ rule: FusionRule, of source: FusedCheckpointSource, to writer: ContainerWriter,
-    _ losses: NarrowingLosses, _ cancellation: CancellationToken, _ done: ByteCounter
+    _ times: StageTimes, _ losses: NarrowingLosses, _ cancellation: CancellationToken,
+    _ done: ByteCounter
   ) throws {
     let elements = try source.elements(of: rule)
     let native = rule.fusedType(of: elements.map(\.type))
@@ -117,15 +121,21 @@ public struct CheckpointConversion: Sendable {
     let tensor = "\(source.layout.kind.rawValue)/\(rule.name)"
     try writer.append(description(of: rule, in: source), metadata: { rule.metadata }) { band in
       try cancellation.check()
-      if type == native {
-        rule.fuse(elements, rows: band.rows, as: type, into: band.values)
-      } else {
-        losses.fuse(
-          rule, elements, rows: band.rows, as: type, into: band.values, tensor: tensor)
+      let ranges = rule.sourceRanges(of: band.rows)
+      for (source, range) in zip(elements, ranges) {
+        try times.measure(.read, byteCount: range.count * source.type.byteCount) {
+          try source.populate(range)
+        }
       }
-      for (source, range) in zip(elements, rule.sourceRanges(of: band.rows)) {
-        source.evict(range)
+      times.measure(.transform, byteCount: band.values.count) {
+        if type == native {
+          rule.fuse(elements, rows: band.rows, as: type, into: band.values)
+        } else {
+          losses.fuse(
+            rule, elements, rows: band.rows, as: type, into: band.values, tensor: tensor)
+        }
       }
+      for (source, range) in zip(elements, ranges) { source.evict(range) }
       done.add(band.values.count)
     }
   }

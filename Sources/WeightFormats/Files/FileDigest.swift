@@ -58,13 +58,24 @@ final class FileDigests: Sendable {
     let group = DispatchGroup()
   }
 
-  private static let blockByteCount = 1 << 20
+  /// Stays in a core's second-level cache.
+  private static let blockByteCount = 256 << 10
   private let work = Work()
 
-  init(_ paths: [String]) {
+  /// Begins with the files in their order, on half of the cores.
+  init(_ paths: [String], times: StageTimes) {
     DispatchQueue.global().async(group: work.group) { [work] in
-      let digests = Result { try paths.map { try Self.digest(of: $0, unless: work.isStopped) } }
-      work.result.withLock { $0 = digests }
+      let digests = Mutex([String](repeating: "", count: paths.count))
+      let result = Result {
+        try Parallel.forEach(paths.count, workers: max(Parallel.coreCount / 2, 1)) {
+          index, scratch in
+          let digest = try Self.digest(
+            of: paths[index], scratch: scratch, times: times, unless: work.isStopped)
+          digests.withLock { $0[index] = digest }
+        }
+        return digests.withLock { $0 }
+      }
+      work.result.withLock { $0 = result }
     }
   }
 
@@ -77,17 +88,19 @@ final class FileDigests: Sendable {
     return try work.result.withLock { $0 }.get()
   }
 
-  private static func digest(of path: String, unless isStopped: borrowing Atomic<Bool>) throws
-    -> String
-  {
+  private static func digest(
+    of path: String, scratch: ScratchBuffer, times: StageTimes,
+    unless isStopped: borrowing Atomic<Bool>
+  ) throws -> String {
     let file = try MappedFile(path: path)
-    let scratch = ScratchBuffer()
     var hash = SHA256()
     for begin in stride(from: 0, to: file.byteCount, by: blockByteCount) {
       guard !isStopped.load(ordering: .relaxed) else { throw CancellationError() }
       let block = scratch.bytes(count: min(blockByteCount, file.byteCount - begin))
-      try file.read(into: block, at: begin)
-      hash.update(UnsafeRawBufferPointer(block))
+      try times.measure(.digest, byteCount: block.count) {
+        try file.read(into: block, at: begin)
+        hash.update(UnsafeRawBufferPointer(block))
+      }
     }
     return hash.finish()
   }

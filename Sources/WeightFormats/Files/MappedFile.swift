@@ -65,11 +65,30 @@ public final class MappedFile: @unchecked Sendable {
     }
   }
 
+  /// Maps the pages of these bytes, read from the disk where need be, with one call. Touching them afterwards cannot fail, where a
+  /// page that cannot be read would end the program.
+  /// - Throws: `.fileAccess` when the disk fails or the file has become shorter.
+  package func populate(_ range: Range<Int>) throws(SanaError) {
+    let begin = range.lowerBound / Self.pageSize * Self.pageSize
+    guard let address = bytes.baseAddress, begin < range.upperBound else { return }
+    let result = madvise(
+      UnsafeMutableRawPointer(mutating: address + begin), range.upperBound - begin,
+      Self.populateRead)
+    // Kernels before 5.14 do not know the request; there the bytes are read when they are touched.
+    guard result != 0, errno == EFAULT || errno == EHWPOISON else { return }
+    throw SanaError(
+      .fileAccess, "cannot be read: the disk fails, or the file has become shorter",
+      remedy: "check the disk, and do not change the file meanwhile", location: path)
+  }
+
+  private static let pageSize = sysconf(Int32(_SC_PAGESIZE))
+  /// `MADV_POPULATE_READ` of Linux 5.14.
+  private static let populateRead: Int32 = 22
+
   /// Takes the pages of these bytes out of this program's memory. The file has them still: a byte that is touched again comes
   /// back, so that pages which only begin or end in the range can go too.
   package func evict(_ range: Range<Int>) {
-    let pageSize = sysconf(Int32(_SC_PAGESIZE))
-    let begin = range.lowerBound / pageSize * pageSize
+    let begin = range.lowerBound / Self.pageSize * Self.pageSize
     guard let address = bytes.baseAddress, begin < range.upperBound else { return }
     // A system that refuses keeps the pages, which costs memory and nothing else.
     madvise(

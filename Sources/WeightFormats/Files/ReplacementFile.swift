@@ -6,13 +6,13 @@
 
 /// A file that appears under its name complete or not at all: written beside it under a temporary name, synced, renamed.
 ///
-/// Destroying the value without `commit()` removes the temporary file.
+/// Destroying the value without `commit()` removes the temporary file. What a killed process left of the same output is removed
+/// first.
 package final class ReplacementFile: @unchecked Sendable {
   // Sendable: `write(_:at:)` is pwrite on one descriptor, which the system allows from any thread; `commit` and `discard` are
   // called when no write is under way.
   package let path: String
-  private let temporaryPath: String
-  private let descriptor: Int32
+  private let temporary: TemporaryName
   private var isFinished = false
 
   /// - Throws: `.fileAccess` when the folder does not exist or cannot be written to, or when something that is no file has
@@ -26,28 +26,28 @@ package final class ReplacementFile: @unchecked Sendable {
         .fileAccess, "is not a regular file", remedy: "name a file on a disk", location: path)
     case .file, nil: break
     }
-    temporaryPath = "\(path).\(getpid()).partial"
-    descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw .fileAccess(path, cannotBe: "written", errno: errno) }
+    temporary = try TemporaryName(for: path) {
+      open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    }
   }
 
   deinit {
     discard()
-    close(descriptor)
+    close(temporary.descriptor)
   }
 
   /// Removes the temporary file at once, unless it has got its name.
   package func discard() {
     guard !isFinished else { return }
     isFinished = true
-    unlink(temporaryPath)
+    unlink(temporary.path)
   }
 
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SanaError) {
     var done = 0
     while done < bytes.count {
       let count = pwrite(
-        descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+        temporary.descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
       if count < 0 {
         if errno == EINTR { continue }
         throw .fileAccess(path, cannotBe: "written", errno: errno)
@@ -58,10 +58,10 @@ package final class ReplacementFile: @unchecked Sendable {
 
   /// Makes the file durable and gives it its name.
   package func commit() throws(SanaError) {
-    guard fsync(descriptor) == 0 else {
+    guard fsync(temporary.descriptor) == 0 else {
       throw .fileAccess(path, cannotBe: "written", errno: errno)
     }
-    guard rename(temporaryPath, path) == 0 else {
+    guard rename(temporary.path, path) == 0 else {
       throw .fileAccess(path, cannotBe: "written", errno: errno)
     }
     isFinished = true

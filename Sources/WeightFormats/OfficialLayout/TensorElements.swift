@@ -23,6 +23,12 @@ package struct TensorElements: Sendable {
     bytes.evict(range.lowerBound * type.byteCount..<range.upperBound * type.byteCount)
   }
 
+  /// Reads those of the numbers that are not in memory yet.
+  /// - Throws: `.fileAccess` when the file cannot be read there.
+  package func populate(_ range: Range<Int>) throws {
+    try bytes.populate(range.lowerBound * type.byteCount..<range.upperBound * type.byteCount)
+  }
+
   /// The same numbers in another floating-point type, rounded to nearest; the same memory where nothing changes.
   package func converted(to target: ScalarType) -> TensorElements {
     guard target != type else { return self }
