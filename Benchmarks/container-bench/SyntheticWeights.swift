@@ -30,7 +30,7 @@ struct SyntheticWeights {
   }
 
   func write(to path: String) throws {
-    let writer = try ContainerWriter(path: path)
+    let writer = try ContainerWriter(path: path, compression: .small)
     try writer.beginComponent(.transformer, metadata: .object([]))
     for tensor in tensors {
       try writer.append(tensor) { [pattern, patternRows] band in

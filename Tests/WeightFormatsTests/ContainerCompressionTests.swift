@@ -11,7 +11,8 @@ import WeightFormats
     var random = ContainerSamples.Random(seed: 5)
     let values = TensorBytes(byteCount: description.valueByteCount) { memory in
       for offset in stride(from: 0, to: memory.count, by: size) {
-        let mantissa = UInt32.random(in: 0..<1 << 23, using: &random) >> (32 - bits) << (32 - bits)
+        let unused = UInt32(32 - bits)
+        let mantissa = (UInt32.random(in: 0..<(1 << 23), using: &random) >> unused) << unused
         let number = Float(
           bitPattern: (random.next() & 1 == 0 ? 0x3C00_0000 : 0xBC00_0000) | mantissa)
         withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes in
