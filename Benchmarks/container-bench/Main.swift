@@ -3,11 +3,16 @@ import CommandLineSupport
 import Quantization
 import WeightFormats
 
-/// Measures the `.sana` container and the quantizer on synthetic weights: speed of every stage, and what compression gives.
 @main
 struct ContainerBench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "container-bench",
+    commandName: "container-bench", abstract: "Measures what .sana files cost.",
+    subcommands: [Stages.self, Load.self], defaultSubcommand: Stages.self)
+}
+
+/// Measures the `.sana` container and the quantizer on synthetic weights: speed of every stage, and what compression gives.
+struct Stages: ParsableCommand {
+  static let configuration = CommandConfiguration(
     abstract: "Measure writing, loading, checking and quantizing .sana files.")
 
   @Argument(help: "A directory with room for three times the size.")

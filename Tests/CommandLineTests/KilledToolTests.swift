@@ -27,7 +27,10 @@ import WeightFormats
       usleep(UInt32(milliseconds) * 1000)
       kill(running.process.processIdentifier, SIGKILL)
       // A machine may be fast enough to finish; then there is nothing to see.
-      guard running.wait().status == 128 + SIGKILL else { continue }
+      guard running.wait().status == 128 + SIGKILL else {
+        try FileManager.default.removeItem(atPath: directory.path(output))
+        continue
+      }
       let left = try names().filter { !before.contains($0) }
       #expect(left.count <= 1)
       #expect(left.allSatisfy { $0.hasPrefix("\(output).") && $0.hasSuffix(".partial") })
