@@ -35,6 +35,8 @@ let package = Package(
       name: "CPNG", cSettings: strictC, linkerSettings: [.linkedLibrary("png")]),
     .target(
       name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
+    // Turns a mapped file that goes away into an error.
+    .target(name: "CFileFaults", cSettings: strictC),
 
     // The rooms.
     .target(name: "CKernels", cSettings: strictC),
@@ -52,7 +54,7 @@ let package = Package(
       name: "Verification", dependencies: ["SanaEngine", "Traces", "WeightFormats"],
       swiftSettings: strict),
     .target(
-      name: "CommandLineSupport", dependencies: ["WeightFormats", argumentParser],
+      name: "CommandLineSupport", dependencies: ["CFileFaults", "WeightFormats", argumentParser],
       swiftSettings: strict),
     .target(
       name: "EngineArguments",
@@ -96,7 +98,7 @@ let package = Package(
 
     // Tests.
     .target(
-      name: "TestSupport", dependencies: ["WeightFormats", "SanaEngine", "Traces"],
+      name: "TestSupport", dependencies: ["CKernels", "WeightFormats", "SanaEngine", "Traces"],
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "WeightFormatsTests", dependencies: ["WeightFormats", "CKernels", "TestSupport"],
@@ -134,3 +136,14 @@ let package = Package(
   cLanguageStandard: .c17,
   cxxLanguageStandard: .cxx17
 )
+
+// The fuzzers, which need a sanitizer's flags everywhere: Fuzzing/run sets both.
+if Context.environment["SANA_FUZZING"] != nil {
+  package.targets += [
+    .systemLibrary(name: "CLibFuzzer", path: "Fuzzing/CLibFuzzer"),
+    .executableTarget(
+      name: "sana-fuzz",
+      dependencies: ["CLibFuzzer", "CKernels", "CLZ4", "WeightFormats", "SanaEngine", "TestSupport"],
+      path: "Fuzzing/sana-fuzz", swiftSettings: strict),
+  ]
+}

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CFileFaults
 public import WeightFormats
 
 /// What every command of the three tools has around it: cancellation by Ctrl-C, progress on standard error, and one way to
@@ -19,6 +20,7 @@ public struct ToolSession: Sendable {
   public static func run(
     failureStatus: Int32 = 1, _ body: (ToolSession) throws -> Void
   ) throws {
+    sana_report_file_faults()
     let cancellation = CancellationToken()
     let signals = SignalHandler(cancelling: cancellation)
     let session = ToolSession(cancellation: cancellation, progress: ProgressReporter())

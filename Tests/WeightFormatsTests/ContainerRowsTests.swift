@@ -16,7 +16,7 @@ import WeightFormats
   @Test func rowsAreThoseOfTheWholeTensor() throws {
     try ContainerSamples.withFile(Self.tensors) { path in
       let source = try ModelFile(path: path).source(for: .transformer)
-      var random = ContainerSamples.Random(seed: 11)
+      var random = SplitMix(seed: 11)
       for tensor in Self.tensors {
         let name = tensor.description.name
         for count in [0, 1, 2, 5, 300] {

@@ -4,21 +4,6 @@ import WeightFormats
 
 /// Tensors and files that the container's tests share.
 enum ContainerSamples {
-  /// A reproducible stream of numbers.
-  struct Random: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-      return z ^ (z >> 31)
-    }
-  }
-
   enum Content {
     /// Nothing to compress.
     case noise
@@ -32,7 +17,7 @@ enum ContainerSamples {
   ) -> StoredTensor {
     let description = TensorDescription(
       name: name, shape: shape, encoding: encoding, activations: activations)
-    var random = Random(seed: UInt64(name.utf8.reduce(7) { $0 &* 31 &+ Int($1) }))
+    var random = SplitMix(seed: UInt64(name.utf8.reduce(7) { $0 &* 31 &+ Int($1) }))
     func bytes(_ count: Int) -> TensorBytes {
       TensorBytes(byteCount: count) { memory in
         for index in memory.indices {

@@ -16,7 +16,7 @@ import WeightFormats
     let values: [Float]
 
     init(_ shape: [Int], seed: UInt64) {
-      var random = SplitMix(state: seed)
+      var random = SplitMix(seed: seed)
       self.shape = shape
       values = (0..<shape.reduce(1, *)).map { _ in Float.random(in: -1...1, using: &random) }
     }

@@ -28,7 +28,7 @@ import WeightFormats
   }
 
   private func numbers(_ count: Int, seed: UInt64 = 3) -> [Float] {
-    var random = ContainerSamples.Random(seed: seed)
+    var random = SplitMix(seed: seed)
     return (0..<count).map { _ in Float.random(in: -1...1, using: &random) }
   }
 

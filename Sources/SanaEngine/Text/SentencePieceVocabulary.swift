@@ -1,7 +1,8 @@
 internal import WeightFormats
 
 /// The pieces of a `tokenizer.model`, read from its protocol-buffer encoding (`sentencepiece_model.proto`):
-/// field 1 of the model is a piece, whose fields 1 and 3 are its text and its type.
+/// field 1 of the model is a piece, whose fields 1 and 3 are its text and its type; field 2 says how it was trained, field 3 how
+/// it normalizes.
 struct SentencePieceVocabulary {
   enum PieceType: UInt64 {
     case normal = 1
@@ -20,14 +21,53 @@ struct SentencePieceVocabulary {
   /// In the order of their ids.
   private(set) var pieces: [Piece] = []
 
-  /// - Throws: `.malformedFile` when the bytes are no such message, or hold no pieces.
+  /// - Throws: `.malformedFile` when the bytes are no such message, or hold no pieces; `.unsupported` for models that are not of
+  ///   Gemma's kind: byte-pair encoding without a table of normalizations. Such a table is a structure full of offsets, which the
+  ///   library follows without looking where they lead.
   init(model: [UInt8]) throws {
     var reader = ProtocolBufferReader(bytes: model[...])
+    var isBytePairEncoding = false
     while let field = try reader.next() {
-      guard case .bytes(let message) = field.value, field.number == 1 else { continue }
-      pieces.append(try Self.piece(message))
+      guard case .bytes(let message) = field.value else { continue }
+      switch field.number {
+      case 1: pieces.append(try Self.piece(message))
+      case 2:
+        // The kinds are 1 unigram, 2 byte pairs, 3 words, 4 characters.
+        for case .integer(let kind) in try Self.fields(3, of: message) {
+          guard kind == 2 else {
+            throw Self.unsupported("is of another kind than byte-pair encoding")
+          }
+          isBytePairEncoding = true
+        }
+      case 3, 5:
+        for case .bytes(let table) in try Self.fields(2, of: message) where !table.isEmpty {
+          throw Self.unsupported("has a table of normalizations")
+        }
+      default: break
+      }
     }
     guard !pieces.isEmpty else { throw ProtocolBufferReader.malformed }
+    guard isBytePairEncoding else {
+      throw Self.unsupported("is of another kind than byte-pair encoding")
+    }
+  }
+
+  private static func unsupported(_ what: String) -> SanaError {
+    SanaError(
+      .unsupported, "the tokenizer \(what), unlike Gemma's",
+      remedy: "download tokenizer/tokenizer.model of the checkpoint again")
+  }
+
+  /// Every value of one field of a message.
+  private static func fields(
+    _ number: UInt64, of message: ArraySlice<UInt8>
+  ) throws -> [ProtocolBufferReader.FieldValue] {
+    var reader = ProtocolBufferReader(bytes: message)
+    var values: [ProtocolBufferReader.FieldValue] = []
+    while let field = try reader.next() {
+      if field.number == number { values.append(field.value) }
+    }
+    return values
   }
 
   private static func piece(_ message: ArraySlice<UInt8>) throws -> Piece {
@@ -69,6 +109,8 @@ private struct ProtocolBufferReader {
   mutating func next() throws -> (number: UInt64, value: FieldValue)? {
     guard !rest.isEmpty else { return nil }
     let tag = try integer()
+    // Readers differ in what they make of a longer tag; no writer makes one.
+    guard tag >> 3 > 0, tag <= UInt64(UInt32.max) else { throw Self.malformed }
     let value: FieldValue =
       switch tag & 7 {
       case 0: .integer(try integer())

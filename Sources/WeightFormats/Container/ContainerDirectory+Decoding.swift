@@ -28,6 +28,9 @@ extension ContainerDirectory {
     guard decoder.end <= footer.directoryOffset else {
       throw .malformedContainer(path, "tensors reach into its directory")
     }
+    guard ContainerLayout.align(decoder.end, to: 64) == footer.directoryOffset else {
+      throw .malformedContainer(path, "its directory does not follow its tensors")
+    }
     guard footer.features == features else {
       throw .malformedContainer(path, "its feature bits are not those of its chunks")
     }

@@ -1,7 +1,7 @@
 /// A `.sana` file, opened for reading.
 ///
-/// Opening maps the file and checks header, footer and the whole directory: afterwards every offset lies in the file and every
-/// size follows from a tensor's description. The tensors themselves are checked when they are read, or all by `verify`.
+/// Opening maps the file and checks header, footer, the whole directory and the zeros between planes: afterwards every offset lies
+/// in the file, every size follows from a tensor's description, and every other byte belongs to a chunk. The tensors themselves are checked when they are read, or all by `verify`.
 public final class ModelFile: Sendable {
   public let path: String
   public let version: ContainerVersion
@@ -15,8 +15,12 @@ public final class ModelFile: Sendable {
 
   /// - Throws: `.fileAccess` when it cannot be read, `.malformedFile` when it is no `.sana` file or breaks its rules,
   ///   `.corruptFile` when it is incomplete or a checksum disagrees, `.unsupported` when it needs a newer reader.
-  public init(path: String) throws(SanaError) {
-    let file = try MappedFile(path: path)
+  public convenience init(path: String) throws(SanaError) {
+    try self.init(MappedFile(path: path))
+  }
+
+  package init(_ file: MappedFile) throws(SanaError) {
+    let path = file.path
     let version = try ContainerHeader(file.bytes, path: path).version
     let footer = try ContainerFooter(file.bytes, path: path, version: version)
     let bytes = UnsafeRawBufferPointer(
@@ -26,6 +30,9 @@ public final class ModelFile: Sendable {
       throw .corruptContainer(path, "the checksum of its directory disagrees")
     }
     let directory = try ContainerDirectory(bytes, footer: footer, version: version, path: path)
+    for gap in directory.gaps(before: footer.directoryOffset) where !(try file.isZero(gap)) {
+      throw .corruptContainer(path, "bytes \(gap) between tensors are not zero")
+    }
     self.path = path
     self.version = version
     self.file = file

@@ -13,7 +13,8 @@ public final class MappedFile: @unchecked Sendable {
 
   public var byteCount: Int { bytes.count }
 
-  private let descriptor: Int32
+  /// `nil` for bytes in memory.
+  private let descriptor: Int32?
 
   /// - Throws: `.fileAccess` when the file cannot be opened, is no regular file, or cannot be mapped.
   public init(path: String) throws(SanaError) {
@@ -44,9 +45,23 @@ public final class MappedFile: @unchecked Sendable {
     keepsDescriptor = true
   }
 
+  /// Bytes in memory in place of a file: for tests and fuzzers, whose tools see a step outside of an allocation but not one outside
+  /// of a file on its last page.
+  package init(contents: [UInt8], path: String) {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: contents.count, alignment: 1)
+    memory.copyBytes(from: contents)
+    bytes = UnsafeRawBufferPointer(memory)
+    descriptor = nil
+    self.path = path
+  }
+
   /// Copies bytes of the file without touching the mapping, whose pages would count as this program's memory.
   /// - Throws: `.fileAccess`; `.corruptFile` when the file has become shorter.
   package func read(into memory: UnsafeMutableRawBufferPointer, at offset: Int) throws(SanaError) {
+    guard let descriptor else {
+      return memory.copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + memory.count]))
+    }
     var done = 0
     while done < memory.count {
       let count = pread(
@@ -89,7 +104,9 @@ public final class MappedFile: @unchecked Sendable {
   /// back, so that pages which only begin or end in the range can go too.
   package func evict(_ range: Range<Int>) {
     let begin = range.lowerBound / Self.pageSize * Self.pageSize
-    guard let address = bytes.baseAddress, begin < range.upperBound else { return }
+    guard descriptor != nil, let address = bytes.baseAddress, begin < range.upperBound else {
+      return
+    }
     // A system that refuses keeps the pages, which costs memory and nothing else.
     madvise(
       UnsafeMutableRawPointer(mutating: address + begin), range.upperBound - begin,
@@ -97,9 +114,21 @@ public final class MappedFile: @unchecked Sendable {
   }
 
   deinit {
+    guard let descriptor else { return bytes.deallocate() }
     close(descriptor)
     if let address = bytes.baseAddress {
       munmap(UnsafeMutableRawPointer(mutating: address), bytes.count)
     }
+  }
+}
+
+extension MappedFile {
+  /// Whether these bytes, which are few, are all zero. Reads them without touching the mapping.
+  package func isZero(_ range: Range<Int>) throws(SanaError) -> Bool {
+    guard !range.isEmpty else { return true }
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: range.count, alignment: 1)
+    defer { memory.deallocate() }
+    try read(into: memory, at: range.lowerBound)
+    return memory.allSatisfy { $0 == 0 }
   }
 }

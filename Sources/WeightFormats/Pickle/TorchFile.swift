@@ -21,8 +21,12 @@ package final class TorchFile: CheckpointTensors {
 
   /// - Throws: `.fileAccess`; `.malformedFile`; `.corruptFile` when the pickle is not the one that was written; `.unsupported` for
   ///   pickles that do more than hold tensors, for files of PyTorch before 1.6, and for tensors that are not contiguous.
-  package init(path: String) throws(SanaError) {
-    let file = try MappedFile(path: path)
+  package convenience init(path: String) throws(SanaError) {
+    try self.init(MappedFile(path: path))
+  }
+
+  package init(_ file: MappedFile) throws(SanaError) {
+    let path = file.path
     guard !file.bytes.isEmpty, file.bytes[0] != PickleOpcode.proto.rawValue else {
       throw SanaError(
         .unsupported, "is a torch file of the format before PyTorch 1.6, which is not read",

@@ -31,10 +31,13 @@ public final class SafetensorsFile: Sendable {
 
   /// - Throws: `.fileAccess`; `.malformedFile` when the header is wrong in any way; `.unsupported` for a tensor of a type that
   ///   official Sana files never use.
-  public init(path: String) throws(SanaError) {
-    let file = try MappedFile(path: path)
-    let header = try SafetensorsHeader(of: file.bytes, location: path)
-    self.path = path
+  public convenience init(path: String) throws(SanaError) {
+    try self.init(MappedFile(path: path))
+  }
+
+  package init(_ file: MappedFile) throws(SanaError) {
+    let header = try SafetensorsHeader(of: file.bytes, location: file.path)
+    path = file.path
     self.file = file
     metadata = header.metadata
     tensors = header.entries.map(\.tensor)

@@ -56,6 +56,24 @@ import WeightFormats
     #expect(try Tokenizer(files: ["tokenizer.model": Self.modelBytes]).vocabularySize == 2048)
   }
 
+  /// What follows the pieces of a model: kinds other than byte pairs, and tables that the library would follow anywhere.
+  @Test(
+    arguments: [
+      ([0x12, 2, 0x18, 1], "is of another kind than byte-pair encoding"),
+      ([0x12, 2, 0x18, 4], "is of another kind than byte-pair encoding"),
+      ([0x1A, 6, 0x12, 4, 0xFF, 0xFF, 0xFF, 0x7F], "has a table of normalizations"),
+      ([0x2A, 6, 0x12, 4, 4, 0, 0, 0], "has a table of normalizations"),
+      ([0x0A, 2, 0x18, 9], "is no SentencePiece model"),
+      ([0x0A, 200, 1], "is no SentencePiece model"),
+      ([0x0B], "is no SentencePiece model"), ([0x02, 0], "is no SentencePiece model"),
+      ([0x92, 0x80, 0x80, 0x80, 0x10, 2, 0x18, 1], "is no SentencePiece model"),
+      ([UInt8](repeating: 0xFF, count: 11), "is no SentencePiece model"),
+    ] as [([UInt8], String)])
+  func modelsOfAnotherKindAreRefused(_ rest: [UInt8], _ message: String) throws {
+    let error = #expect(throws: SanaError.self) { try Tokenizer(model: Self.modelBytes + rest) }
+    #expect(error?.message.contains(message) == true, "\(error?.description ?? "")")
+  }
+
   @Test func damagedModelsAreRefusedOrWork() throws {
     let bytes = try Self.modelBytes
     #expect(throws: SanaError.self) { try Tokenizer(model: []) }

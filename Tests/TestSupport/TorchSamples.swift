@@ -1,35 +1,37 @@
-import WeightFormats
+public import WeightFormats
 
 /// A pickle, instruction by instruction, as `torch.save` writes it.
-struct PickleSample {
-  private(set) var bytes: [UInt8] = [0x80, 2]
+public struct PickleSample {
+  public private(set) var bytes: [UInt8] = [0x80, 2]
 
-  mutating func code(_ bytes: UInt8...) { self.bytes += bytes }
+  public init() {}
 
-  mutating func string(_ text: String) {
+  public mutating func code(_ bytes: UInt8...) { self.bytes += bytes }
+
+  public mutating func string(_ text: String) {
     code(0x58)
     little(UInt32(text.utf8.count))
     bytes += Array(text.utf8)
   }
 
-  mutating func integer(_ value: Int) {
+  public mutating func integer(_ value: Int) {
     code(0x8A, 8)
     little(UInt64(bitPattern: Int64(value)))
   }
 
-  mutating func global(_ module: String, _ name: String) {
+  public mutating func global(_ module: String, _ name: String) {
     code(0x63)
     bytes += Array("\(module)\n\(name)\n".utf8)
   }
 
-  mutating func integers(_ values: [Int]) {
+  public mutating func integers(_ values: [Int]) {
     code(0x28)
     for value in values { integer(value) }
     code(0x74)
   }
 
   /// `_rebuild_tensor_v2(storage, offset, shape, strides, False, OrderedDict())`.
-  mutating func tensor(
+  public mutating func tensor(
     _ shape: [Int], storage: String, key: String, count: Int, offset: Int = 0, strides: [Int]? = nil
   ) {
     global("torch._utils", "_rebuild_tensor_v2")
@@ -44,7 +46,7 @@ struct PickleSample {
     integers(shape)
     var contiguous = [Int](repeating: 1, count: shape.count)
     for axis in shape.indices.dropLast().reversed() {
-      contiguous[axis] = contiguous[axis + 1] * shape[axis + 1]
+      contiguous[axis] = contiguous[axis + 1] &* shape[axis + 1]
     }
     integers(strides ?? contiguous)
     code(0x89)
@@ -52,14 +54,14 @@ struct PickleSample {
     code(0x29, 0x52, 0x74, 0x52)
   }
 
-  mutating func stop() { code(0x2E) }
+  public mutating func stop() { code(0x2E) }
 
   private mutating func little(_ value: some FixedWidthInteger) {
     withUnsafeBytes(of: value.littleEndian) { bytes += Array($0) }
   }
 
   /// Does these things and stops.
-  static func of(_ body: (inout PickleSample) -> Void) -> [UInt8] {
+  public static func of(_ body: (inout PickleSample) -> Void) -> [UInt8] {
     var pickle = PickleSample()
     body(&pickle)
     pickle.stop()
@@ -68,21 +70,21 @@ struct PickleSample {
 }
 
 /// A zip archive of stored entries.
-enum ZipSample {
-  struct Entry {
-    var name: String
-    var contents: [UInt8]
-    var checksum: UInt32?
-    var method: UInt16 = 0
-    var flags: UInt16 = 0
+public enum ZipSample {
+  public struct Entry {
+    public var name: String
+    public var contents: [UInt8]
+    public var checksum: UInt32?
+    public var method: UInt16 = 0
+    public var flags: UInt16 = 0
 
-    init(_ name: String, _ contents: [UInt8]) {
+    public init(_ name: String, _ contents: [UInt8]) {
       self.name = name
       self.contents = contents
     }
   }
 
-  static func archive(_ entries: [Entry], isZip64: Bool = false) -> [UInt8] {
+  public static func archive(_ entries: [Entry], isZip64: Bool = false) -> [UInt8] {
     var bytes: [UInt8] = []
     var directory: [UInt8] = []
     for entry in entries {
@@ -129,7 +131,7 @@ enum ZipSample {
   }
 
   /// CRC-32, bit by bit.
-  static func crc(_ bytes: [UInt8]) -> UInt32 {
+  public static func crc(_ bytes: [UInt8]) -> UInt32 {
     ~bytes.reduce(~UInt32(0)) { state, byte in
       (0..<8).reduce(state ^ UInt32(byte)) { state, _ in
         state & 1 == 1 ? 0xEDB8_8320 ^ state >> 1 : state >> 1
@@ -139,15 +141,17 @@ enum ZipSample {
 }
 
 /// A whole file of `torch.save`.
-enum TorchSample {
-  static func file(_ pickle: [UInt8], storages: [[UInt8]] = [], isZip64: Bool = false) -> [UInt8] {
+public enum TorchSample {
+  public static func file(_ pickle: [UInt8], storages: [[UInt8]] = [], isZip64: Bool = false)
+    -> [UInt8]
+  {
     ZipSample.archive(
       [.init("x/data.pkl", pickle), .init("x/byteorder", Array("little".utf8))]
         + storages.enumerated().map { .init("x/data/\($0)", $1) }, isZip64: isZip64)
   }
 
   /// A state dictionary of tensors with these bytes, under `state_dict`.
-  static func file(
+  public static func file(
     _ tensors: [(tensor: SafetensorsTensor, bytes: [UInt8])], isZip64: Bool = false
   ) -> [UInt8] {
     let storageNames: [ScalarType: String] = [

@@ -217,7 +217,7 @@ import WeightFormats
       let directory = original.withUnsafeBytes {
         Int(UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: footer, as: UInt64.self)))
       }
-      var random = ContainerSamples.Random(seed: 2026)
+      var random = SplitMix(seed: 2026)
       for _ in 0..<5000 {
         var changed = original
         for _ in 0..<Int.random(in: 1...4, using: &random) {

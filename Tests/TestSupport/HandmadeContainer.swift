@@ -1,55 +1,75 @@
-import CKernels
-import Foundation
-import WeightFormats
+internal import CKernels
+public import Foundation
 
 /// A `.sana` file put together byte by byte, as `formats.md` says and without the code under test, so that any field can lie.
-struct HandmadeContainer {
-  struct Chunk {
-    var stored: [UInt8]
-    var rawByteCount: UInt32
-    var filter: UInt8 = 0
-    var elementByteCount: UInt8 = 0
-    var codec: UInt8 = 0
-    var reserved: UInt8 = 0
+public struct HandmadeContainer: Sendable {
+  public struct Chunk: Sendable {
+    public var stored: [UInt8]
+    public var rawByteCount: UInt32
+    public var filter: UInt8 = 0
+    public var elementByteCount: UInt8 = 0
+    public var codec: UInt8 = 0
+    public var reserved: UInt8 = 0
     /// XXH64 of the stored bytes unless set.
-    var checksum: UInt64?
+    public var checksum: UInt64?
+
+    public init(
+      stored: [UInt8], rawByteCount: UInt32, filter: UInt8 = 0, elementByteCount: UInt8 = 0,
+      codec: UInt8 = 0
+    ) {
+      self.stored = stored
+      self.rawByteCount = rawByteCount
+      self.filter = filter
+      self.elementByteCount = elementByteCount
+      self.codec = codec
+    }
   }
 
-  struct Plane {
-    var chunks: [Chunk]
+  public struct Plane: Sendable {
+    public var chunks: [Chunk]
     /// Where it lies unless set otherwise.
-    var offset: UInt64?
-    var chunkCount: UInt32?
-    var alignment = 64
+    public var offset: UInt64?
+    public var chunkCount: UInt32?
+    public var alignment = 64
+
+    public init(chunks: [Chunk], alignment: Int = 64) {
+      self.chunks = chunks
+      self.alignment = alignment
+    }
   }
 
-  struct Tensor {
-    var name: [UInt8] = Array("w".utf8)
-    var shape: [UInt64] = [2, 3]
-    var encoding: UInt8 = 1
-    var activations: UInt8 = 0
-    var parameter: UInt32 = 0
-    var metadata: [UInt8] = HandmadeContainer.emptyObject
-    var planes = [Plane(chunks: [Chunk(stored: Array(0..<24), rawByteCount: 24)])]
+  public struct Tensor: Sendable {
+    public var name: [UInt8] = Array("w".utf8)
+    public var shape: [UInt64] = [2, 3]
+    public var encoding: UInt8 = 1
+    public var activations: UInt8 = 0
+    public var parameter: UInt32 = 0
+    public var metadata: [UInt8] = HandmadeContainer.emptyObject
+    public var planes = [Plane(chunks: [Chunk(stored: Array(0..<24), rawByteCount: 24)])]
+
+    public init() {}
   }
 
-  static let emptyObject: [UInt8] = [8, 0, 0, 0, 0]
+  public static let emptyObject: [UInt8] = [8, 0, 0, 0, 0]
 
-  var major: UInt16 = 1
-  var minor: UInt16 = 0
-  var features: UInt64 = 0
-  var headerReserve: UInt8 = 0
-  var footerReserve: UInt64 = 0
-  var metadata = emptyObject
-  var componentNames = ["transformer"]
-  var tensors = [Tensor()]
-  var tensorCount: UInt32?
-  var afterDirectory: [UInt8] = []
-  var padding: UInt8 = 0
-  var directoryByteCount: UInt64?
-  var directoryOffset: UInt64?
+  public var major: UInt16 = 1
+  public var minor: UInt16 = 0
+  public var features: UInt64 = 0
+  public var headerReserve: UInt8 = 0
+  public var footerReserve: UInt64 = 0
+  public var metadata = emptyObject
+  public var componentNames = ["transformer"]
+  public var tensors = [Tensor()]
+  public var tensorCount: UInt32?
+  public var afterDirectory: [UInt8] = []
+  public var padding: UInt8 = 0
+  public var directoryByteCount: UInt64?
+  public var directoryOffset: UInt64?
+  public var holeBeforeDirectory = 0
 
-  var bytes: Data {
+  public init() {}
+
+  public var bytes: Data {
     var file = Data([0x89, 0x53, 0x41, 0x4E, 0x41, 0x0D, 0x0A, 0x1A])
     file.append(little: major)
     file.append(little: minor)
@@ -66,6 +86,7 @@ struct HandmadeContainer {
     }
     directory.append(contentsOf: afterDirectory)
     pad(&file, to: 64)
+    file.append(contentsOf: [UInt8](repeating: 0, count: holeBeforeDirectory))
     let offset = directoryOffset ?? UInt64(file.count)
     file.append(directory)
 
@@ -109,12 +130,12 @@ struct HandmadeContainer {
     file.append(contentsOf: [UInt8](repeating: padding, count: -file.count & (alignment - 1)))
   }
 
-  static func checksum(_ data: Data) -> UInt64 {
+  public static func checksum(_ data: Data) -> UInt64 {
     data.withUnsafeBytes { sana_xxh64($0.baseAddress, $0.count, 0) }
   }
 
   /// Corrects the checksums of a file whose directory was changed.
-  static func resign(_ file: inout Data) {
+  public static func resign(_ file: inout Data) {
     let footer = file.count - 64
     let offset = file.withUnsafeBytes {
       Int(UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: footer, as: UInt64.self)))
