@@ -3,7 +3,7 @@ BUILD := swift build -c release
 BIN := .build/release
 OUT := demo-output
 
-.PHONY: setup build demo test format
+.PHONY: setup build demo test fuzz format
 
 setup:
 	@Tools/setup.sh
@@ -27,5 +27,9 @@ demo: build
 test: setup
 	swift test -c release
 
+# Every reader for half an hour, one after the other; one of them: Fuzzing/run container 600
+fuzz: setup
+	for reader in safetensors torch container tokenizer json; do Fuzzing/run $$reader 1800 || exit 1; done
+
 format:
-	swift format --in-place --recursive Sources Tests Package.swift
+	swift format --in-place --recursive Sources Tests Fuzzing Package.swift
