@@ -13,7 +13,8 @@ struct TorchTarget: FuzzTarget {
     case 1: follow(rest)
     case 2: read(Self.file(rest))
     default:
-      guard let count = rest.first.map({ Int($0 & 7) }), rest.count > 3 * count else { return }
+      guard let count = rest.first.map({ Int($0 & 7) }), rest.count > 3 * count + 2
+      else { return }
       var file = Self.file(Array(rest.dropFirst(1 + 3 * count)))
       for change in 0..<count {
         let at = Int(rest[1 + 3 * change]) | Int(rest[2 + 3 * change]) << 8

@@ -9,6 +9,8 @@ extension ModelFile {
     _ plane: PlaneEntry, rows: ArraySlice<Int>, rowByteCount: Int, of name: String,
     into memory: UnsafeMutableRawBufferPointer
   ) throws {
+    // Swift 6.3 frees scratch buffers that it has not made where there are no rows.
+    guard !rows.isEmpty else { return }
     let (storedScratch, rawScratch, decodeScratch) = (
       ScratchBuffer(), ScratchBuffer(), ScratchBuffer()
     )
