@@ -16,13 +16,24 @@ static double peak_f32(size_t rounds, float *result) {
   return 2.0 * PEAK_CHAINS * VECTOR_FLOATS * (double)rounds;
 }
 
+#if defined(__x86_64__)
+#define VECTOR_REGISTER(x) "+v"(x)
+#elif defined(__aarch64__)
+#define VECTOR_REGISTER(x) "+w"(x)
+#else
+#define VECTOR_REGISTER(x) "+m"(x)
+#endif
+
 static double peak_int8(size_t rounds, float *result) {
   vint sums[PEAK_CHAINS] = {};
-  vint codes = splat_int((int32_t)result[0]), weights = splat_int((int32_t)result[1]);
+  vint codes = splat_int((int32_t)result[0]);
+  const vint weights = splat_int((int32_t)result[1]);
   for (size_t round = 0; round < rounds; round++) {
-    UNROLL for (int i = 0; i < PEAK_CHAINS; i++) sums[i] = add_products(sums[i], codes, weights);
-    // Not a constant of the loop, or there would be nothing left to multiply.
-    __asm__ volatile("" : "+m"(codes), "+m"(weights));
+    UNROLL for (int i = 0; i < PEAK_CHAINS; i++) {
+      // Something else for every chain and round, as far as the compiler knows, or one product would do for all.
+      __asm__ volatile("" : VECTOR_REGISTER(codes));
+      sums[i] = add_products(sums[i], codes, weights);
+    }
   }
   vint total = splat_int(0);
   for (int i = 0; i < PEAK_CHAINS; i++) total += sums[i];
