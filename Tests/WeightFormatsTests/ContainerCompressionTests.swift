@@ -8,7 +8,7 @@ import WeightFormats
   {
     let description = TensorDescription(name: name, shape: [1100, 1000], encoding: encoding)
     let size = description.valueByteCount / description.elementCount
-    var random = ContainerSamples.Random(seed: 5)
+    var random = SplitMix(seed: 5)
     let values = TensorBytes(byteCount: description.valueByteCount) { memory in
       for offset in stride(from: 0, to: memory.count, by: size) {
         let unused = UInt32(32 - bits)

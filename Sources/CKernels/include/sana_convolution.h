@@ -2,7 +2,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sana_pointwise.h"
 #include "sana_product.h"
 
 /// The int8 convolutions there are. Both turn patches into points that are multiplied one by one, quantized where they are
@@ -26,9 +25,6 @@ typedef struct {
   /// `[batch, height, width, outputs]`, both sides doubled when upsampling.
   float *_Nonnull output;
   size_t outputs;
-  /// No gate. No residual where there is a norm.
+  /// Without a gate.
   sana_epilogue epilogue;
-  /// What follows over the channels of each pixel: weight, bias, epsilon and residual of the norm, which may be the output. Its
-  /// input and output are not used.
-  const sana_rms_norm *_Nullable norm;
 } sana_convolution;

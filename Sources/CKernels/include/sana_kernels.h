@@ -110,8 +110,7 @@ typedef struct {
       int32_t *_Nonnull offsets, void *_Nonnull scratch);
   /// Tiles of 2x2 results that are best computed at a time.
   size_t (*_Nonnull convolution_int8_block)(sana_convolution_form, size_t channels);
-  size_t (*_Nonnull convolution_int8_scratch_bytes)(
-      sana_convolution_form, size_t channels, size_t outputs);
+  size_t (*_Nonnull convolution_int8_scratch_bytes)(sana_convolution_form, size_t channels);
   /// Computes tiles of 2x2 results `tile ..< tile_end`, counted through rows and batch (the last tile of an odd row or column is
   /// cut).
   void (*_Nonnull convolution_int8)(

@@ -54,13 +54,11 @@ typedef struct {
   float *sums;
   // [block]
   tile_targets *targets;
-  // Results of a block before they are normalized, [block][4][outputs]
-  float *results;
   size_t bytes;
 } convolution_scratch;
 
 INLINE convolution_scratch convolution_areas(
-    sana_convolution_form form, size_t channels, size_t outputs, void *memory) {
+    sana_convolution_form form, size_t channels, void *memory) {
   const size_t points = form_points(form), block = convolution_int8_block(form, channels);
   const size_t width = round_up(channels, VECTOR_FLOATS);
   char *next = memory;
@@ -74,15 +72,13 @@ INLINE convolution_scratch convolution_areas(
   TAKE(border, points * channels);
   TAKE(sums, points * TILE_ROWS * PANEL);
   TAKE(targets, block);
-  TAKE(results, block * 4 * outputs);
 #undef TAKE
   areas.bytes = (size_t)(next - (char *)memory);
   return areas;
 }
 
-static size_t convolution_int8_scratch_bytes(
-    sana_convolution_form form, size_t channels, size_t outputs) {
-  return convolution_areas(form, channels, outputs, NULL).bytes;
+static size_t convolution_int8_scratch_bytes(sana_convolution_form form, size_t channels) {
+  return convolution_areas(form, channels, NULL).bytes;
 }
 
 // MARK: Weights
@@ -383,11 +379,10 @@ INLINE tile_targets find_tile_targets(const sana_convolution *layer, convolution
   return targets;
 }
 
-// Transforms the sums of a tile back and stores `count` channels from `column` on; where there is a norm to come, at `results`
-// [4][outputs].
+// Transforms the sums of a tile back and stores `count` channels from `column` on.
 INLINE void store_results(
     const bool winograd, const sana_convolution *layer, const float *sums,
-    const tile_targets *targets, size_t column, size_t count, float *results) {
+    const tile_targets *targets, size_t column, size_t count) {
   const int points = winograd ? 16 : 9;
   for (size_t c = 0; c < count; c += VECTOR_FLOATS) {
     const size_t valid = min_size(VECTOR_FLOATS, count - c);
@@ -396,31 +391,17 @@ INLINE void store_results(
     transform_sums(winograd, m, values);
     UNROLL for (int i = 0; i < 4; i++) {
       if (!targets->inside[i]) continue;
-      const float *residual = layer->epilogue.residual && !layer->norm
-                                  ? layer->epilogue.residual + targets->place[i]
-                                  : NULL;
+      const float *residual =
+          layer->epilogue.residual ? layer->epilogue.residual + targets->place[i] : NULL;
       const vfloat value =
           finish_vector(&layer->epilogue, values[i], NULL, residual, column + c, valid);
-      float *target = layer->norm ? results + (size_t)i * layer->outputs
-                                  : layer->output + targets->place[i];
+      float *target = layer->output + targets->place[i] + column + c;
       if (valid == VECTOR_FLOATS) {
-        store(target + column + c, value);
+        store(target, value);
       } else {
-        store_first(target + column + c, value, valid);
+        store_first(target, value, valid);
       }
     }
-  }
-}
-
-INLINE void normalize_results(
-    const sana_convolution *layer, const tile_targets *targets, const float *results) {
-  for (size_t i = 0; i < 4; i++) {
-    if (!targets->inside[i]) continue;
-    sana_rms_norm norm = *layer->norm;
-    norm.input = results + i * layer->outputs;
-    norm.output = layer->output + targets->place[i];
-    norm.residual = norm.residual ? norm.residual + targets->place[i] : NULL;
-    rms_norm(&norm, 0, 1);
   }
 }
 
@@ -449,14 +430,9 @@ INLINE void convolve_block(
       }
       for (size_t i = r; i < min_size(r + TILE_ROWS, tiles); i++) {
         store_results(
-            winograd, layer, scratch->sums + (i - r) * PANEL, scratch->targets + i, n, count,
-            scratch->results + i * 4 * outputs);
+            winograd, layer, scratch->sums + (i - r) * PANEL, scratch->targets + i, n, count);
       }
     }
-  }
-  if (!layer->norm) return;
-  for (size_t r = 0; r < tiles; r++) {
-    normalize_results(layer, scratch->targets + r, scratch->results + r * 4 * outputs);
   }
 }
 
@@ -465,7 +441,7 @@ static void convolution_int8(
     const sana_convolution *layer, size_t tile, size_t tile_end, void *memory) {
   const size_t block = convolution_int8_block(layer->form, layer->channels);
   const convolution_scratch scratch =
-      convolution_areas(layer->form, layer->channels, layer->outputs, memory);
+      convolution_areas(layer->form, layer->channels, memory);
   for (size_t t = tile; t < tile_end; t += block) {
     const size_t tiles = min_size(block, tile_end - t);
     if (layer->form == SANA_CONVOLUTION_WINOGRAD) {

@@ -28,7 +28,7 @@ public struct ExecutedStep: Sendable {
 
 extension Graph {
   /// Additions and multiplications of a node's products, counting what the mathematics asks for: tokens that exist only at run time
-  /// are taken to be all that there is room for.
+  /// are taken to be all that there is room for, and a convolution that is computed with fewer multiplications may exceed the peak.
   func operationCount(of node: Node) -> Int {
     let output = self[node.output].shape
     switch node.operation {

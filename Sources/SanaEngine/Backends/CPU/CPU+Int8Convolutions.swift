@@ -10,7 +10,7 @@ extension CPUExecutable {
     let layer = sana_convolution(
       form: form, input: floats(input), batch: size.batch, height: size.height, width: size.width,
       channels: size.channels, weight: matrix, output: floats(output),
-      outputs: shape(output).channels, epilogue: epilogue, norm: nil)
+      outputs: shape(output).channels, epilogue: epilogue)
     let layout = device.scratch(for: form, weight)
     let tiles = size.batch * form.tiles(size.height) * form.tiles(size.width)
     let block = kernels.convolution_int8_block(form, size.channels)

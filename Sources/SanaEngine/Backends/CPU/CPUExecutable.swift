@@ -48,9 +48,8 @@ final class CPUExecutable: Executable {
       {
         steps.append(Step(nodes: chain.nodes, chain: (chain, weight), isInt8: true))
       } else {
-        var isInt8 = false
-        if case .linear(let linear) = graph.nodes[position].operation {
-          isInt8 = int8Matrix(linear.weight) != nil
+        let isInt8 = graph.nodes[position].operation.payload.parameters.contains {
+          int8Matrix($0) != nil
         }
         steps.append(Step(nodes: position...position, chain: nil, isInt8: isInt8))
       }

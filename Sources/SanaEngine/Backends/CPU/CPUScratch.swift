@@ -102,8 +102,7 @@ extension CPUDevice {
     CPUScratch(
       workerBytes: max(
         kernels.product_scratch_bytes, kernels.winograd_scratch_bytes,
-        kernels.convolution_int8_scratch_bytes(
-          form, weight.shape[3], form.outputs(rows: weight.shape[0]))),
+        kernels.convolution_int8_scratch_bytes(form, weight.shape[3])),
       workers: pool.size)
   }
 
