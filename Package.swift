@@ -143,7 +143,9 @@ if Context.environment["SANA_FUZZING"] != nil {
     .systemLibrary(name: "CLibFuzzer", path: "Fuzzing/CLibFuzzer"),
     .executableTarget(
       name: "sana-fuzz",
-      dependencies: ["CLibFuzzer", "CKernels", "CLZ4", "WeightFormats", "SanaEngine", "TestSupport"],
+      dependencies: [
+        "CLibFuzzer", "CKernels", "CLZ4", "WeightFormats", "SanaEngine", "TestSupport",
+      ],
       path: "Fuzzing/sana-fuzz", swiftSettings: strict),
   ]
 }
