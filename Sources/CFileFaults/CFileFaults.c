@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -67,13 +68,18 @@ static void print(const char *text) {
   }
 }
 
+static atomic_flag is_reporting = ATOMIC_FLAG_INIT;
+
 static void report(int number, siginfo_t *information, void *context) {
   (void)context;
+  // Threads that read the same file fail together; the first one speaks, and ends the others with the process.
+  while (atomic_flag_test_and_set(&is_reporting)) pause();
   char line[line_bytes];
   const char *path = mapped_file((uintptr_t)information->si_addr, line);
   if (!path) {
     // No file's fault: what happens without this handler happens when the instruction is tried again.
     signal(number, SIG_DFL);
+    atomic_flag_clear(&is_reporting);
     return;
   }
   if (isatty(STDERR_FILENO)) print("\r\x1b[K");
