@@ -166,15 +166,12 @@ static void convolution_int8_pack(
     }
     for (size_t point = 0; point < points; point++) {
       const size_t place = (n / PANEL * points + point) * PANEL + n % PANEL;
-      int8_t *panel = packed + (n / PANEL * points + point) * panel_bytes;
-      int32_t sum = 0;
-      for (size_t k = 0; k < round_up(channels, INT8_GROUP); k++) {
-        const int8_t code = k < channels ? codes[point * channels + k] : 0;
-        panel[(k / INT8_GROUP * PANEL + n % PANEL) * INT8_GROUP + k % INT8_GROUP] = code;
-        sum += code;
-      }
+      const int8_t *row_codes = codes + point * channels;
+      pack_int8_row(
+          row_codes, channels, channels, n % PANEL,
+          packed + (n / PANEL * points + point) * panel_bytes);
       scales[place] = row_scales[point];
-      offsets[place] = INT8_OFFSET * sum;
+      offsets[place] = INT8_OFFSET * sum_codes(row_codes, channels);
     }
   }
 }
@@ -243,7 +240,6 @@ INLINE void quantize_patch(
     size_t points, size_t channels, size_t block, size_t r, const float *magnitudes,
     const convolution_scratch *scratch) {
   const size_t width = round_up(channels, VECTOR_FLOATS), stride = patch_stride(channels);
-  typedef quantized vquantized __attribute__((vector_size(VECTOR_FLOATS * sizeof(quantized))));
   for (size_t point = 0; point < points; point++) {
     const float inverse = 127.0f / magnitudes[point];
     const bool vanishes = inverse == __builtin_inff();
@@ -252,13 +248,8 @@ INLINE void quantize_patch(
     const float *source = scratch->patch + point * width;
     quantized *codes = scratch->codes + (point * block + r) * stride;
     for (size_t k = 0; k < channels; k += VECTOR_FLOATS) {
-      // Two roundings, as the definition says: a fused multiply-add would round other numbers up.
-      const vfloat scaled = load(source + k) * factor;
-      // Rounds half to even and leaves the code in the low bits, beside the exponent. What lies beyond the channels meets
-      // weights of zero.
-      const vfloat shifted = scaled + (12582912.0f + INT8_OFFSET);
-      const vquantized narrow = __builtin_convertvector((vint)shifted - 0x4b400000, vquantized);
-      __builtin_memcpy(codes + k, &narrow, sizeof narrow);
+      // What lies beyond the channels meets weights of zero.
+      store_codes(codes + k, load(source + k) * factor);
     }
   }
 }
@@ -299,45 +290,6 @@ INLINE void quantize_tile(
   float magnitudes[MAXIMUM_POINTS];
   transform_patch(winograd, pixels, line, layer->channels, scratch->patch, magnitudes);
   quantize_patch(side * side, layer->channels, block, r, magnitudes, scratch);
-}
-
-// MARK: Products
-
-// sums[r][c] = the exact sum of TILE_ROWS patches and one panel, times both scales.
-INLINE void multiply_patches(
-    size_t channels, const quantized *codes, const float *row_scales, const int8_t *panel,
-    const float *scales, const int32_t *offsets, float *target) {
-  const size_t stride = patch_stride(channels);
-  const size_t groups = round_up(channels, INT8_GROUP) / INT8_GROUP;
-  vint sums[TILE_ROWS][2];
-  UNROLL for (int v = 0; v < 2; v++) {
-    vint offset;
-    __builtin_memcpy(&offset, offsets + v * VECTOR_FLOATS, sizeof offset);
-    UNROLL for (int r = 0; r < TILE_ROWS; r++) sums[r][v] = -offset;
-  }
-  for (size_t k = 0; k < groups; k++) {
-    vint b[2];
-    UNROLL for (int v = 0; v < 2; v++) {
-      __builtin_prefetch(panel + (16 * PANEL + v * VECTOR_FLOATS) * INT8_GROUP);
-    }
-    UNROLL for (int v = 0; v < 2; v++) {
-      b[v] = load_weights(panel + v * VECTOR_FLOATS * INT8_GROUP);
-    }
-    UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-      const vint x = splat_group(codes + r * stride);
-      UNROLL for (int v = 0; v < 2; v++) sums[r][v] = add_products(sums[r][v], x, b[v]);
-    }
-    codes += INT8_GROUP;
-    panel += PANEL * INT8_GROUP;
-  }
-  UNROLL for (int v = 0; v < 2; v++) {
-    const vfloat scale = load(scales + v * VECTOR_FLOATS);
-    UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-      store(
-          target + r * PANEL + v * VECTOR_FLOATS,
-          __builtin_convertvector(sums[r][v], vfloat) * (row_scales[r] * scale));
-    }
-  }
 }
 
 // MARK: Results
@@ -410,6 +362,7 @@ INLINE void convolve_block(
     const convolution_scratch *scratch) {
   const size_t points = winograd ? 16 : 9, outputs = layer->outputs;
   const size_t stride = patch_stride(layer->channels);
+  const size_t groups = round_up(layer->channels, INT8_GROUP) / INT8_GROUP;
   const size_t panel_bytes = int8_panel_bytes(layer->channels);
   for (size_t r = 0; r < round_up(tiles, TILE_ROWS); r++) {
     // What fills up the last rows repeats the last tile and is not stored.
@@ -422,8 +375,8 @@ INLINE void convolve_block(
     for (size_t r = 0; r < tiles; r += TILE_ROWS) {
       for (size_t point = 0; point < points; point++) {
         const size_t panel = n / PANEL * points + point;
-        multiply_patches(
-            layer->channels, scratch->codes + (point * block + r) * stride,
+        multiply_int8_panel(
+            groups, scratch->codes + (point * block + r) * stride, stride,
             scratch->scales + point * block + r, layer->weight.codes + panel * panel_bytes,
             layer->weight.scales + panel * PANEL, layer->weight.offsets + panel * PANEL,
             scratch->sums + point * TILE_ROWS * PANEL);

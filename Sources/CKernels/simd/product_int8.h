@@ -54,6 +54,15 @@ INLINE int32_t sum_codes(const int8_t *codes, size_t count) {
   return sum;
 }
 
+// Puts one row of `count` codes at its place in a panel of rows of `depth`; what it lacks is zero.
+INLINE void pack_int8_row(
+    const int8_t *codes, size_t count, size_t depth, size_t place, int8_t *panel) {
+  for (size_t k = 0; k < round_up(depth, INT8_GROUP); k++) {
+    panel[(k / INT8_GROUP * PANEL + place) * INT8_GROUP + k % INT8_GROUP] =
+        k < count ? codes[k] : 0;
+  }
+}
+
 // Packs the panels of output channels `row ..< row_end`, where `row` begins a panel: [depth / GROUP][PANEL][GROUP].
 static void int8_pack(
     const int8_t *codes, size_t rows, size_t depth, size_t row, size_t row_end, int8_t *packed,
@@ -73,10 +82,8 @@ static void int8_pack(
       continue;
     }
     for (size_t i = 0; i < PANEL; i++) {
-      for (size_t k = 0; k < round_up(depth, INT8_GROUP); k++) {
-        const int8_t code = n + i < rows && k < depth ? codes[(n + i) * depth + k] : 0;
-        panel[(k / INT8_GROUP * PANEL + i) * INT8_GROUP + k % INT8_GROUP] = code;
-      }
+      const bool exists = n + i < rows;
+      pack_int8_row(exists ? codes + (n + i) * depth : codes, exists ? depth : 0, depth, i, panel);
     }
   }
 }
@@ -126,15 +133,11 @@ INLINE vint splat_group(const quantized *codes) {
   return splat_int(group);
 }
 
-// tile[r][c] = scales[r] * weights.scales[c] * (exact sum), for TILE_ROWS rows from `row` on and the panel at `column`.
-static void multiply_int8_tile(
-    const sana_int8_matrix *weights, size_t column, const sana_int8_rows *rows, size_t row,
-    float *tile) {
-  const quantized *codes = codes_of(rows, row);
-  const float *scales = scales_of(rows, row);
-  const size_t stride = quantized_stride(rows->columns);
-  const size_t groups = round_up(weights->columns, INT8_GROUP) / INT8_GROUP;
-  const int8_t *panel = weights->codes + column / PANEL * int8_panel_bytes(weights->columns);
+// tile[r][c] = row_scales[r] * scales[c] * (exact sum), for TILE_ROWS rows of codes `stride` apart and one packed panel of
+// `groups` groups; scales and offsets are the panel's own.
+INLINE void multiply_int8_panel(
+    size_t groups, const quantized *codes, size_t stride, const float *row_scales,
+    const int8_t *panel, const float *scales, const int32_t *offsets, float *tile) {
   vint sums[TILE_ROWS][2];
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
     UNROLL for (int v = 0; v < 2; v++) sums[r][v] = splat_int(0);
@@ -157,13 +160,24 @@ static void multiply_int8_tile(
   }
   UNROLL for (int v = 0; v < 2; v++) {
     vint offset;
-    __builtin_memcpy(&offset, weights->offsets + column + v * VECTOR_FLOATS, sizeof offset);
-    const vfloat scale = load(weights->scales + column + v * VECTOR_FLOATS);
+    __builtin_memcpy(&offset, offsets + v * VECTOR_FLOATS, sizeof offset);
+    const vfloat scale = load(scales + v * VECTOR_FLOATS);
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
       const vfloat sum = __builtin_convertvector(sums[r][v] - offset, vfloat);
-      store(tile + r * PANEL + v * VECTOR_FLOATS, sum * (scales[r] * scale));
+      store(tile + r * PANEL + v * VECTOR_FLOATS, sum * (row_scales[r] * scale));
     }
   }
+}
+
+// The tile of TILE_ROWS rows from `row` on and the panel at `column`.
+static void multiply_int8_tile(
+    const sana_int8_matrix *weights, size_t column, const sana_int8_rows *rows, size_t row,
+    float *tile) {
+  multiply_int8_panel(
+      round_up(weights->columns, INT8_GROUP) / INT8_GROUP, codes_of(rows, row),
+      quantized_stride(rows->columns), scales_of(rows, row),
+      weights->codes + column / PANEL * int8_panel_bytes(weights->columns),
+      weights->scales + column, weights->offsets + column, tile);
 }
 
 // Positions `row ..< row_end` of a linear layer whose input is `rows`, output channels `column ..< column_end`, where `column` begins a
