@@ -13,33 +13,17 @@ enum SourceRows {
     let description = tensor.description
     let columns = description.columns
     guard !rows.isEmpty, columns > 0 else { return }
-    let valueBytes = description.valueByteCount / description.rows
-    let scalesPerRow = description.scaleCount / description.rows
-    let memory = ScratchBuffer()
-    let valueCount = rows.count * valueBytes
-    let scaleOffset = (valueCount + 63) / 64 * 64
-    let stored = memory.bytes(count: scaleOffset + rows.count * scalesPerRow * 4)
-    let values = UnsafeMutableRawBufferPointer(rebasing: stored[..<valueCount])
-    let scales = UnsafeMutableRawBufferPointer(rebasing: stored[scaleOffset...])
-      .bindMemory(to: Float.self)
-    try times.measure(.read, byteCount: stored.count) {
-      try source.read(tensor.name, rows: rows, into: values, scales: scales)
-    }
+    let stored = StoredRows(of: description, count: rows.count)
+    try times.measure(.read, byteCount: stored.byteCount) { try stored.read(rows, from: source) }
 
-    try times.measure(.transform, byteCount: stored.count) {
+    try times.measure(.transform, byteCount: stored.byteCount) {
       let step = max(numbersAtOnce / columns, 1)
       let decoded = ScratchBuffer()
       let scratch = ScratchBuffer()
       for begin in stride(from: 0, to: rows.count, by: step) {
         let piece = begin..<min(begin + step, rows.count)
-        let pieceValues = UnsafeRawBufferPointer(
-          rebasing: values[piece.lowerBound * valueBytes..<piece.upperBound * valueBytes])
         let numbers = decoded.bytes(count: piece.count * columns * 4).bindMemory(to: Float.self)
-        description.encoding.decode(
-          pieceValues,
-          scales: UnsafeBufferPointer(
-            rebasing: scales[piece.lowerBound * scalesPerRow..<piece.upperBound * scalesPerRow]),
-          rows: piece.count, columns: columns, into: numbers, scratch: scratch)
+        stored.decode(piece, into: numbers, scratch: scratch)
         try body(
           rows.lowerBound + piece.lowerBound..<rows.lowerBound + piece.upperBound,
           UnsafeBufferPointer(numbers))

@@ -13,10 +13,7 @@ public struct MetadataDifference: Hashable, Sendable {
     _ first: MetadataValue?, _ second: MetadataValue?, path: String = ""
   ) -> [MetadataDifference] {
     if let first = first?.members, let second = second?.members {
-      let names =
-        first.map(\.name)
-        + second.map(\.name).filter { name in !first.contains { $0.name == name } }
-      return names.flatMap { name in
+      return first.map(\.name).joined(by: second.map(\.name)).flatMap { name in
         between(
           first.first { $0.name == name }?.value, second.first { $0.name == name }?.value,
           path: path.isEmpty ? name : "\(path).\(name)")
@@ -33,4 +30,9 @@ public struct MetadataDifference: Hashable, Sendable {
     guard let first = first?.numberValue, let second = second?.numberValue else { return false }
     return first == second || (first.isNaN && second.isNaN)
   }
+}
+
+extension [String] {
+  /// These names, then those of the other list that are not among them.
+  func joined(by others: [String]) -> [String] { self + others.filter { !contains($0) } }
 }

@@ -69,10 +69,7 @@ public struct ModelComparison: Sendable {
   ) -> (settings: [MetadataDifference], remarks: [MetadataDifference]) {
     var settings: [MetadataDifference] = []
     var remarks: [MetadataDifference] = []
-    let names =
-      first.map(\.name)
-      + second.map(\.name).filter { name in !first.contains { $0.name == name } }
-    for name in names {
+    for name in first.map(\.name).joined(by: second.map(\.name)) {
       let ours = first.first { $0.name == name }
       let theirs = second.first { $0.name == name }
       let differences = MetadataDifference.between(ours?.document, theirs?.document, path: name)
@@ -97,12 +94,8 @@ public struct ModelComparison: Sendable {
   }
 
   private static func pairs(_ first: ComparedModel, _ second: ComparedModel) -> [TensorPair] {
-    let names =
-      first.components.map(\.name)
-      + second.components.map(\.name).filter { name in
-        !first.components.contains { $0.name == name }
-      }
-    return names.flatMap { component in
+    return first.components.map(\.name).joined(by: second.components.map(\.name)).flatMap {
+      component in
       let ours = first.components.first { $0.name == component }?.tensors ?? []
       let theirs = second.components.first { $0.name == component }?.tensors ?? []
       let index = Dictionary(

@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// How some rows of two tensors differ.
 struct BandDifference: Sendable {
   var statistics = DistortionStatistics()
@@ -68,8 +62,8 @@ struct TensorPair: Sendable {
     guard let (first, second) = both, !rows.isEmpty else { return nil }
     let ours = StoredRows(of: first.description, count: rows.count)
     let theirs = StoredRows(of: second.description, count: rows.count)
-    try ours.read(rows, from: first)
-    try theirs.read(rows, from: second)
+    try ours.read(rows, from: first.source)
+    try theirs.read(rows, from: second.source)
     if first.description.encoding == second.description.encoding, ours.hasSameBytes(as: theirs) {
       return nil
     }
@@ -86,7 +80,7 @@ struct TensorPair: Sendable {
     guard let (first, _) = both else { return BandDifference() }
     if case .plain = first.description.encoding { return BandDifference() }
     let ours = StoredRows(of: first.description, count: rows.count)
-    try ours.read(rows, from: first)
+    try ours.read(rows, from: first.source)
     return BandDifference(
       statistics: measure(ours, ours, rowCount: rows.count, scratch: scratch))
   }
@@ -125,55 +119,6 @@ struct TensorPair: Sendable {
           original: UnsafeBufferPointer(original), decoded: UnsafeBufferPointer(decoded)))
     }
     return statistics
-  }
-}
-
-/// Rows of a tensor as they are stored, in memory.
-private final class StoredRows {
-  private let description: TensorDescription
-  private let memory = ScratchBuffer()
-  let values: UnsafeMutableRawBufferPointer
-  private let scales: UnsafeMutableBufferPointer<Float>
-  private let rowByteCount: Int
-  private let scalesPerRow: Int
-
-  var columns: Int { description.columns }
-
-  init(of description: TensorDescription, count: Int) {
-    self.description = description
-    rowByteCount = description.valueByteCount / max(description.rows, 1)
-    scalesPerRow = description.scaleCount / max(description.rows, 1)
-    let valueByteCount = count * rowByteCount
-    let scaleOffset = (valueByteCount + 63) / 64 * 64
-    let bytes = memory.bytes(count: scaleOffset + count * scalesPerRow * 4)
-    values = UnsafeMutableRawBufferPointer(rebasing: bytes[..<valueByteCount])
-    scales = UnsafeMutableRawBufferPointer(rebasing: bytes[scaleOffset...])
-      .bindMemory(to: Float.self)
-  }
-
-  func read(_ rows: Range<Int>, from tensor: ComparedModel.Tensor) throws {
-    try tensor.source.read(description.name, rows: rows, into: values, scales: scales)
-  }
-
-  func hasSameBytes(as other: StoredRows) -> Bool {
-    func isEqual(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Bool {
-      guard first.count == second.count else { return false }
-      guard let first = first.baseAddress, let start = second.baseAddress else { return true }
-      return memcmp(first, start, second.count) == 0
-    }
-    return isEqual(UnsafeRawBufferPointer(values), UnsafeRawBufferPointer(other.values))
-      && isEqual(UnsafeRawBufferPointer(scales), UnsafeRawBufferPointer(other.scales))
-  }
-
-  func decode(
-    _ rows: Range<Int>, into output: UnsafeMutableBufferPointer<Float>, scratch: ScratchBuffer
-  ) {
-    description.encoding.decode(
-      UnsafeRawBufferPointer(
-        rebasing: values[rows.lowerBound * rowByteCount..<rows.upperBound * rowByteCount]),
-      scales: UnsafeBufferPointer(
-        rebasing: scales[rows.lowerBound * scalesPerRow..<rows.upperBound * scalesPerRow]),
-      rows: rows.count, columns: columns, into: output, scratch: scratch)
   }
 }
 

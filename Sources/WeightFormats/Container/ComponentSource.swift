@@ -43,14 +43,13 @@ public final class ComponentSource: WeightSource {
         .invalidArgument, "rows \(rows) of tensor '\(name)' do not fit the memory given for them",
         remedy: "ask for rows that the tensor has", location: file.path)
     }
-    let scratch = ScratchBuffer()
-    let decodeScratch = ScratchBuffer()
+    let scratch = ModelFile.PartScratch()
     func read(_ plane: PlaneEntry, _ rowBytes: Int, into memory: UnsafeMutableRawBufferPointer)
       throws
     {
       try file.read(
-        plane, range: rows.lowerBound * rowBytes..<rows.upperBound * rowBytes, of: name,
-        into: memory, scratch: scratch, decodeScratch: decodeScratch)
+        plane, ranges: CollectionOfOne(rows.lowerBound * rowBytes..<rows.upperBound * rowBytes),
+        of: name, into: memory, scratch: scratch)
     }
     try read(entry.values, valueBytes, into: values)
     if let plane = entry.scales {
@@ -78,10 +77,13 @@ public final class ComponentSource: WeightSource {
         try Parallel.forEach((distinct.count + share - 1) / share) { index, _ in
           let range = index * share..<min((index + 1) * share, distinct.count)
           try file.read(
-            plane, rows: distinct[range], rowByteCount: rowByteCount, of: name,
+            plane,
+            ranges: distinct[range].lazy.map { $0 * rowByteCount..<($0 + 1) * rowByteCount },
+            of: name,
             into: UnsafeMutableRawBufferPointer(
               rebasing: memory[
-                range.lowerBound * rowByteCount..<range.upperBound * rowByteCount]))
+                range.lowerBound * rowByteCount..<range.upperBound * rowByteCount]),
+            scratch: ModelFile.PartScratch())
         }
       }
     }

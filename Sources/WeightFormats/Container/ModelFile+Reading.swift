@@ -1,38 +1,65 @@
 internal import Synchronization
 
 extension ModelFile {
-  /// Reads and verifies a range of a plane's raw bytes through the file descriptor, chunk by chunk.
+  /// Reads and verifies ranges of a plane's raw bytes, one behind the other, through the file descriptor. A chunk is read once for all
+  /// ranges that are in it.
+  /// - Parameters:
+  ///   - ranges: ascending.
+  ///   - memory: as many bytes as the ranges have together.
+  /// - Throws: `.corruptFile` when a chunk is not what was written; `.fileAccess`.
   func read(
-    _ plane: PlaneEntry, range: Range<Int>, of name: String,
-    into memory: UnsafeMutableRawBufferPointer, scratch: ScratchBuffer, decodeScratch: ScratchBuffer
+    _ plane: PlaneEntry, ranges: some Sequence<Range<Int>>, of name: String,
+    into memory: UnsafeMutableRawBufferPointer, scratch: PartScratch
   ) throws {
-    guard !range.isEmpty else { return }
-    for index in plane.firstChunk(at: range.lowerBound)..<plane.chunks.count {
-      let chunk = plane.chunks[index]
-      let chunkRange = chunk.rawOffset..<chunk.rawOffset + chunk.rawByteCount
-      guard chunkRange.lowerBound < range.upperBound else { return }
-      let wanted = chunkRange.clamped(to: range)
-      let target = UnsafeMutableRawBufferPointer(
-        rebasing: memory[
-          wanted.lowerBound - range.lowerBound..<wanted.upperBound - range.lowerBound])
-      let whole = wanted == chunkRange
-      let both = scratch.bytes(
-        count: chunk.storedByteCount + (whole ? 0 : chunk.rawByteCount))
-      let stored = UnsafeMutableRawBufferPointer(rebasing: both[..<chunk.storedByteCount])
-      let raw =
-        whole ? target : UnsafeMutableRawBufferPointer(rebasing: both[chunk.storedByteCount...])
-      try file.read(into: stored, at: chunk.offset)
-      guard
-        ChunkDecoding.decode(
-          UnsafeRawBufferPointer(stored), of: chunk, into: raw, scratch: decodeScratch)
-      else { throw damaged(name, chunk: index, of: plane) }
-      if !whole {
+    var end = 0
+    /// The chunk that `scratch` holds decoded.
+    var current: (index: Int, raw: UnsafeMutableRawBufferPointer)?
+    for range in ranges where !range.isEmpty {
+      for index in plane.firstChunk(at: range.lowerBound)..<plane.chunks.count {
+        let chunk = plane.chunks[index]
+        let chunkRange = chunk.rawOffset..<chunk.rawOffset + chunk.rawByteCount
+        guard chunkRange.lowerBound < range.upperBound else { break }
+        let wanted = chunkRange.clamped(to: range)
+        let target = UnsafeMutableRawBufferPointer(
+          rebasing: memory[end..<end + wanted.count])
+        end += wanted.count
+        if wanted == chunkRange, current?.index != index {
+          try read(index, of: plane, of: name, into: target, scratch: scratch)
+          continue
+        }
+        if current?.index != index {
+          let raw = scratch.raw.bytes(count: chunk.rawByteCount)
+          try read(index, of: plane, of: name, into: raw, scratch: scratch)
+          current = (index, raw)
+        }
+        guard let raw = current?.raw else { continue }
         target.copyMemory(
           from: UnsafeRawBufferPointer(
             rebasing: raw[
               wanted.lowerBound - chunk.rawOffset..<wanted.upperBound - chunk.rawOffset]))
       }
     }
+  }
+
+  /// Memory for reading parts of planes.
+  struct PartScratch {
+    fileprivate let stored = ScratchBuffer()
+    fileprivate let raw = ScratchBuffer()
+    fileprivate let decoding = ScratchBuffer()
+  }
+
+  /// Reads and verifies a whole chunk.
+  private func read(
+    _ index: Int, of plane: PlaneEntry, of name: String, into raw: UnsafeMutableRawBufferPointer,
+    scratch: PartScratch
+  ) throws {
+    let chunk = plane.chunks[index]
+    let stored = scratch.stored.bytes(count: chunk.storedByteCount)
+    try file.read(into: stored, at: chunk.offset)
+    guard
+      ChunkDecoding.decode(
+        UnsafeRawBufferPointer(stored), of: chunk, into: raw, scratch: scratch.decoding)
+    else { throw damaged(name, chunk: index, of: plane) }
   }
 
   func damaged(_ name: String, chunk index: Int, of plane: PlaneEntry) -> SanaError {
@@ -84,7 +111,7 @@ extension ModelFile {
 
 extension PlaneEntry {
   /// The chunk that holds this raw byte.
-  func firstChunk(at rawOffset: Int) -> Int {
+  fileprivate func firstChunk(at rawOffset: Int) -> Int {
     var low = 0
     var high = chunks.count
     while high - low > 1 {

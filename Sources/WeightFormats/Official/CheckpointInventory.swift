@@ -135,7 +135,7 @@ public struct CheckpointInventory: Sendable {
           part.className = kind.officialClass
           part.releases = ReleasedConfigurations.names(of: kind, fitting: weights, location: path)
         }
-        part.complete(try OfficialComponent(file: path))
+        part.complete(try OfficialComponent(weights, file: path))
       } catch {
         part.remark = "cannot be converted: \(error)"
       }

@@ -27,7 +27,12 @@ public struct OfficialComponent: Sendable {
   /// One file of weights: safetensors or a torch file, under diffusers' names or NVlabs' own. Its configuration is the
   /// `config.json` beside it, or that of the only release that has such tensors.
   init(file path: String) throws(SanaError) {
-    weights = try Self.officiallyNamed(try WeightFiles.open(file: path), location: path)
+    try self.init(Self.officiallyNamed(WeightFiles.open(file: path), location: path), file: path)
+  }
+
+  /// The same, of weights that are open already.
+  init(_ weights: any CheckpointTensors, file path: String) throws(SanaError) {
+    self.weights = weights
     variant = nil
     availableVariants = []
     guard let kind = try ComponentKind(recognizing: weights, location: path) else {
