@@ -139,7 +139,7 @@ struct Operations: ParsableCommand {
   func run() throws {
     let set = try options.instructionSet()
     let backend = try options.backend()
-    let peak = Peak(set)
+    let peak = try CPUBackend(threads: 1, instructionSet: set).measurePeak()
     let threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
     print(
       String(

@@ -1,3 +1,5 @@
+internal import WeightFormats
+
 extension Double {
   /// The number with a fixed count of decimals; `inf` and `nan` by name.
   public func formatted(decimals: Int) -> String {
@@ -14,11 +16,6 @@ extension Double {
 }
 
 extension Duration {
-  /// Seconds as a number.
-  public var seconds: Double {
-    Double(components.seconds) + Double(components.attoseconds) * 1e-18
-  }
-
   /// A time for people: `85 ms`, `3.42 s`, `2 min 05 s`.
   public var readable: String {
     let seconds = seconds

@@ -15,9 +15,6 @@ struct Bench: ParsableCommand {
       are random numbers of the right size.
       """)
 
-  @Argument(help: "A .sana file with text encoder, transformer and autoencoder.")
-  var model: String
-
   @Option(help: "What to draw.")
   var prompt: String = "a red circle on a blue background"
 
@@ -37,11 +34,7 @@ struct Bench: ParsableCommand {
     help: "How many of the costliest steps of each stage to list one by one.")
   var stepCount: Int = 5
 
-  @OptionGroup var picture: PictureArguments
-  @OptionGroup var device: DeviceArguments
-
-  @Flag(help: "Print one JSON object on standard output.")
-  var json = false
+  @OptionGroup var arguments: RunArguments
 
   func validate() throws {
     guard repeats >= 1, warmUps >= 1, stepCount >= 0 else {
@@ -51,23 +44,18 @@ struct Bench: ParsableCommand {
 
   func run() throws {
     try ToolSession.run { session in
-      let backend = try device.makeBackend(session)
-      let pipeline = try Pipeline(
-        model: try PipelineModel(path: model), backend: backend,
-        request: try picture.request(prompts: [prompt]))
-      for note in pipeline.notes { session.progress.note(note) }
-      try pipeline.checkMemory(limit: device.memoryLimit, session)
+      let run = try arguments.prepare(prompt: prompt, session)
+      for note in run.pipeline.notes { session.progress.note(note) }
+      try run.pipeline.checkMemory(limit: arguments.device.memoryLimit, session)
 
-      let peak = (backend as? CPUBackend)?.measurePeak()
+      let peak = (run.backend as? CPUBackend)?.measurePeak()
       let measurements = try PipelineStage.allCases
         .filter { stages.isEmpty || stages.contains($0) }
-        .map { try measure($0, of: pipeline, on: backend, peak, session) }
-      let report = RunReport(
-        modelPath: model, pipeline: pipeline, backend: backend, device: device)
-      if json {
-        JSONOutput.print(object(report, measurements, peak))
+        .map { try measure($0, of: run.pipeline, on: run.backend, peak, session) }
+      if arguments.json {
+        JSONOutput.print(object(run.report, measurements, peak))
       } else {
-        OutputStream.standardOutput.write(text(report, measurements, peak))
+        OutputStream.standardOutput.write(text(run.report, measurements, peak))
       }
     }
   }

@@ -37,8 +37,7 @@ public final class StageTimes: Sendable {
   ) rethrows -> Result {
     let start = ContinuousClock.now
     defer {
-      let time = (ContinuousClock.now - start).components
-      let seconds = Double(time.seconds) + Double(time.attoseconds) * 1e-18
+      let seconds = (ContinuousClock.now - start).seconds
       totals.withLock {
         $0[stage, default: Total()].seconds += seconds
         $0[stage, default: Total()].byteCount += byteCount

@@ -156,7 +156,7 @@ final class CPUWeight {
         from: source, byteCount: matrix.rows * MemoryLayout<Float>.size)
     }
     let source = matrix.values.assumingMemoryBound(to: Int8.self)
-    let panel = 32
+    let panel = ProductTasks.panelColumns
     device.pool.forEach((matrix.rows + panel - 1) / panel) { index, _ in
       device.kernels.int8_pack(
         source, matrix.rows, matrix.columns, index * panel,
@@ -176,7 +176,7 @@ final class CPUWeight {
       workerBytes: device.kernels.convolution_int8_pack_bytes(form, channels),
       workers: device.pool.size)
     let scratch = try AlignedMemory(byteCount: layout.byteCount, purpose: tensor.description.name)
-    let panel = 32
+    let panel = ProductTasks.panelColumns
     withUnsafePointer(to: matrix) { matrix in
       device.pool.forEach((outputs + panel - 1) / panel) { index, worker in
         device.kernels.convolution_int8_pack(

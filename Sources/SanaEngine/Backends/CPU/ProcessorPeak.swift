@@ -1,4 +1,5 @@
 internal import CKernels
+internal import WeightFormats
 
 /// What the arithmetic units of the threads of a back end can do together, in operations (additions and multiplications) a second.
 public struct ProcessorPeak: Sendable {
@@ -30,8 +31,7 @@ extension CPUBackend {
         }
       }
       let operations = UnsafeBufferPointer(start: counts, count: threads).reduce(0, +)
-      let (seconds, fraction) = time.components
-      best = max(best, operations / (Double(seconds) + Double(fraction) * 1e-18))
+      best = max(best, operations / time.seconds)
     }
     return best
   }

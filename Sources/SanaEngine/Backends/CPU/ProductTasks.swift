@@ -10,7 +10,7 @@ struct ProductTasks {
 
   /// A multiple of the kernels' tile heights and of their panel widths.
   private static let tileRows = 12
-  private static let panelColumns = 32
+  static let panelColumns = 32
 
   var count: Int { rowCount * columnCount }
   private var rowCount: Int { (rows + rowLength - 1) / rowLength }

@@ -18,7 +18,7 @@ enum PatchTransform {
 
   /// The points of a patch `[side, side]`.
   func patchPoints(_ patch: [Float]) -> [Float] {
-    bothWays(patch, from: side) { d in
+    Self.bothWays(patch, from: side) { d in
       switch self {
       case .winograd: [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]]
       case .upsampling: [d[0] - d[1], d[1], d[2] - d[1]]
@@ -60,11 +60,6 @@ enum PatchTransform {
       case .upsampling: [m[0] + m[1], m[1] + m[2]]
       }
     }
-  }
-
-  private func bothWays(_ square: [Float], from side: Int, _ line: ([Float]) -> [Float]) -> [Float]
-  {
-    Self.bothWays(square, from: side, line)
   }
 
   /// Transforms the columns of a square, then the rows.
