@@ -12,13 +12,7 @@ struct CheckpointSummary {
   var text: String {
     var text = "\(inventory.path): official checkpoint"
     text += inventory.pipelineClass.map { ", \($0)\n" } ?? "\n"
-    let facts = facts
-    let width = facts.map(\.title.count).max() ?? 0
-    text += facts.isEmpty ? "" : "\n"
-    for fact in facts {
-      text += fact.title + String(repeating: " ", count: width + 2 - fact.title.count)
-      text += fact.value + "\n"
-    }
+    text += FactList.text(facts)
     text += "\n" + table.text
     let remarks = inventory.parts.compactMap { part in part.remark.map { "\(part.name): \($0)\n" } }
     return text + (remarks.isEmpty ? "" : "\n") + remarks.joined()

@@ -14,13 +14,7 @@ struct ModelSummary {
   /// - Throws: when a configuration that the file holds is none.
   func text() throws -> String {
     var text = "\(path): .sana version \(file.version), \(ByteSize(file.byteCount))\n"
-    let facts = try facts
-    let width = facts.map(\.title.count).max() ?? 0
-    text += facts.isEmpty ? "" : "\n"
-    for fact in facts {
-      text += fact.title + String(repeating: " ", count: width + 2 - fact.title.count)
-      text += fact.value + "\n"
-    }
+    text += try FactList.text(facts)
     text += "\n" + componentTable.text
     if let sources = sourceTable { text += "\n" + sources.text }
     return text

@@ -1,0 +1,11 @@
+/// Titled lines with their values in one column.
+enum FactList {
+  /// Begins with an empty line where there are facts.
+  static func text(_ facts: [(title: String, value: String)]) -> String {
+    let width = facts.map(\.title.count).max() ?? 0
+    let lines = facts.map { fact in
+      fact.title + String(repeating: " ", count: width + 2 - fact.title.count) + fact.value + "\n"
+    }
+    return (facts.isEmpty ? "" : "\n") + lines.joined()
+  }
+}
