@@ -15,7 +15,9 @@ extension ModelFile {
     /// The chunk that `scratch` holds decoded.
     var current: (index: Int, raw: UnsafeMutableRawBufferPointer)?
     for range in ranges where !range.isEmpty {
-      for index in plane.firstChunk(at: range.lowerBound)..<plane.chunks.count {
+      for index in plane.chunks.lastIndex(
+        notAbove: range.lowerBound, \.rawOffset)..<plane.chunks.count
+      {
         let chunk = plane.chunks[index]
         let chunkRange = chunk.rawOffset..<chunk.rawOffset + chunk.rawByteCount
         guard chunkRange.lowerBound < range.upperBound else { break }
@@ -74,22 +76,21 @@ extension ModelFile {
   /// - Parameter progress: told how many bytes are done and how many there are, from any thread, in increasing order.
   /// - Throws: `.corruptFile` naming the first damage found; `.fileAccess`.
   public func verify(progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }) throws {
-    struct Piece {
-      let tensor: String
-      let plane: PlaneEntry
-      let index: Int
+    let planes = components.flatMap(\.tensors).flatMap { tensor in
+      tensor.planes.map { (tensor: tensor.name, plane: $0) }
     }
-    var pieces: [Piece] = []
-    for tensor in components.flatMap(\.tensors) {
-      for plane in tensor.planes {
-        pieces += plane.chunks.indices.map { Piece(tensor: tensor.name, plane: plane, index: $0) }
-      }
-    }
+    /// The number that each plane's first chunk has among all chunks, and behind them how many there are.
+    var firstChunks = [0]
+    for (_, plane) in planes { firstChunks.append((firstChunks.last ?? 0) + plane.chunks.count) }
+    let chunkCount = firstChunks.removeLast()
     let total = byteCount
-    let done = Mutex(total - pieces.reduce(0) { $0 + $1.plane.chunks[$1.index].storedByteCount })
-    try Parallel.forEach(pieces.count) { [pieces] number, scratch in
-      let piece = pieces[number]
-      let chunk = piece.plane.chunks[piece.index]
+    let chunkBytes = planes.reduce(0) { $0 + $1.plane.chunks.reduce(0) { $0 + $1.storedByteCount } }
+    let done = Mutex(total - chunkBytes)
+    try Parallel.forEach(chunkCount) { [firstChunks] number, scratch in
+      let owner = firstChunks.lastIndex(notAbove: number) { $0 }
+      let (tensor, plane) = planes[owner]
+      let index = number - firstChunks[owner]
+      let chunk = plane.chunks[index]
       let decodeScratch = ScratchBuffer()
       let both = scratch.bytes(count: chunk.storedByteCount + chunk.rawByteCount)
       let stored = UnsafeMutableRawBufferPointer(rebasing: both[..<chunk.storedByteCount])
@@ -100,7 +101,7 @@ extension ModelFile {
           ChunkDecoding.decode(
             UnsafeRawBufferPointer(stored), of: chunk, into: raw, scratch: decodeScratch)
         }
-      guard isIntact else { throw damaged(piece.tensor, chunk: piece.index, of: piece.plane) }
+      guard isIntact else { throw damaged(tensor, chunk: index, of: plane) }
       done.withLock {
         $0 += chunk.storedByteCount
         progress($0, total)
@@ -109,14 +110,14 @@ extension ModelFile {
   }
 }
 
-extension PlaneEntry {
-  /// The chunk that holds this raw byte.
-  fileprivate func firstChunk(at rawOffset: Int) -> Int {
+extension Array {
+  /// The last element whose key is not above `value`, or the first when all are: keys ascend.
+  fileprivate func lastIndex(notAbove value: Int, _ key: (Element) -> Int) -> Int {
     var low = 0
-    var high = chunks.count
+    var high = count
     while high - low > 1 {
       let middle = (low + high) / 2
-      if chunks[middle].rawOffset <= rawOffset { low = middle } else { high = middle }
+      if key(self[middle]) <= value { low = middle } else { high = middle }
     }
     return low
   }
