@@ -6,7 +6,8 @@ import SanaEngine
   static let configuration = CommandConfiguration(
     commandName: "kernel-bench",
     abstract: "Measures the CPU kernels.",
-    subcommands: [Operations.self, Networks.self], defaultSubcommand: Operations.self)
+    subcommands: [Operations.self, Products.self, Networks.self], defaultSubcommand: Operations.self
+  )
 }
 
 struct BenchOptions: ParsableArguments {

@@ -37,6 +37,19 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
         x, weight: Parameter("w", [77, 301]), bias: Parameter("b", [77]), activation: .geluTanh,
         gate: ModulationRow(modulation, 1), residual: residual)
     },
+    OperationCase("linear without activation") { builder in
+      let x = builder.input("x", .tokens(batch: 3, count: 53, channels: 259))
+      let modulation = builder.input("m", .tokens(batch: 3, count: 1, channels: 2 * 77))
+      let residual = builder.input("r", .tokens(batch: 3, count: 53, channels: 77))
+      return builder.linear(
+        x, weight: Parameter("w", [77, 259]), bias: Parameter("b", [77]),
+        gate: ModulationRow(modulation, 1), residual: residual)
+    },
+    OperationCase("linear with residual alone") { builder in
+      let x = builder.input("x", .tokens(batch: 1, count: 29, channels: 11))
+      let residual = builder.input("r", .tokens(batch: 1, count: 29, channels: 97))
+      return builder.linear(x, weight: Parameter("w", [97, 11]), residual: residual)
+    },
     OperationCase("linear of many channels") { builder in
       let x = builder.input("x", .tokens(batch: 1, count: 30, channels: 1300))
       return builder.linear(x, weight: Parameter("w", [530, 1300]), activation: .relu)

@@ -133,15 +133,10 @@ INLINE vint splat_group(const quantized *codes) {
   return splat_int(group);
 }
 
-// tile[r][c] = row_scales[r] * scales[c] * (exact sum), for TILE_ROWS rows of codes `stride` apart and one packed panel of
-// `groups` groups; scales and offsets are the panel's own.
-INLINE void multiply_int8_panel(
-    size_t groups, const quantized *codes, size_t stride, const float *row_scales,
-    const int8_t *panel, const float *scales, const int32_t *offsets, float *tile) {
-  vint sums[TILE_ROWS][2];
-  UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-    UNROLL for (int v = 0; v < 2; v++) sums[r][v] = splat_int(0);
-  }
+// Adds the products of `groups` groups to the sums of TILE_ROWS rows of codes `stride` apart and one packed panel.
+INLINE void add_int8_groups(
+    size_t groups, const quantized *codes, size_t stride, const int8_t *panel,
+    vint sums[TILE_ROWS][2]) {
   for (size_t k = 0; k < groups; k++) {
     vint b[2];
     // The panel streams from the second-level cache.
@@ -158,15 +153,49 @@ INLINE void multiply_int8_panel(
     codes += INT8_GROUP;
     panel += PANEL * INT8_GROUP;
   }
+}
+
+INLINE void clear_sums(vint sums[TILE_ROWS][2]) {
+  UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+    UNROLL for (int v = 0; v < 2; v++) sums[r][v] = splat_int(0);
+  }
+}
+
+INLINE vint load_offsets(const int32_t *offsets) {
+  vint v;
+  __builtin_memcpy(&v, offsets, sizeof v);
+  return v;
+}
+
+INLINE vfloat scaled_sum(vint sum, vint offset, float row_scale, vfloat scale) {
+  return __builtin_convertvector(sum - offset, vfloat) * (row_scale * scale);
+}
+
+// tile[r][c] = row_scales[r] * scales[c] * (exact sum), for TILE_ROWS rows of codes `stride` apart and one packed panel of
+// `groups` groups; scales and offsets are the panel's own.
+INLINE void multiply_int8_panel(
+    size_t groups, const quantized *codes, size_t stride, const float *row_scales,
+    const int8_t *panel, const float *scales, const int32_t *offsets, float *tile) {
+  vint sums[TILE_ROWS][2];
+  clear_sums(sums);
+  add_int8_groups(groups, codes, stride, panel, sums);
   UNROLL for (int v = 0; v < 2; v++) {
-    vint offset;
-    __builtin_memcpy(&offset, offsets + v * VECTOR_FLOATS, sizeof offset);
+    const vint offset = load_offsets(offsets + v * VECTOR_FLOATS);
     const vfloat scale = load(scales + v * VECTOR_FLOATS);
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-      const vfloat sum = __builtin_convertvector(sums[r][v] - offset, vfloat);
-      store(tile + r * PANEL + v * VECTOR_FLOATS, sum * (row_scales[r] * scale));
+      store(
+          tile + r * PANEL + v * VECTOR_FLOATS,
+          scaled_sum(sums[r][v], offset, row_scales[r], scale));
     }
   }
+}
+
+INLINE size_t int8_groups(const sana_int8_matrix *weights) {
+  return round_up(weights->columns, INT8_GROUP) / INT8_GROUP;
+}
+
+INLINE const int8_t *int8_panel_at(const sana_int8_matrix *weights, size_t column) {
+  return weights->codes + column / PANEL * int8_panel_bytes(weights->columns);
 }
 
 // The tile of TILE_ROWS rows from `row` on and the panel at `column`.
@@ -174,10 +203,52 @@ static void multiply_int8_tile(
     const sana_int8_matrix *weights, size_t column, const sana_int8_rows *rows, size_t row,
     float *tile) {
   multiply_int8_panel(
-      round_up(weights->columns, INT8_GROUP) / INT8_GROUP, codes_of(rows, row),
-      quantized_stride(rows->columns), scales_of(rows, row),
-      weights->codes + column / PANEL * int8_panel_bytes(weights->columns),
-      weights->scales + column, weights->offsets + column, tile);
+      int8_groups(weights), codes_of(rows, row), quantized_stride(rows->columns),
+      scales_of(rows, row), int8_panel_at(weights, column), weights->scales + column,
+      weights->offsets + column, tile);
+}
+
+// As `multiply_int8_tile`, then the epilogue of a layer without activation: sums go from the registers to the output. The lines that
+// they meet there come from memory while the sums are made: those of a row in each of TILE_ROWS parts of the depth.
+static void multiply_int8_to_output(
+    const sana_product *product, const row_targets *targets, const sana_int8_matrix *weights,
+    size_t column, const sana_int8_rows *rows, size_t row) {
+  const sana_epilogue *epilogue = &product->epilogue;
+  const size_t stride = quantized_stride(rows->columns);
+  const size_t groups = int8_groups(weights);
+  const size_t part = (groups + TILE_ROWS - 1) / TILE_ROWS;
+  const int8_t *panel = int8_panel_at(weights, column);
+  const quantized *codes = codes_of(rows, row);
+  const float *row_scales = scales_of(rows, row);
+
+  vint sums[TILE_ROWS][2];
+  clear_sums(sums);
+  for (size_t i = 0; i < TILE_ROWS; i++) {
+    const size_t place = targets->output[i] + column;
+    for (size_t c = 0; c < PANEL; c += 16) {
+      __builtin_prefetch(product->output + place + c, 1);
+      if (epilogue->residual) __builtin_prefetch(epilogue->residual + place + c);
+    }
+    const size_t first = min_size(i * part, groups);
+    add_int8_groups(
+        min_size(part, groups - first), codes + first * INT8_GROUP, stride,
+        panel + first * PANEL * INT8_GROUP, sums);
+  }
+  UNROLL for (int v = 0; v < 2; v++) {
+    const size_t c = column + v * VECTOR_FLOATS;
+    const vint offset = load_offsets(weights->offsets + c);
+    const vfloat scale = load(weights->scales + c);
+    const vfloat bias = epilogue->bias ? load(epilogue->bias + c) : splat(0);
+    UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+      vfloat sum = scaled_sum(sums[r][v], offset, row_scales[r], scale);
+      if (epilogue->bias) sum += bias;
+      if (epilogue->gate) {
+        sum *= load(epilogue->gate + targets->batch[r] * epilogue->gate_stride + c);
+      }
+      if (epilogue->residual) sum += load(epilogue->residual + targets->output[r] + c);
+      store(product->output + targets->output[r] + c, sum);
+    }
+  }
 }
 
 // Positions `row ..< row_end` of a linear layer whose input is `rows`, output channels `column ..< column_end`, where `column` begins a
@@ -189,6 +260,7 @@ static void product_int8(
   const size_t panels = INT8_PANEL_BYTES / int8_panel_bytes(depth);
   const size_t columns = (panels > 0 ? panels : 1) * PANEL;
   const size_t strip = int8_strip_rows(depth);
+  const bool is_plain = product->epilogue.activation == SANA_ACTIVATION_NONE;
   float *tile = scratch;
 
   for (size_t m = row; m < row_end; m += strip) {
@@ -200,6 +272,10 @@ static void product_int8(
         row_targets targets;
         find_targets(product, r, count, &targets);
         for (size_t c = n; c < n_end; c += PANEL) {
+          if (is_plain && count == TILE_ROWS && n_end - c >= PANEL) {
+            multiply_int8_to_output(product, &targets, weights, c, rows, r);
+            continue;
+          }
           multiply_int8_tile(weights, c, rows, r, tile);
           store_tile(product, &targets, tile, PANEL, count, c, min_size(PANEL, n_end - c));
         }
