@@ -30,12 +30,14 @@ struct Networks: ParsableCommand {
     let backend = try options.backend()
     let weights = SyntheticWeights(for: graph) { parameter in
       // As the recipe w8a8 has it.
-      let products = [
-        "attn1.to_", "attn2.to_q", "attn2.to_out", "ff.conv_", "attn.to_qkv.", "attn.to_out.",
-        "conv_out.conv_",
-      ]
-      if parameter.name.hasPrefix("decoder.up_blocks."), parameter.shape.count == 4 {
-        return (.int8Grouped(groupSize: parameter.shape[3]), .int8PerToken)
+      let products = ["attn1.to_", "attn2.to_q", "attn2.to_out", "ff.conv_"]
+      if parameter.name.hasPrefix("decoder.up_blocks.") {
+        let isFirst = parameter.name.hasPrefix("decoder.up_blocks.4.0.")
+        switch parameter.shape.count {
+        case 4: return isFirst ? (.bf16, .floatingPoint) : (.f16, .int8PerToken)
+        case 2: return (.bf16, .floatingPoint)
+        default: return (.f16, .floatingPoint)
+        }
       }
       let isInt8 =
         parameter.shape.count == 2 && parameter.name.contains("_blocks.")

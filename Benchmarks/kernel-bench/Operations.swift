@@ -58,6 +58,9 @@ private struct Measurement {
         linear(rows: 2048, $0.0, $0.1, int8: int8)
       }
     } + [
+      linear(rows: 2048, 1152, 5760, int8: false, encoding: .bf16),
+      linear(rows: 2048, 2880, 1152, int8: false, encoding: .bf16),
+      linear(rows: 16384, 512, 4096, int8: false, encoding: .bf16),
       linear(rows: 300, 2304, 18432, int8: true),
       linear(rows: 300, 2304, 18432, int8: false, encoding: .bf16),
       linear(rows: 2, 1152, 6912, int8: false),
@@ -108,6 +111,10 @@ private struct Measurement {
       },
     ]
 
+  var arithmetic: Arithmetic {
+    activations == .int8PerToken ? .int8 : encoding == .bf16 ? .bf16 : .f32
+  }
+
   func seconds(on backend: CPUBackend) throws -> Double {
     let weights = SyntheticWeights(for: graph) {
       $0.shape.count == 2 || $0.shape.count == 4 ? (encoding, activations) : (.f32, .floatingPoint)
@@ -143,16 +150,14 @@ struct Operations: ParsableCommand {
     let threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
     print(
       String(
-        format: "%@, %d threads; peak of one core: %.0f Gflop/s in f32, %.0f Gop/s in int8",
-        set.rawValue, threads, peak.floatingPoint / 1e9, peak.int8 / 1e9))
+        format: "%@, %d threads; peak of one core: %.0f Gop/s in f32, %.0f in bf16, %.0f in int8",
+        set.rawValue, threads, peak.f32 / 1e9, peak.bf16 / 1e9, peak.int8 / 1e9))
     for measurement in Measurement.all where only.map(measurement.name.contains) ?? true {
       let seconds = try measurement.seconds(on: backend)
       let name = measurement.name.padding(toLength: 52, withPad: " ", startingAt: 0)
       var line = name + String(format: "%9.3f ms", seconds * 1e3)
       if measurement.operations > 0 {
-        let best =
-          (measurement.activations == .int8PerToken ? peak.int8 : peak.floatingPoint)
-          * Double(threads)
+        let best = peak.of(measurement.arithmetic) * Double(threads)
         let rate = measurement.operations / seconds
         line += String(format: "%9.1f Gop/s %5.1f %%", rate / 1e9, 100 * rate / best)
       }

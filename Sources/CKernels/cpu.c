@@ -16,6 +16,7 @@ static const struct {
     {"avx2", SANA_ISA_AVX2},
     {"avx512", SANA_ISA_AVX512},
     {"avx512vnni", SANA_ISA_AVX512_VNNI},
+    {"avx512bf16", SANA_ISA_AVX512_BF16},
     {"neon", SANA_ISA_NEON},
     {"neondotprod", SANA_ISA_NEON_DOTPROD},
 };
@@ -43,7 +44,8 @@ sana_isa sana_cpu_best_isa(void) {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-    return __builtin_cpu_supports("avx512vnni") ? SANA_ISA_AVX512_VNNI : SANA_ISA_AVX512;
+    if (!__builtin_cpu_supports("avx512vnni")) return SANA_ISA_AVX512;
+    return __builtin_cpu_supports("avx512bf16") ? SANA_ISA_AVX512_BF16 : SANA_ISA_AVX512_VNNI;
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c")) {

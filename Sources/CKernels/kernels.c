@@ -9,6 +9,7 @@ const sana_kernels *sana_kernels_for(sana_isa isa) {
     case SANA_ISA_AVX2: return &sana_kernels_avx2;
     case SANA_ISA_AVX512: return &sana_kernels_avx512;
     case SANA_ISA_AVX512_VNNI: return &sana_kernels_avx512vnni;
+    case SANA_ISA_AVX512_BF16: return &sana_kernels_avx512bf16;
 #elif defined(__aarch64__)
     case SANA_ISA_NEON: return &sana_kernels_neon;
     case SANA_ISA_NEON_DOTPROD: return &sana_kernels_neondotprod;

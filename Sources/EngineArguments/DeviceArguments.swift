@@ -12,7 +12,7 @@ extension DeviceSelection: ExpressibleByArgument {
 
 /// Where a model runs: the options of every command that computes with one.
 public struct DeviceArguments: ParsableArguments {
-  @Option(help: "auto: products as the stored weights ask for; f32: all in floating point.")
+  @Option(help: "auto: products as the stored weights ask for; f32: all in f32.")
   public var precision: ComputePrecision = .auto
 
   @Option(help: "auto, cpu or vulkan[:INDEX].")
@@ -28,12 +28,16 @@ public struct DeviceArguments: ParsableArguments {
   public init() {}
 
   /// - Throws: `.invalidArgument` for a number of threads that no machine starts; what the device throws.
-  public func makeBackend(_ session: ToolSession) throws -> any Backend {
+  /// - Parameter ownPrecision: what `auto` means here.
+  public func makeBackend(
+    _ session: ToolSession, auto ownPrecision: ComputePrecision = .auto
+  ) throws -> any Backend {
     if let threads, !(1...1024).contains(threads) {
       throw SanaError(
         .invalidArgument, "\(threads) threads cannot be started", remedy: "choose 1 to 1024")
     }
     return try device.makeBackend(
-      precision: precision, threads: threads, cancellation: session.cancellation)
+      precision: precision == .auto ? ownPrecision : precision, threads: threads,
+      cancellation: session.cancellation)
   }
 }

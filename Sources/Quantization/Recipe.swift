@@ -27,14 +27,17 @@ public struct Recipe: Hashable, Sendable {
   /// Gemma's embedding, a row a token.
   static let tokenEmbedding = #"^text-encoder/embed_tokens\.weight$"#
 
-  /// The 3x3 convolutions of DC-AE's decoder but the first and the last, one scale an output channel and tap.
+  /// The 3x3 convolutions of DC-AE's decoder but the first and the last. They are stored in 16 bits and make codes of their own of
+  /// what they multiply; codes of codes would lose twice.
   static let decoderConvolutions =
     #"^autoencoder/decoder\.up_blocks\.\d+\.\d+\.(conv1|conv2|conv|conv\.phases)\.weight$"#
 
-  /// The matrix products of the decoder's attention blocks.
+  /// What a few large channels would take the range of in int8: the matrix products of the decoder's attention blocks, and the first
+  /// upsampling, whose errors all later stages enlarge and which is small.
   static let decoderProducts =
-    #"^autoencoder/decoder\.up_blocks\.\d+\.\d+\."#
-    + #"(attn\.to_qkv|attn\.to_out|conv_out\.conv_inverted|conv_out\.conv_point)\.weight$"#
+    #"^autoencoder/decoder\.up_blocks\.(\d+\.\d+\."#
+    + #"(attn\.to_qkv|attn\.to_out|conv_out\.conv_inverted|conv_out\.conv_point)"#
+    + #"|4\.0\.(conv|conv\.phases))\.weight$"#
 
   static func weights(
     transformer: TensorTarget, textEncoder: TensorTarget
@@ -63,9 +66,9 @@ public struct Recipe: Hashable, Sendable {
         transformer: TensorTarget(.int8PerChannel, activations: .int8PerToken),
         textEncoder: TensorTarget(.int8PerChannel, activations: .int8PerToken))
         + [
-          QuantizationRule(builtIn: decoderConvolutions, .int8PerTap(activations: .int8PerToken)),
           QuantizationRule(
-            builtIn: decoderProducts, TensorTarget(.int8PerChannel, activations: .int8PerToken)),
+            builtIn: decoderConvolutions, TensorTarget(.f16, activations: .int8PerToken)),
+          QuantizationRule(builtIn: decoderProducts, TensorTarget(.bf16)),
         ]),
     Recipe(
       name: "w4a16", summary: "as w8a16, with int4 weights in groups of 32", base: .f16,

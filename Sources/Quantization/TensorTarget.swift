@@ -27,7 +27,11 @@ public struct TensorTarget: Hashable, Sendable {
     if isPerTap {
       return description.shape.count == 4 && ContainerLimits.isGroupSize(description.shape[3])
     }
-    return !encoding.isQuantized || description.shape.count == 2 || description.shape.count == 4
+    if !encoding.isQuantized {
+      // Only a convolution makes codes of its own from weights in floating point.
+      return activations == .floatingPoint || description.shape.count == 4
+    }
+    return description.shape.count == 2 || description.shape.count == 4
   }
 
   /// The target with the encoding that a tensor which it fits is stored in.
@@ -39,16 +43,16 @@ public struct TensorTarget: Hashable, Sendable {
   /// How `init(parsing:)` wants it, for help and errors.
   public static let grammar =
     "f32, f16, bf16, int8, int8:tap, int8:GROUP or int4:GROUP, where GROUP is a multiple of 8 from 8 to 4096;"
-    + " int8 and int8:tap with /a8 behind them multiply int8 activations"
+    + " int8 and int8:tap, and f16 and bf16 of a convolution, with /a8 behind them multiply int8 activations"
 
-  /// Reads `f16`, `int8`, `int8:64`, `int4:32`, `int8/a8`, `int8:tap`, `int8:tap/a8`; `nil` for anything else.
+  /// Reads `f16`, `int8`, `int8:64`, `int4:32`, `int8/a8`, `int8:tap`, `int8:tap/a8`, `f16/a8`; `nil` for anything else.
   public init?(parsing text: String) {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     let isPerTap = parts[0] == "int8:tap"
     guard let encoding = isPerTap ? .int8PerChannel : Self.encoding(parts[0]) else { return nil }
     switch parts.count {
     case 1: self.init(encoding)
-    case 2 where parts[1] == "a8" && encoding == .int8PerChannel:
+    case 2 where parts[1] == "a8" && [.int8PerChannel, .f16, .bf16].contains(encoding):
       self.init(encoding, activations: .int8PerToken)
     default: return nil
     }

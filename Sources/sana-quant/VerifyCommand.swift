@@ -41,8 +41,9 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     try ToolSession.run { session in
-      let backend = try device.makeBackend(session)
       let file = try ModelFile(path: model)
+      // Weights as the checkpoint had them are held to what f32 gives.
+      let backend = try device.makeBackend(session, auto: file.isReduced ? .auto : .f32)
       let trace = try TraceFile(path: reference)
       let bounds: VerificationBounds =
         minimumRatio.map { .minimum(decibels: $0) } ?? (file.isReduced ? .report : .parity)

@@ -99,7 +99,8 @@ struct Bench: ParsableCommand {
         "peak",
         peak.map {
           [
-            "f32_operations_per_second": .number($0.floatingPoint),
+            "f32_operations_per_second": .number($0.f32),
+            "bf16_operations_per_second": .number($0.bf16),
             "int8_operations_per_second": .number($0.int8),
           ]
         } ?? .null),
@@ -116,7 +117,7 @@ struct Bench: ParsableCommand {
     var text = report.title
     if let peak {
       text +=
-        "peak of all threads: \((peak.floatingPoint / 1e9).formatted(decimals: 0)) Gop/s in f32, \((peak.int8 / 1e9).formatted(decimals: 0)) Gop/s in int8\n"
+        "peak of all threads: \((peak.f32 / 1e9).formatted(decimals: 0)) Gop/s in f32, \((peak.bf16 / 1e9).formatted(decimals: 0)) in bf16, \((peak.int8 / 1e9).formatted(decimals: 0)) in int8\n"
     }
     return text + measurements.map { "\n" + $0.summary(steps: stepCount) }.joined()
   }

@@ -22,7 +22,7 @@ struct OperationProfile {
       operations += Double(step.operationCount)
       countedSeconds += seconds
       if let peak {
-        leastSeconds += Double(step.operationCount) / (step.isInt8 ? peak.int8 : peak.floatingPoint)
+        leastSeconds += Double(step.operationCount) / peak.of(step.arithmetic)
       }
     }
 

@@ -61,7 +61,14 @@ func signalToNoise(_ values: [Float], _ reference: [Float]) -> Double {
   func productsAgreeWithTheReferenceInEveryEncoding(
     _ operation: OperationCase, _ set: InstructionSet
   ) throws {
-    for encoding in Self.encodings { try compare(operation, set, encoding) }
+    for encoding in Self.encodings {
+      try compare(operation, set, encoding, minimum: minimum(encoding, set))
+    }
+  }
+
+  /// Where activations are rounded to bf16, each product is off by up to 2^-9.
+  private func minimum(_ encoding: TensorEncoding, _ set: InstructionSet) -> Double {
+    encoding == .bf16 && set == .avx512bf16 ? 50 : 110
   }
 
   @Test(arguments: OperationCase.convolutions, InstructionSet.supported)
@@ -69,7 +76,7 @@ func signalToNoise(_ values: [Float], _ reference: [Float]) -> Double {
     for encoding in [.f32, .bf16, .int8PerChannel, .int4Grouped(groupSize: 20)]
       as [TensorEncoding]
     {
-      try compare(operation, set, encoding)
+      try compare(operation, set, encoding, minimum: minimum(encoding, set))
     }
   }
 

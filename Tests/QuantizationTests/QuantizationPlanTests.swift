@@ -35,10 +35,10 @@ import WeightFormats
     #expect(targets["autoencoder/decoder.conv_in.weight"] == "f16")
     #expect(targets["autoencoder/decoder.conv_out.weight"] == "f16")
     let stage = "autoencoder/decoder.up_blocks."
-    #expect(targets[stage + "0.0.conv.phases.weight"] == "int8:24/a8")
-    #expect(targets[stage + "0.1.conv1.weight"] == "int8:16/a8")
-    #expect(targets[stage + "0.1.conv2.weight"] == "f16", "12 columns are no group")
-    #expect(targets[stage + "3.1.attn.to_qkv.weight"] == "int8/a8")
+    #expect(targets[stage + "0.0.conv.phases.weight"] == "f16/a8")
+    #expect(targets[stage + "0.1.conv1.weight"] == "f16/a8")
+    #expect(targets[stage + "0.1.conv2.weight"] == "f16/a8")
+    #expect(targets[stage + "3.1.attn.to_qkv.weight"] == "bf16")
     #expect(targets[stage + "3.1.conv_out.conv_depth.weight"] == "f16")
     #expect(targets["text-encoder/embed_tokens.weight"] == "int8")
     for name in [
@@ -74,6 +74,14 @@ import WeightFormats
     #expect(targets["text-encoder/layers.0.mlp.down_proj.weight"] == "int8/a8")
   }
 
+  @Test func tapsAreGroupsWhereTheContainerHasSuchGroups() throws {
+    let targets = try targets("f16", [#"conv[12]\.|phases=int8:tap/a8"#])
+    let stage = "autoencoder/decoder.up_blocks."
+    #expect(targets[stage + "0.0.conv.phases.weight"] == "int8:24/a8")
+    #expect(targets[stage + "0.1.conv1.weight"] == "int8:16/a8")
+    #expect(targets[stage + "0.1.conv2.weight"] == "f16", "12 columns are no group")
+  }
+
   @Test func quantizedEncodingsPassOverVectorsAndDepthwiseKernels() throws {
     let targets = try targets("f16", ["ff|bias=int8"])
     #expect(targets[block + "ff.conv_point.weight"] == "int8")
@@ -85,7 +93,8 @@ import WeightFormats
     ("nothing.like.this=f16", "fits no tensor"), ("bias=int8", "fits no tensor"),
     ("(=f16", "not a regular expression"), ("attn=int7", "unknown encoding 'int7'"),
     ("attn=int8:12", "unknown encoding"), ("attn=int4", "unknown encoding"),
-    ("attn=f16/a8", "unknown encoding"), ("attn=int8/a4", "unknown encoding"),
+    ("attn=f16/a8", "fits no tensor"), ("attn=f32/a8", "unknown encoding"),
+    ("attn=int8/a4", "unknown encoding"),
     ("attn=", "unknown encoding ''"), ("attn", "not of the form"), ("=f16", "not of the form"),
   ])
   func badRulesAreRefused(_ rule: String, _ words: String) {

@@ -22,6 +22,8 @@ typedef struct {
   size_t batch, height, width, channels;
   /// Made by the kernels' `convolution_int8_pack`; rows and columns are not used.
   sana_int8_matrix weight;
+  /// What the channels of the patches are multiplied by, those that the weight was packed with.
+  const float *_Nonnull factors;
   /// `[batch, height, width, outputs]`, both sides doubled when upsampling.
   float *_Nonnull output;
   size_t outputs;

@@ -8,6 +8,7 @@ typedef enum {
   SANA_ISA_AVX2 = 1,
   SANA_ISA_AVX512 = 2,
   SANA_ISA_AVX512_VNNI = 3,
+  SANA_ISA_AVX512_BF16 = 4,
   SANA_ISA_NEON = 16,
   SANA_ISA_NEON_DOTPROD = 17,
 } sana_isa;
@@ -22,7 +23,7 @@ bool sana_cpu_supports(sana_isa isa);
 /// unknown, or that this processor does not support, changes nothing. The environment is read once.
 sana_isa sana_cpu_isa(void);
 
-/// `portable`, `avx2`, `avx512`, `avx512vnni`, `neon`, `neondotprod`.
+/// `portable`, `avx2`, `avx512`, `avx512vnni`, `avx512bf16`, `neon`, `neondotprod`.
 const char *_Nonnull sana_isa_name(sana_isa isa);
 
 /// Finds an instruction set by its name; false, and `isa` untouched, when there is none of that name.

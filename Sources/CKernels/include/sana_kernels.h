@@ -35,6 +35,13 @@ typedef struct {
   void (*_Nonnull product)(
       const sana_product *_Nonnull, size_t row, size_t row_end, size_t column, size_t column_end,
       void *_Nonnull scratch);
+  /// Whether `product_bf16` differs from `product`: it takes weights in bf16 only, rounds the input to bf16 and adds in f32. In scratch
+  /// memory of its own size.
+  bool has_product_bf16;
+  size_t product_bf16_scratch_bytes;
+  void (*_Nonnull product_bf16)(
+      const sana_product *_Nonnull, size_t row, size_t row_end, size_t column, size_t column_end,
+      void *_Nonnull scratch);
   /// The most positions `product_few` takes.
   size_t few_rows;
   /// A linear layer of few positions: reads the weights once. Computes output channels `column ..< column_end`.
@@ -100,13 +107,19 @@ typedef struct {
       sana_convolution_form, size_t channels, size_t outputs);
   /// Scales and offsets of a packed weight.
   size_t (*_Nonnull convolution_int8_packed_rows)(sana_convolution_form, size_t outputs);
+  /// Raises `magnitudes[channel]` to the greatest of the weights `[rows, taps, channels]` of rows `row ..< row_end`; NaN does not count.
+  /// With the scratch memory of `convolution_int8_pack`.
+  void (*_Nonnull channel_magnitudes)(
+      const sana_matrix *_Nonnull, size_t channels, size_t row, size_t row_end,
+      float *_Nonnull magnitudes, void *_Nonnull scratch);
   /// Scratch memory of `convolution_int8_pack`.
   size_t (*_Nonnull convolution_int8_pack_bytes)(sana_convolution_form, size_t channels);
   /// Transforms, quantizes and packs output channels `row ..< row_end` (`row` a multiple of 32) of a weight
-  /// `[outputs, 3 * 3 * channels]`, or `[4 * outputs, 2 * 2 * channels]` when upsampling.
+  /// `[outputs, 3 * 3 * channels]`, or `[4 * outputs, 2 * 2 * channels]` when upsampling. Every channel's is divided by its factor,
+  /// which the activations are multiplied by; there are as many factors as channels, and memory for 16 more.
   void (*_Nonnull convolution_int8_pack)(
       sana_convolution_form, const sana_matrix *_Nonnull, size_t channels, size_t outputs,
-      size_t row, size_t row_end, int8_t *_Nonnull packed, float *_Nonnull scales,
+      const float *_Nonnull factors, size_t row, size_t row_end, int8_t *_Nonnull packed, float *_Nonnull scales,
       int32_t *_Nonnull offsets, void *_Nonnull scratch);
   /// Tiles of 2x2 results that are best computed at a time.
   size_t (*_Nonnull convolution_int8_block)(sana_convolution_form, size_t channels);
@@ -171,6 +184,8 @@ typedef struct {
   // For benchmarks: `rounds` of multiply-adds that never leave the registers; returns how many operations that were. `result`
   // holds two factors close to 1 and receives something.
   double (*_Nonnull peak_f32)(size_t rounds, float *_Nonnull result);
+  /// That of f32 without bf16 instructions.
+  double (*_Nonnull peak_bf16)(size_t rounds, float *_Nonnull result);
   double (*_Nonnull peak_int8)(size_t rounds, float *_Nonnull result);
 } sana_kernels;
 

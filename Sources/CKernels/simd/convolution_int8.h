@@ -132,10 +132,27 @@ INLINE void transform_phases(const float *taps, float *points, size_t step) {
 #undef TAP
 }
 
+// Raises magnitudes[channel] to those of the weights of rows `row ..< row_end`; NaN does not count.
+static void channel_magnitudes(
+    const sana_matrix *weight, size_t channels, size_t row, size_t row_end, float *magnitudes,
+    void *scratch) {
+  float *values = scratch;
+  for (size_t n = row; n < row_end; n++) {
+    for (size_t tap = 0; tap < weight->columns; tap += channels) {
+      decode_row(weight, n, tap, channels, values);
+      for (size_t k = 0; k < channels; k++) {
+        const float magnitude = __builtin_fabsf(values[k]);
+        magnitudes[k] = magnitude > magnitudes[k] ? magnitude : magnitudes[k];
+      }
+    }
+  }
+}
+
 // Packs output channels `row ..< row_end`, where `row` begins a panel. Panels are [point][channels / GROUP][PANEL][GROUP].
 static void convolution_int8_pack(
     sana_convolution_form form, const sana_matrix *weight, size_t channels, size_t outputs,
-    size_t row, size_t row_end, int8_t *packed, float *scales, int32_t *offsets, void *scratch) {
+    const float *factors, size_t row, size_t row_end, int8_t *packed, float *scales,
+    int32_t *offsets, void *scratch) {
   const size_t points = form_points(form);
   const size_t panel_bytes = int8_panel_bytes(channels);
   float *taps = scratch;
@@ -158,6 +175,7 @@ static void convolution_int8_pack(
         } else {
           transform_phases(taps + k, transformed + k, channels);
         }
+        for (size_t i = 0; i < points; i++) transformed[i * channels + k] /= factors[k];
       }
       const size_t finite =
           quantize_rows(transformed, points, channels, channels, 127, codes, row_scales);
@@ -197,11 +215,12 @@ INLINE vfloat transform_line(const bool winograd, int y, const vfloat *d) {
   return y == 1 ? d[1] : d[y] - d[1];
 }
 
-// B^T d B of one patch of pixels `channels` apart in lines `line` apart, and the largest magnitude of each point, as the bits of
-// a float: so infinities and NaN win, and make the scale, and with it every result of the tile, infinite or NaN.
+// B^T d B of one patch of pixels `channels` apart in lines `line` apart, times the channels' factors, and the largest magnitude of
+// each point, as the bits of a float: so infinities and NaN win, and make the scale, and with it every result of the tile,
+// infinite or NaN.
 INLINE void transform_patch(
-    const bool winograd, const float *pixels, size_t line, size_t channels, float *patch,
-    float *magnitudes) {
+    const bool winograd, const float *pixels, size_t line, size_t channels, const float *factors,
+    float *patch, float *magnitudes) {
   const int side = winograd ? 4 : 3;
   const size_t width = round_up(channels, VECTOR_FLOATS);
   vint largest[MAXIMUM_POINTS];
@@ -219,12 +238,13 @@ INLINE void transform_patch(
                                                : load_first(source + (size_t)x * channels, valid);
       }
     }
+    const vfloat factor = load(factors + k);
     UNROLL for (int y = 0; y < side; y++) {
       vfloat half[4];
       UNROLL for (int x = 0; x < side; x++) half[x] = transform_line(winograd, y, columns[x]);
       UNROLL for (int x = 0; x < side; x++) {
         const int i = y * side + x;
-        const vfloat v = transform_line(winograd, x, half);
+        const vfloat v = transform_line(winograd, x, half) * factor;
         store(patch + (size_t)i * width + k, v);
         largest[i] = __builtin_elementwise_max(largest[i], (vint)v & 0x7fffffff);
       }
@@ -288,7 +308,8 @@ INLINE void quantize_tile(
     line = side * layer->channels;
   }
   float magnitudes[MAXIMUM_POINTS];
-  transform_patch(winograd, pixels, line, layer->channels, scratch->patch, magnitudes);
+  transform_patch(
+      winograd, pixels, line, layer->channels, layer->factors, scratch->patch, magnitudes);
   quantize_patch(side * side, layer->channels, block, r, magnitudes, scratch);
 }
 

@@ -1,7 +1,7 @@
 // All kernels, compiled for the instruction set that the including file names:
 //   SANA_TABLE, SANA_TABLE_ISA  the table to define
 //   VECTOR_FLOATS               f32 lanes of a vector register
-//   SANA_AVX2, SANA_AVX512, SANA_VNNI, SANA_NEON, SANA_NEON_DOTPROD
+//   SANA_AVX2, SANA_AVX512, SANA_VNNI, SANA_BF16, SANA_NEON, SANA_NEON_DOTPROD
 //                               where a kernel has better than generic vectors
 // The instruction set is a property of each function, so that no file needs flags of its own.
 #include <stdbool.h>
@@ -10,7 +10,11 @@
 
 #include "tables.h"
 
-#if SANA_VNNI
+#if SANA_BF16
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,fma,f16c"))), \
+    apply_to = function)
+#elif SANA_VNNI
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c"))), \
     apply_to = function)
@@ -52,6 +56,7 @@
 #include "convolution_int8.h"
 
 #include "peak.h"
+#include "product_bf16.h"
 
 #if SANA_AVX2 || SANA_AVX512 || SANA_NEON_DOTPROD
 #pragma clang attribute pop
@@ -66,6 +71,9 @@ const sana_kernels SANA_TABLE = {
     .decode_row = decode_row,
     .product_scratch_bytes = sizeof(product_scratch),
     .product = product,
+    .has_product_bf16 = HAS_PRODUCT_BF16,
+    .product_bf16_scratch_bytes = PRODUCT_BF16_BYTES,
+    .product_bf16 = PRODUCT_BF16,
     .few_rows = FEW_ROWS,
     .product_few = product_few,
     .has_winograd = has_winograd,
@@ -90,6 +98,7 @@ const sana_kernels SANA_TABLE = {
     .convolution_int8_packed_bytes = convolution_int8_packed_bytes,
     .convolution_int8_packed_rows = convolution_int8_packed_rows,
     .convolution_int8_pack_bytes = convolution_int8_pack_bytes,
+    .channel_magnitudes = channel_magnitudes,
     .convolution_int8_pack = convolution_int8_pack,
     .convolution_int8_block = convolution_int8_block,
     .convolution_int8_scratch_bytes = convolution_int8_scratch_bytes,
@@ -113,5 +122,6 @@ const sana_kernels SANA_TABLE = {
     .measure_distortion = measure_distortion,
     .add_low_rank = add_low_rank,
     .peak_f32 = peak_f32,
+    .peak_bf16 = PEAK_BF16,
     .peak_int8 = peak_int8,
 };

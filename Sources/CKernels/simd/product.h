@@ -70,6 +70,15 @@ INLINE void gather_patch(
   }
 }
 
+// Elements `first ..< first + depth` of the patch of one position.
+INLINE void gather_position(
+    const sana_product *product, size_t position, size_t first, size_t depth, float *patch) {
+  const size_t line = position / product->columns;
+  gather_patch(
+      product, line / product->rows, line % product->rows, position % product->columns, first,
+      first + depth, patch);
+}
+
 INLINE void gather_strip(
     const sana_product *product, size_t row, size_t count, size_t first, size_t depth,
     float *strip) {
@@ -78,17 +87,13 @@ INLINE void gather_strip(
       __builtin_memset(strip + r * STRIP_STRIDE, 0, depth * sizeof(float));
       continue;
     }
-    const size_t position = row + r;
     if (product->kernel == 1 && product->stride == 1) {
       __builtin_memcpy(
-          strip + r * STRIP_STRIDE, product->input + position * product->input_stride + first,
+          strip + r * STRIP_STRIDE, product->input + (row + r) * product->input_stride + first,
           depth * sizeof(float));
       continue;
     }
-    const size_t line = position / product->columns;
-    gather_patch(
-        product, line / product->rows, line % product->rows, position % product->columns, first,
-        first + depth, strip + r * STRIP_STRIDE);
+    gather_position(product, row + r, first, depth, strip + r * STRIP_STRIDE);
   }
 }
 
@@ -104,6 +109,17 @@ INLINE void exchange_partial_sums(
     }
     if (!is_last) __builtin_memcpy(output, sums, count * sizeof(float));
   }
+}
+
+// Stores the sums of one depth block, or on the last block the results.
+INLINE void finish_block(
+    const sana_product *product, const row_targets *targets, float *tile, size_t rows,
+    size_t column, size_t count, bool is_first, bool is_last) {
+  if (!is_first || !is_last) {
+    exchange_partial_sums(
+        product, targets, tile, PANEL, rows, column, count, is_first, is_last);
+  }
+  if (is_last) store_tile(product, targets, tile, PANEL, rows, column, count);
 }
 
 // Positions `row ..< row_end`, output channels `column ..< column_end`. Every sum runs over the depth in the same order
@@ -136,14 +152,8 @@ static void product(
           multiply_tile(
               length, scratch->strip, STRIP_STRIDE, 1, scratch->panels + c * length,
               count <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL, scratch->tile, PANEL);
-          if (blocks > 1) {
-            exchange_partial_sums(
-                product, &targets, scratch->tile, PANEL, rows, n + c, count, k == 0,
-                k + length == depth);
-          }
-          if (k + length == depth) {
-            store_tile(product, &targets, scratch->tile, PANEL, rows, n + c, count);
-          }
+          finish_block(
+              product, &targets, scratch->tile, rows, n + c, count, k == 0, k + length == depth);
         }
       }
     }

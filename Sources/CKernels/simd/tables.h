@@ -7,6 +7,7 @@ extern const sana_kernels sana_kernels_portable;
 extern const sana_kernels sana_kernels_avx2;
 extern const sana_kernels sana_kernels_avx512;
 extern const sana_kernels sana_kernels_avx512vnni;
+extern const sana_kernels sana_kernels_avx512bf16;
 #elif defined(__aarch64__)
 extern const sana_kernels sana_kernels_neon;
 extern const sana_kernels sana_kernels_neondotprod;

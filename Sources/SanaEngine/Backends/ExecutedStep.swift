@@ -1,11 +1,18 @@
+/// The numbers that a product multiplies.
+public enum Arithmetic: String, Hashable, Sendable {
+  case f32
+  case bf16
+  case int8
+}
+
 /// What a back end did at once while it ran a graph, for profiles.
 public struct ExecutedStep: Sendable {
   /// One node, or those that were computed as one.
   public let nodes: [Node]
   /// Additions and multiplications of its products and attentions; 0 where the step is bound by memory.
   public let operationCount: Int
-  /// Whether the operations are, nearly all, multiplications of int8 numbers.
-  public let isInt8: Bool
+  /// What nearly all of the operations multiply.
+  public let arithmetic: Arithmetic
   public let duration: Duration
 
   /// The kinds of the nodes: `modulatedLayerNorm + linear`.

@@ -9,8 +9,8 @@ extension CPUExecutable {
     let size = shape(input)
     let layer = sana_convolution(
       form: form, input: floats(input), batch: size.batch, height: size.height, width: size.width,
-      channels: size.channels, weight: matrix, output: floats(output),
-      outputs: shape(output).channels, epilogue: epilogue)
+      channels: size.channels, weight: matrix, factors: convolutionFactors(weight),
+      output: floats(output), outputs: shape(output).channels, epilogue: epilogue)
     let layout = device.scratch(for: form, weight)
     let tiles = size.batch * form.tiles(size.height) * form.tiles(size.width)
     let block = kernels.convolution_int8_block(form, size.channels)

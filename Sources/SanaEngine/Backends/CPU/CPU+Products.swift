@@ -141,7 +141,10 @@ extension CPUExecutable {
       : ProductTasks.floatingPoint(
         rows: first.batch * first.rows * first.columns, columns: first.weight.rows,
         threads: pool.size)
-    let kernel = usesTiles ? kernels.winograd : kernels.product
+    let kernel =
+      usesTiles
+      ? kernels.winograd
+      : device.multipliesBFloat(first.weight) ? kernels.product_bf16 : kernels.product
     products.withUnsafeBufferPointer { products in
       guard let start = products.baseAddress else { return }
       pool.forEach(products.count * tasks.count) { index, worker in

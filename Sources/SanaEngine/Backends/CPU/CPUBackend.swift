@@ -78,6 +78,11 @@ final class CPUDevice {
     self.cancellation = cancellation
   }
 
+  /// Whether a product of many positions rounds its activations to bf16 and multiplies bf16 by bf16.
+  func multipliesBFloat(_ weight: sana_matrix) -> Bool {
+    precision == .auto && weight.encoding == SANA_ENCODING_BF16 && kernels.has_product_bf16
+  }
+
   func plan(_ graph: Graph) -> MemoryPlan {
     let chains = Dictionary(
       uniqueKeysWithValues: chains(graph).map { (graph.nodes[$0.key].output, $0.value) })

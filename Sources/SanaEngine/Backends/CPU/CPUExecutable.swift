@@ -15,7 +15,7 @@ final class CPUExecutable: Executable {
   private struct Step {
     let nodes: ClosedRange<Int>
     let chain: (CPUChain, sana_int8_matrix)?
-    let isInt8: Bool
+    let arithmetic: Arithmetic
   }
 
   var kernels: sana_kernels { device.kernels }
@@ -46,16 +46,26 @@ final class CPUExecutable: Executable {
       if let chain = chains[position], let weight = int8Matrix(chain.linear.weight),
         keepsInputs(chain)
       {
-        steps.append(Step(nodes: chain.nodes, chain: (chain, weight), isInt8: true))
+        steps.append(Step(nodes: chain.nodes, chain: (chain, weight), arithmetic: .int8))
       } else {
-        let isInt8 = graph.nodes[position].operation.payload.parameters.contains {
-          int8Matrix($0) != nil
-        }
-        steps.append(Step(nodes: position...position, chain: nil, isInt8: isInt8))
+        steps.append(
+          Step(
+            nodes: position...position, chain: nil,
+            arithmetic: arithmetic(of: graph.nodes[position].operation)))
       }
       end = steps.last?.nodes.lowerBound ?? 0
     }
     return steps.reversed()
+  }
+
+  /// What an operation that is computed by itself multiplies.
+  private func arithmetic(of operation: Operation) -> Arithmetic {
+    let parameters = operation.payload.parameters
+    if parameters.contains(where: { int8Matrix($0) != nil }) { return .int8 }
+    let matrices = parameters.compactMap {
+      weights[CPUWeightKey(name: $0.name, isPacked: false)]?.matrix
+    }
+    return matrices.contains(where: device.multipliesBFloat) ? .bf16 : .f32
   }
 
   /// Whether what the first node of a chain reads is still there when the last one writes: the plan knows of single nodes only.
@@ -100,7 +110,7 @@ final class CPUExecutable: Executable {
         onStep(
           ExecutedStep(
             nodes: nodes, operationCount: nodes.reduce(0) { $0 + graph.operationCount(of: $1) },
-            isInt8: step.isInt8, duration: duration), graph)
+            arithmetic: step.arithmetic, duration: duration), graph)
       } else {
         try execute(step)
       }
@@ -156,6 +166,15 @@ final class CPUExecutable: Executable {
   /// The packed codes of a linear layer's weight, unless it multiplies in floating point.
   func int8Matrix(_ parameter: Parameter) -> sana_int8_matrix? {
     weights[CPUWeightKey(name: parameter.name, isPacked: true)]?.int8Matrix
+  }
+
+  /// What an int8 convolution multiplies its input channels by.
+  func convolutionFactors(_ parameter: Parameter) -> UnsafePointer<Float> {
+    let key = CPUWeightKey(name: parameter.name, isPacked: true)
+    guard let factors = weights[key]?.convolutionFactors else {
+      preconditionFailure("\(parameter.name) was not transformed for int8 activations")
+    }
+    return factors
   }
 
   /// A bias, a norm's weight or a depthwise kernel.

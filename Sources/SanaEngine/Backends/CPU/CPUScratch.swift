@@ -58,7 +58,7 @@ extension CPUDevice {
     CPUScratch(
       sharedBytes: quantizedBytes(
         rows: min(input.rows, Self.quantizedRowsAtOnce), columns: input.channels),
-      workerBytes: max(kernels.product_scratch_bytes, kernels.int8_scratch_bytes()),
+      workerBytes: max(productScratchBytes, kernels.int8_scratch_bytes()),
       workers: pool.size)
   }
 
@@ -101,14 +101,19 @@ extension CPUDevice {
   func scratch(for form: sana_convolution_form, _ weight: Parameter) -> CPUScratch {
     CPUScratch(
       workerBytes: max(
-        kernels.product_scratch_bytes, kernels.winograd_scratch_bytes,
+        productScratchBytes, kernels.winograd_scratch_bytes,
         kernels.convolution_int8_scratch_bytes(form, weight.shape[3])),
       workers: pool.size)
   }
 
+  /// Of a thread in a floating-point product, whatever its weight is stored in.
+  private var productScratchBytes: Int {
+    max(kernels.product_scratch_bytes, kernels.product_bf16_scratch_bytes)
+  }
+
   var convolutionScratch: CPUScratch {
     CPUScratch(
-      workerBytes: max(kernels.product_scratch_bytes, kernels.winograd_scratch_bytes),
+      workerBytes: max(productScratchBytes, kernels.winograd_scratch_bytes),
       workers: pool.size)
   }
 }

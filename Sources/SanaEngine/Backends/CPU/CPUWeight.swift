@@ -9,8 +9,8 @@ enum CPUStorage {
   case widened(count: Int)
   /// As int8 codes in the order of the int8 product.
   case packed(codeBytes: Int, rows: Int)
-  /// As the transformed int8 codes of a convolution.
-  case transformed(sana_convolution_form, codeBytes: Int, rows: Int)
+  /// As the transformed int8 codes of a convolution, and a factor for each of its input channels.
+  case transformed(sana_convolution_form, codeBytes: Int, rows: Int, channels: Int)
 
   /// Whether only an operation that takes int8 activations can use it.
   var isPacked: Bool {
@@ -24,8 +24,11 @@ enum CPUStorage {
     switch self {
     case .stored(let bytes): bytes
     case .widened(let count): count * MemoryLayout<Float>.size
-    case .packed(let codeBytes, let rows), .transformed(_, let codeBytes, let rows):
-      codeBytes + rows * (MemoryLayout<Float>.size + MemoryLayout<Int32>.size)
+    case .packed(let codeBytes, let rows):
+      PackedCodes.byteCount(codeBytes: codeBytes, rows: rows)
+    case .transformed(_, let codeBytes, let rows, let channels):
+      PackedCodes.byteCount(codeBytes: codeBytes, rows: rows)
+        + ConvolutionFactors.byteCount(channels: channels)
     }
   }
 }
@@ -65,7 +68,7 @@ extension CPUDevice {
     let outputs = form.outputs(rows: description.rows)
     return .transformed(
       form, codeBytes: kernels.convolution_int8_packed_bytes(form, channels, outputs),
-      rows: kernels.convolution_int8_packed_rows(form, outputs))
+      rows: kernels.convolution_int8_packed_rows(form, outputs), channels: channels)
   }
 }
 
@@ -78,35 +81,13 @@ extension TensorDescription {
   fileprivate var storedBytes: Int { valueByteCount + scaleCount * MemoryLayout<Float>.size }
 }
 
-/// Memory for packed codes, their scales and their offsets.
-private struct PackedCodes {
-  let memory: AlignedMemory
-  let codes: UnsafeMutablePointer<Int8>
-  let scales: UnsafeMutablePointer<Float>
-  let offsets: UnsafeMutablePointer<Int32>
-
-  init(codeBytes: Int, rows: Int, _ tensor: StoredTensor) throws {
-    memory = try AlignedMemory(
-      byteCount: codeBytes + rows * (MemoryLayout<Float>.size + MemoryLayout<Int32>.size),
-      purpose: tensor.description.name)
-    // Codes first: their size is a multiple of a panel, so what follows is aligned.
-    codes = memory.start.bindMemory(to: Int8.self, capacity: codeBytes)
-    scales = (memory.start + codeBytes).bindMemory(to: Float.self, capacity: rows)
-    offsets = (memory.start + codeBytes + rows * MemoryLayout<Float>.size)
-      .bindMemory(to: Int32.self, capacity: rows)
-  }
-
-  func matrix(rows: Int, columns: Int) -> sana_int8_matrix {
-    sana_int8_matrix(codes: codes, scales: scales, offsets: offsets, rows: rows, columns: columns)
-  }
-}
-
 /// A weight on the CPU.
 final class CPUWeight {
   private enum Contents {
     case stored(StoredTensor, sana_matrix)
     case widened(AlignedMemory)
     case packed(AlignedMemory, sana_int8_matrix)
+    case transformed(AlignedMemory, sana_int8_matrix, ConvolutionFactors)
   }
 
   private let contents: Contents
@@ -126,7 +107,7 @@ final class CPUWeight {
       contents = .widened(try Self.widen(matrix, count: count, tensor, on: device))
     case .packed(let codeBytes, let rows):
       contents = try Self.pack(matrix, codeBytes: codeBytes, rows: rows, tensor, on: device)
-    case .transformed(let form, let codeBytes, let rows):
+    case .transformed(let form, let codeBytes, let rows, _):
       contents = try Self.transform(
         matrix, form, codeBytes: codeBytes, rows: rows, tensor, on: device)
     }
@@ -176,15 +157,19 @@ final class CPUWeight {
       workerBytes: device.kernels.convolution_int8_pack_bytes(form, channels),
       workers: device.pool.size)
     let scratch = try AlignedMemory(byteCount: layout.byteCount, purpose: tensor.description.name)
+    let factors = try ConvolutionFactors(matrix, channels: channels, tensor, on: device) {
+      layout.worker($0, at: scratch.start)
+    }
     let panel = ProductTasks.panelColumns
     withUnsafePointer(to: matrix) { matrix in
       device.pool.forEach((outputs + panel - 1) / panel) { index, worker in
         device.kernels.convolution_int8_pack(
-          form, matrix, channels, outputs, index * panel, min((index + 1) * panel, outputs),
-          packed.codes, packed.scales, packed.offsets, layout.worker(worker, at: scratch.start))
+          form, matrix, channels, outputs, factors.floats, index * panel,
+          min((index + 1) * panel, outputs), packed.codes, packed.scales, packed.offsets,
+          layout.worker(worker, at: scratch.start))
       }
     }
-    return .packed(packed.memory, packed.matrix(rows: outputs, columns: channels))
+    return .transformed(packed.memory, packed.matrix(rows: outputs, columns: channels), factors)
   }
 
   /// The weight of a floating-point product or a lookup.
@@ -194,7 +179,19 @@ final class CPUWeight {
 
   /// The weight of an int8 product.
   var int8Matrix: sana_int8_matrix? {
-    if case .packed(_, let matrix) = contents { matrix } else { nil }
+    switch contents {
+    case .packed(_, let matrix), .transformed(_, let matrix, _): matrix
+    case .stored, .widened: nil
+    }
+  }
+
+  /// What an int8 convolution multiplies its input channels by.
+  var convolutionFactors: UnsafePointer<Float>? {
+    if case .transformed(_, _, let factors) = contents {
+      UnsafePointer(factors.floats)
+    } else {
+      nil
+    }
   }
 
   /// The numbers of a vector or a depthwise kernel.

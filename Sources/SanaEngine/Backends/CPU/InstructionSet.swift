@@ -13,6 +13,7 @@ package enum InstructionSet: String, CaseIterable, Sendable {
   case avx2
   case avx512
   case avx512vnni
+  case avx512bf16
   case neon
   case neondotprod
 
@@ -25,6 +26,7 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     case .avx2: SANA_ISA_AVX2
     case .avx512: SANA_ISA_AVX512
     case .avx512vnni: SANA_ISA_AVX512_VNNI
+    case .avx512bf16: SANA_ISA_AVX512_BF16
     case .neon: SANA_ISA_NEON
     case .neondotprod: SANA_ISA_NEON_DOTPROD
     }

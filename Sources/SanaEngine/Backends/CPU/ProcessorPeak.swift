@@ -3,8 +3,18 @@ internal import WeightFormats
 
 /// What the arithmetic units of the threads of a back end can do together, in operations (additions and multiplications) a second.
 public struct ProcessorPeak: Sendable {
-  public let floatingPoint: Double
+  public let f32: Double
+  /// That of f32 where the processor has no instructions for bf16.
+  public let bf16: Double
   public let int8: Double
+
+  public func of(_ arithmetic: Arithmetic) -> Double {
+    switch arithmetic {
+    case .f32: f32
+    case .bf16: bf16
+    case .int8: int8
+    }
+  }
 }
 
 extension CPUBackend {
@@ -13,7 +23,8 @@ extension CPUBackend {
   public func measurePeak() -> ProcessorPeak {
     let kernels = device.kernels
     return ProcessorPeak(
-      floatingPoint: best(of: kernels.peak_f32), int8: best(of: kernels.peak_int8))
+      f32: best(of: kernels.peak_f32), bf16: best(of: kernels.peak_bf16),
+      int8: best(of: kernels.peak_int8))
   }
 
   private func best(of kernel: (Int, UnsafeMutablePointer<Float>) -> Double) -> Double {

@@ -1,18 +1,20 @@
 extension ReferenceExecutable {
   /// The definition of a convolution with int8 activations. Of each patch, the channels of a point are quantized with a scale of
-  /// their own, as the rows of a linear layer are; of the kernels, the input channels of an output channel's point.
+  /// their own, as the rows of a linear layer are; of the kernels, the input channels of an output channel's point. Before that, channels
+  /// are balanced (`ChannelBalance`).
   func computeInt8(
     _ transform: PatchTransform, _ input: ReferenceActivation, _ weight: ReferenceWeight,
     _ epilogue: ReferenceEpilogue, _ output: ReferenceActivation
   ) {
+    let factors = ChannelBalance.factors(magnitudes(weight, channels: input.shape.channels))
     let kernels = (0..<output.shape.channels).map { output in
-      quantizedKernel(transform, weight, output: output, channels: input.shape.channels)
+      quantizedKernel(transform, weight, output: output, factors)
     }
     let size = input.shape
     for batch in 0..<size.batch {
       for y in Swift.stride(from: 0, to: size.height, by: transform.step) {
         for x in Swift.stride(from: 0, to: size.width, by: transform.step) {
-          let patch = quantizedPatch(transform, input, batch, y, x)
+          let patch = quantizedPatch(transform, input, factors, batch, y, x)
           let first = 2 / transform.step
           for channel in 0..<output.shape.channels {
             let sums = (0..<transform.points).map { point in
@@ -31,16 +33,27 @@ extension ReferenceExecutable {
     }
   }
 
+  /// The greatest magnitude of each input channel's weights.
+  private func magnitudes(_ weight: ReferenceWeight, channels: Int) -> [Float] {
+    var magnitudes = [Float](repeating: 0, count: channels)
+    for (index, value) in weight.values.enumerated() {
+      magnitudes[index % channels] = max(magnitudes[index % channels], Float(abs(value)))
+    }
+    return magnitudes
+  }
+
   /// What the codes of a patch stand for, `[point][channel]`.
   private func quantizedPatch(
-    _ transform: PatchTransform, _ input: ReferenceActivation, _ batch: Int, _ y: Int, _ x: Int
+    _ transform: PatchTransform, _ input: ReferenceActivation, _ factors: [Float], _ batch: Int,
+    _ y: Int, _ x: Int
   ) -> [[Double]] {
     let side = transform.side
     let channels = (0..<input.shape.channels).map { channel in
       transform.patchPoints(
         (0..<side * side).map { index in
           Float(input[batch, y - 1 + index / side, x - 1 + index % side, channel] ?? 0)
-        })
+        }
+      ).map { $0 * factors[channel] }
     }
     return (0..<transform.points).map { point in
       Self.quantizedPerToken(channels.map { Double($0[point]) })
@@ -50,22 +63,24 @@ extension ReferenceExecutable {
   /// What the codes of one output channel's kernel stand for, `[point][channel]`: `scale` is the greatest magnitude / 127, a code
   /// the number / scale, rounded half to even, in f32.
   private func quantizedKernel(
-    _ transform: PatchTransform, _ weight: ReferenceWeight, output: Int, channels: Int
+    _ transform: PatchTransform, _ weight: ReferenceWeight, output: Int, _ factors: [Float]
   ) -> [[Double]] {
-    let outputs = weight.shape[0] / 4
-    let points = (0..<channels).map { channel in
-      switch transform {
-      case .winograd:
-        PatchTransform.winogradKernelPoints(
-          (0..<9).map { Float(weight.values[(output * 9 + $0) * channels + channel]) })
-      case .upsampling:
-        PatchTransform.upsamplingKernelPoints(
-          (0..<16).map { index in
-            let (phase, tap) = index.quotientAndRemainder(dividingBy: 4)
-            return Float(
-              weight.values[((phase * outputs + output) * 4 + tap) * channels + channel])
-          })
-      }
+    let (outputs, channels) = (weight.shape[0] / 4, factors.count)
+    let points = factors.indices.map { channel in
+      let points =
+        switch transform {
+        case .winograd:
+          PatchTransform.winogradKernelPoints(
+            (0..<9).map { Float(weight.values[(output * 9 + $0) * channels + channel]) })
+        case .upsampling:
+          PatchTransform.upsamplingKernelPoints(
+            (0..<16).map { index in
+              let (phase, tap) = index.quotientAndRemainder(dividingBy: 4)
+              return Float(
+                weight.values[((phase * outputs + output) * 4 + tap) * channels + channel])
+            })
+        }
+      return points.map { $0 / factors[channel] }
     }
     return (0..<transform.points).map { point in
       let scale = points.reduce(Float(0)) { max($0, abs($1[point])) } / 127

@@ -1,0 +1,179 @@
+// Products of bf16 weights by activations rounded to bf16: twice the f32 product's multiplications an instruction. Sums are f32;
+// numbers below f32's normal range count as zero.
+
+#if SANA_BF16
+enum {
+  // Pairs of neighbouring elements of the depth, which one instruction multiplies and adds. The packed weights of a block then fill
+  // half of a 1 MiB second-level cache.
+  PAIR_BLOCK = 512,
+  PAIR_STRIDE = PAIR_BLOCK + 16,
+};
+
+typedef uint32_t bf16_pair;
+
+typedef struct {
+  bf16_pair panels[COLUMN_BLOCK * PAIR_BLOCK];
+  bf16_pair strip[TILE_ROWS * PAIR_STRIDE];
+  bf16_pair rows[4 * PAIR_BLOCK];
+  float patch[2 * PAIR_BLOCK];
+  float tile[TILE_ROWS * PANEL];
+} product_bf16_scratch;
+
+// [pairs][width] from `count` rows of `depth` elements from `first` on; what they lack is zero.
+static void pack_bf16_panel(
+    const sana_matrix *weight, size_t row, size_t count, size_t width, size_t first, size_t depth,
+    bf16_pair *rows, bf16_pair *panel) {
+  const uint16_t *values = weight->values;
+  const size_t pairs = (depth + 1) / 2;
+  for (size_t n = 0; n < width; n += 4) {
+    for (size_t i = 0; i < 4; i++) {
+      bf16_pair *target = rows + i * PAIR_BLOCK;
+      target[pairs - 1] = 0;
+      if (n + i < count) {
+        __builtin_memcpy(target, values + (row + n + i) * weight->columns + first, 2 * depth);
+      } else {
+        __builtin_memset(target, 0, pairs * sizeof *target);
+      }
+    }
+    transpose_quad((const float *)rows, PAIR_BLOCK, pairs, (float *)panel + n, width);
+  }
+}
+
+// Rounds `count` numbers to bf16, half to even; an odd last one is paired with zero.
+INLINE void round_to_pairs(const float *input, size_t count, bf16_pair *pairs) {
+  size_t i = 0;
+  for (; i + 2 * VECTOR_FLOATS <= count; i += 2 * VECTOR_FLOATS) {
+    const __m512bh v =
+        _mm512_cvtne2ps_pbh((__m512)load(input + i + VECTOR_FLOATS), (__m512)load(input + i));
+    __builtin_memcpy(pairs + i / 2, &v, sizeof v);
+  }
+  if (i < count) {
+    const size_t low = min_size(VECTOR_FLOATS, count - i);
+    const __m512bh v = _mm512_cvtne2ps_pbh(
+        (__m512)load_first(input + i + low, count - i - low), (__m512)load_first(input + i, low));
+    __builtin_memcpy(pairs + i / 2, &v, (count - i + 1) / 2 * sizeof *pairs);
+  }
+}
+
+static void gather_bf16_strip(
+    const sana_product *product, size_t row, size_t count, size_t first, size_t depth,
+    float *patch, bf16_pair *strip) {
+  for (size_t r = 0; r < TILE_ROWS; r++) {
+    bf16_pair *target = strip + r * PAIR_STRIDE;
+    if (r >= count) {
+      __builtin_memset(target, 0, (depth + 1) / 2 * sizeof *target);
+    } else if (product->kernel == 1 && product->stride == 1) {
+      round_to_pairs(
+          product->input + (row + r) * product->input_stride + first, depth, target);
+    } else {
+      gather_position(product, row + r, first, depth, patch);
+      round_to_pairs(patch, depth, target);
+    }
+  }
+}
+
+// As multiply_tile_vectors, of pairs.
+INLINE void multiply_bf16_vectors(
+    const int vectors, size_t pairs, const bf16_pair *strip, const bf16_pair *panel, float *tile) {
+  __m512 sums[TILE_ROWS][2];
+  UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_setzero_ps();
+  }
+  for (size_t k = 0; k < pairs; k++) {
+    __m512bh b[2];
+    // The panel streams from the second-level cache.
+    UNROLL for (int v = 0; v < vectors; v++) {
+      __builtin_prefetch(panel + PREFETCH_DISTANCE + v * VECTOR_FLOATS);
+    }
+    UNROLL for (int v = 0; v < vectors; v++) {
+      b[v] = (__m512bh)_mm512_loadu_si512(panel + v * VECTOR_FLOATS);
+    }
+    UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+      const __m512bh x = (__m512bh)_mm512_set1_epi32((int)strip[r * PAIR_STRIDE]);
+      UNROLL for (int v = 0; v < vectors; v++) {
+        sums[r][v] = _mm512_dpbf16_ps(sums[r][v], x, b[v]);
+      }
+    }
+    strip++;
+    panel += vectors * VECTOR_FLOATS;
+  }
+  UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
+      store(tile + r * PANEL + v * VECTOR_FLOATS, (vfloat)sums[r][v]);
+    }
+  }
+}
+
+static void multiply_bf16_tile(
+    size_t pairs, const bf16_pair *strip, const bf16_pair *panel, size_t width, float *tile) {
+  if (width == PANEL) {
+    multiply_bf16_vectors(2, pairs, strip, panel, tile);
+  } else {
+    multiply_bf16_vectors(1, pairs, strip, panel, tile);
+  }
+}
+
+// As `product`, in the same order of loops.
+static void product_bf16(
+    const sana_product *product, size_t row, size_t row_end, size_t column, size_t column_end,
+    void *memory) {
+  product_bf16_scratch *scratch = memory;
+  const size_t depth = product->weight.columns;
+  const size_t blocks = (depth + 2 * PAIR_BLOCK - 1) / (2 * PAIR_BLOCK);
+  const size_t block = round_up((depth + blocks - 1) / blocks, 4);
+
+  for (size_t n = column; n < column_end; n += COLUMN_BLOCK) {
+    const size_t columns = min_size(COLUMN_BLOCK, column_end - n);
+    for (size_t k = 0; k < depth; k += block) {
+      const size_t length = min_size(block, depth - k), pairs = (length + 1) / 2;
+      for (size_t c = 0; c < columns; c += PANEL) {
+        const size_t width = columns - c <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL;
+        pack_bf16_panel(
+            &product->weight, n + c, min_size(width, columns - c), width, k, length, scratch->rows,
+            scratch->panels + c * pairs);
+      }
+      for (size_t m = row; m < row_end; m += TILE_ROWS) {
+        const size_t rows = min_size(TILE_ROWS, row_end - m);
+        row_targets targets;
+        find_targets(product, m, rows, &targets);
+        gather_bf16_strip(product, m, rows, k, length, scratch->patch, scratch->strip);
+        for (size_t c = 0; c < columns; c += PANEL) {
+          const size_t count = min_size(PANEL, columns - c);
+          multiply_bf16_tile(
+              pairs, scratch->strip, scratch->panels + c * pairs,
+              count <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL, scratch->tile);
+          finish_block(
+              product, &targets, scratch->tile, rows, n + c, count, k == 0, k + length == depth);
+        }
+      }
+    }
+  }
+}
+
+#define HAS_PRODUCT_BF16 true
+#define PRODUCT_BF16 product_bf16
+#define PRODUCT_BF16_BYTES sizeof(product_bf16_scratch)
+#define PEAK_BF16 peak_bf16
+
+// Each instruction is two multiplications and two additions a lane.
+static double peak_bf16(size_t rounds, float *result) {
+  __m512 sums[PEAK_CHAINS];
+  for (int i = 0; i < PEAK_CHAINS; i++) sums[i] = _mm512_set1_ps((float)i);
+  __m512i codes = _mm512_set1_epi32((int)float_bits(result[0]));
+  for (size_t round = 0; round < rounds; round++) {
+    UNROLL for (int i = 0; i < PEAK_CHAINS; i++) {
+      __asm__ volatile("" : "+v"(codes));
+      sums[i] = _mm512_dpbf16_ps(sums[i], (__m512bh)codes, (__m512bh)codes);
+    }
+  }
+  __m512 total = _mm512_setzero_ps();
+  for (int i = 0; i < PEAK_CHAINS; i++) total = _mm512_add_ps(total, sums[i]);
+  result[0] = sum_lanes((vfloat)total);
+  return 4.0 * PEAK_CHAINS * VECTOR_FLOATS * (double)rounds;
+}
+#else
+#define HAS_PRODUCT_BF16 false
+#define PRODUCT_BF16 product
+#define PRODUCT_BF16_BYTES sizeof(product_scratch)
+#define PEAK_BF16 peak_f32
+#endif

@@ -1,0 +1,29 @@
+internal import CKernels
+internal import WeightFormats
+
+/// Memory for packed codes, their scales and their offsets.
+struct PackedCodes {
+  let memory: AlignedMemory
+  let codes: UnsafeMutablePointer<Int8>
+  let scales: UnsafeMutablePointer<Float>
+  let offsets: UnsafeMutablePointer<Int32>
+
+  static func byteCount(codeBytes: Int, rows: Int) -> Int {
+    codeBytes + rows * (MemoryLayout<Float>.size + MemoryLayout<Int32>.size)
+  }
+
+  init(codeBytes: Int, rows: Int, _ tensor: StoredTensor) throws {
+    memory = try AlignedMemory(
+      byteCount: Self.byteCount(codeBytes: codeBytes, rows: rows),
+      purpose: tensor.description.name)
+    // Codes first: their size is a multiple of a panel, so what follows is aligned.
+    codes = memory.start.bindMemory(to: Int8.self, capacity: codeBytes)
+    scales = (memory.start + codeBytes).bindMemory(to: Float.self, capacity: rows)
+    offsets = (memory.start + codeBytes + rows * MemoryLayout<Float>.size)
+      .bindMemory(to: Int32.self, capacity: rows)
+  }
+
+  func matrix(rows: Int, columns: Int) -> sana_int8_matrix {
+    sana_int8_matrix(codes: codes, scales: scales, offsets: offsets, rows: rows, columns: columns)
+  }
+}
