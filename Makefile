@@ -3,7 +3,7 @@ BUILD := swift build -c release
 BIN := .build/release
 OUT := demo-output
 
-.PHONY: setup build demo test fuzz format
+.PHONY: setup build demo test neon fuzz format
 
 setup:
 	@Tools/setup.sh
@@ -24,8 +24,13 @@ demo: build
 	$(BIN)/sana-quant verify $(OUT)/demo.sana --reference Demo/trace.h5 --precision f32
 	$(BIN)/sana-demo $(OUT)/demo.sana $(OUT)/f16.sana $(OUT)/w8a16.sana $(OUT)/w8a8.sana -o $(OUT)/contact-sheet.png
 
-test: setup
+test: setup neon
 	swift test -c release
+
+# The arm64 kernels, cross-compiled and emulated; says so and goes on where the means are missing.
+neon:
+	-@Tools/setup.sh cross
+	@Tools/check_neon.sh
 
 # Every reader for half an hour, one after the other; one of them: Fuzzing/run container 600
 fuzz: setup
