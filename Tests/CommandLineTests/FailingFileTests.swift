@@ -35,19 +35,35 @@ import WeightFormats
     #expect(try !names().contains("model.sana"))
   }
 
-  /// Where mounting is allowed; `ConvertCommandTests` limits the size of files for everybody.
-  @Test func aFullDiskIsOneLine() throws {
+  /// Everything that writes, onto disks that are full at the start, soon or late. Where mounting is allowed;
+  /// `ConvertCommandTests` limits the size of files for everybody.
+  @Test(arguments: ["convert", "quantize", "export", "picture"], ["4k", "16k", "256k"])
+  func aFullDiskIsOneLine(writer: String, size: String) throws {
     let disk = directory.path("disk")
     try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
-    guard try Tool.shell("mount -t tmpfs -o size=256k tmpfs '\(disk)' 2>/dev/null").status == 0
+    let model = try ConvertedModels.make("sana-tiny", in: directory)
+    let before = try names()
+    guard
+      try Tool.shell("mount -t tmpfs -o size=\(size) tmpfs '\(disk)' 2>/dev/null").status == 0
     else {
       return
     }
     defer { _ = try? Tool.shell("umount '\(disk)'") }
-    let outcome = try convert.run(Checkpoints.path("sana-tiny"), "-o", "\(disk)/model.sana")
-    expectOneLine(
-      outcome, saying: "\(disk)/model.sana", "No space left on device", "free some space")
-    #expect(try FileManager.default.contentsOfDirectory(atPath: disk).isEmpty)
+    let output = "\(disk)/out"
+    let outcome =
+      switch writer {
+      case "convert": try convert.run(Checkpoints.path("sana-tiny"), "-o", output)
+      case "quantize": try Tool("sana-quant").run(model, "--recipe", "w8a8", "-o", output)
+      case "export": try convert.run("export", model, "-o", output)
+      default:
+        try Tool("sana-run").run(
+          model, "--prompt", "a fox", "--steps", "1", "--count", "40", "-o", "\(output).png")
+      }
+    expectOneLine(outcome, saying: output, "No space left on device", "free some space")
+    // Pictures that were finished before the disk was full stay.
+    let left = try FileManager.default.contentsOfDirectory(atPath: disk)
+    #expect(left.allSatisfy { writer == "picture" && $0.hasSuffix(".png") }, "\(left)")
+    #expect(try names() == before)
   }
 
   /// Claims of 1 TiB and more are answered within 1.5 GiB of address space, the libraries included.
