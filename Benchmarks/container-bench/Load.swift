@@ -11,7 +11,7 @@ struct Load: ParsableCommand {
   var model: String
 
   @Option(help: "How often each is measured, in turn.")
-  var rounds = 3
+  var rounds = 5
 
   private static let pieceByteCount = 1 << 20
 
@@ -24,22 +24,28 @@ struct Load: ParsableCommand {
     let scales: Range<Int>
   }
 
+  func validate() throws {
+    guard rounds > 0 else { throw ValidationError("--rounds must be at least 1") }
+  }
+
   func run() throws {
     try ToolSession.run { _ in
       let file = try ModelFile(path: model)
       try Self.readRaw(model)
       var table = TextTable(
-        ["read", "load", "of read", "copy", "of read"].map { .init($0, .right) })
-      for _ in 0..<rounds {
+        ["", "read", "load", "of read", "copy", "of read"].map { .init($0, .right) })
+      var measured: [[Double]] = []
+      func append(_ title: String, _ row: [Double]) {
+        table.append([title] + row.map { $0.formatted(decimals: 3) })
+      }
+      for round in 0..<rounds {
         let raw = try Measurement { try Self.readRaw(model) }.seconds
         let loaded = try Measurement { try Self.load(file) }.seconds
         let copied = try Measurement { try Self.copy(file) }.seconds
-        table.append([
-          raw.formatted(decimals: 2), loaded.formatted(decimals: 2),
-          (loaded / raw).formatted(decimals: 2), copied.formatted(decimals: 2),
-          (copied / raw).formatted(decimals: 2),
-        ])
+        measured.append([raw, loaded, loaded / raw, copied, copied / raw])
+        append("\(round + 1)", measured[round])
       }
+      append("median", (0..<5).map { column in measured.map { $0[column] }.sorted()[rounds / 2] })
       OutputStream.standardOutput.write(table.text)
     }
   }

@@ -43,7 +43,7 @@ public final class ComponentSource: WeightSource {
         .invalidArgument, "rows \(rows) of tensor '\(name)' do not fit the memory given for them",
         remedy: "ask for rows that the tensor has", location: file.path)
     }
-    let scratch = ModelFile.PartScratch()
+    let scratch = ModelFile.ChunkScratch()
     func read(_ plane: PlaneEntry, _ rowBytes: Int, into memory: UnsafeMutableRawBufferPointer)
       throws
     {
@@ -83,7 +83,7 @@ public final class ComponentSource: WeightSource {
             into: UnsafeMutableRawBufferPointer(
               rebasing: memory[
                 range.lowerBound * rowByteCount..<range.upperBound * rowByteCount]),
-            scratch: ModelFile.PartScratch())
+            scratch: ModelFile.ChunkScratch())
         }
       }
     }

@@ -9,7 +9,7 @@ extension ModelFile {
   /// - Throws: `.corruptFile` when a chunk is not what was written; `.fileAccess`.
   func read(
     _ plane: PlaneEntry, ranges: some Sequence<Range<Int>>, of name: String,
-    into memory: UnsafeMutableRawBufferPointer, scratch: PartScratch
+    into memory: UnsafeMutableRawBufferPointer, scratch: ChunkScratch
   ) throws {
     var end = 0
     /// The chunk that `scratch` holds decoded.
@@ -43,25 +43,34 @@ extension ModelFile {
     }
   }
 
-  /// Memory for reading parts of planes.
-  struct PartScratch {
+  /// Memory for reading chunks, which one thread uses again and again.
+  struct ChunkScratch {
+    /// A chunk as it stands in the file.
     fileprivate let stored = ScratchBuffer()
+    /// The same chunk before it is unshuffled.
+    fileprivate let filtered = ScratchBuffer()
+    /// A whole chunk of which only a part is wanted.
     fileprivate let raw = ScratchBuffer()
-    fileprivate let decoding = ScratchBuffer()
   }
 
-  /// Reads and verifies a whole chunk.
+  /// Reads, verifies and decodes a whole chunk. A chunk that lies raw in the file goes straight to where it is wanted and is summed
+  /// there, while it is still in the cache.
   private func read(
     _ index: Int, of plane: PlaneEntry, of name: String, into raw: UnsafeMutableRawBufferPointer,
-    scratch: PartScratch
+    scratch: ChunkScratch
   ) throws {
     let chunk = plane.chunks[index]
-    let stored = scratch.stored.bytes(count: chunk.storedByteCount)
-    try file.read(into: stored, at: chunk.offset)
-    guard
-      ChunkDecoding.decode(
-        UnsafeRawBufferPointer(stored), of: chunk, into: raw, scratch: scratch.decoding)
-    else { throw damaged(name, chunk: index, of: plane) }
+    let isIntact: Bool
+    if chunk.isRaw {
+      try file.read(into: raw, at: chunk.offset)
+      isIntact = checksum(UnsafeRawBufferPointer(raw)) == chunk.checksum
+    } else {
+      let stored = scratch.stored.bytes(count: chunk.storedByteCount)
+      try file.read(into: stored, at: chunk.offset)
+      isIntact = ChunkDecoding.decode(
+        UnsafeRawBufferPointer(stored), of: chunk, into: raw, scratch: scratch.filtered)
+    }
+    guard isIntact else { throw damaged(name, chunk: index, of: plane) }
   }
 
   func damaged(_ name: String, chunk index: Int, of plane: PlaneEntry) -> SanaError {
@@ -86,22 +95,15 @@ extension ModelFile {
     let total = byteCount
     let chunkBytes = planes.reduce(0) { $0 + $1.plane.chunks.reduce(0) { $0 + $1.storedByteCount } }
     let done = Mutex(total - chunkBytes)
-    try Parallel.forEach(chunkCount) { [firstChunks] number, scratch in
+    try Parallel.forEach(chunkCount, scratch: ChunkScratch.init) {
+      [firstChunks] number, scratch in
       let owner = firstChunks.lastIndex(notAbove: number) { $0 }
       let (tensor, plane) = planes[owner]
       let index = number - firstChunks[owner]
       let chunk = plane.chunks[index]
-      let decodeScratch = ScratchBuffer()
-      let both = scratch.bytes(count: chunk.storedByteCount + chunk.rawByteCount)
-      let stored = UnsafeMutableRawBufferPointer(rebasing: both[..<chunk.storedByteCount])
-      let raw = UnsafeMutableRawBufferPointer(rebasing: both[chunk.storedByteCount...])
-      try file.read(into: stored, at: chunk.offset)
-      let isIntact =
-        if chunk.isRaw { checksum(UnsafeRawBufferPointer(stored)) == chunk.checksum } else {
-          ChunkDecoding.decode(
-            UnsafeRawBufferPointer(stored), of: chunk, into: raw, scratch: decodeScratch)
-        }
-      guard isIntact else { throw damaged(tensor, chunk: index, of: plane) }
+      try read(
+        index, of: plane, of: tensor, into: scratch.raw.bytes(count: chunk.rawByteCount),
+        scratch: scratch)
       done.withLock {
         $0 += chunk.storedByteCount
         progress($0, total)

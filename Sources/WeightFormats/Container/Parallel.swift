@@ -12,10 +12,18 @@ package enum Parallel {
     _ count: Int, workers: Int = coreCount,
     _ body: @Sendable (_ index: Int, _ scratch: ScratchBuffer) throws -> Void
   ) throws {
+    try forEach(count, workers: workers, scratch: ScratchBuffer.init, body)
+  }
+
+  /// The same, where each worker makes what it needs.
+  static func forEach<Scratch>(
+    _ count: Int, workers: Int = coreCount, scratch makeScratch: @Sendable () -> Scratch,
+    _ body: @Sendable (_ index: Int, _ scratch: Scratch) throws -> Void
+  ) throws {
     let next = Atomic(0)
     let failure = Mutex<(index: Int, error: any Error)?>(nil)
     DispatchQueue.concurrentPerform(iterations: max(min(workers, count), 1)) { _ in
-      let scratch = ScratchBuffer()
+      let scratch = makeScratch()
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < count, failure.withLock({ $0 == nil }) else { return }
