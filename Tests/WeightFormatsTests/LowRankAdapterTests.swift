@@ -129,6 +129,75 @@ import WeightFormats
     }
   }
 
+  /// A conversion reads matrices in bands of rows; the reference adds to the whole matrix and rounds it.
+  @Test(arguments: [ScalarType.f32, .f16, .bf16], UInt64(1)...5)
+  func bandsHaveTheBitsOfTheWholeMatrix(type: ScalarType, seed: UInt64) throws {
+    var random = SplitMix(seed: seed)
+    let (rows, columns) = (
+      Int.random(in: 1...70, using: &random), Int.random(in: 1...90, using: &random)
+    )
+    let base = Matrix([rows, columns], seed: seed)
+    let name = "m.weight"
+    let stored = TensorBytes(byteCount: rows * columns * type.byteCount) { memory in
+      base.values.withUnsafeBufferPointer {
+        FloatingPointConversion.narrow($0, to: type, memory)
+      }
+    }
+    let original = TensorElements(type: type, bytes: stored)
+    var whole = original.withFloats(Array.init)
+    var adapters: [LowRankAdapter] = []
+    for number in 0..<2 {
+      let rank = Int.random(in: 1...9, using: &random)
+      let (down, up) = (
+        Matrix([rank, columns], seed: seed + 10), Matrix([rows, rank], seed: seed + 20)
+      )
+      let path = try lora(
+        ["m.lora_A.weight": down, "m.lora_B.weight": up], "\(number).safetensors")
+      adapters.append(try LowRankAdapter(path: path, scale: 0.5))
+      for index in whole.indices {
+        let (row, column) = (index / columns, index % columns)
+        var sum: Float = 0
+        for k in 0..<rank { sum += up.values[row * rank + k] * down.values[k * columns + column] }
+        whole[index] += 0.5 * sum
+      }
+    }
+    let tensors = try AdaptedTensors(
+      OneMatrix(
+        matrix: SafetensorsTensor(name: name, type: type, shape: base.shape), numbers: original),
+      adapters: adapters)
+    let elements = try #require(try tensors.elements(of: name))
+    #expect(elements.type == .f32 && elements.count == rows * columns)
+    for target in [ScalarType.f32, .f16, .bf16] {
+      let expected = TensorBytes(byteCount: whole.count * target.byteCount) { memory in
+        whole.withUnsafeBufferPointer {
+          FloatingPointConversion.narrow($0, to: target, memory)
+        }
+      }
+      let found = TensorBytes(byteCount: whole.count * target.byteCount) { memory in
+        var row = 0
+        while row < rows {
+          let end = Int.random(in: row + 1...rows, using: &random)
+          let size = columns * target.byteCount
+          elements.slice(row * columns..<end * columns).write(
+            as: target,
+            to: UnsafeMutableRawBufferPointer(rebasing: memory[row * size..<end * size]))
+          row = end
+        }
+      }
+      #expect(found.array == expected.array, "\(rows) x \(columns) as \(target)")
+    }
+  }
+
+  private struct OneMatrix: CheckpointTensors {
+    let matrix: SafetensorsTensor
+    let numbers: TensorElements
+
+    var sourceFiles: [SourceFile] { [] }
+    var tensors: [SafetensorsTensor] { [matrix] }
+    func tensor(named name: String) -> SafetensorsTensor? { name == matrix.name ? matrix : nil }
+    func elements(of name: String) -> TensorElements? { name == matrix.name ? numbers : nil }
+  }
+
   @Test func conversionStoresTheSum() throws {
     let module = "transformer_blocks.0.attn1.to_k"
     let (rows, columns) = try shape(module + ".weight")

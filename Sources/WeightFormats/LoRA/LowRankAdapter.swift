@@ -58,8 +58,22 @@ public struct LowRankAdapter: Sendable {
     self.products = products
   }
 
-  package func elements(of tensor: SafetensorsTensor) -> TensorElements? {
-    file.bytes(of: tensor.name).map { TensorElements(type: tensor.type, bytes: $0) }
+  /// What is added to a matrix, or `nil` where nothing is.
+  /// - Parameter name: the matrix's official name.
+  func term(for name: String) -> LowRankUpdate.Term? {
+    guard let product = products[name], let up = floats(of: product.up),
+      let down = floats(of: product.down)
+    else { return nil }
+    return LowRankUpdate.Term(
+      rank: product.down.shape[0], factor: Float(product.factor), up: up, down: down)
+  }
+
+  /// A copy of a tensor as aligned f32.
+  private func floats(of tensor: SafetensorsTensor) -> TensorBytes? {
+    file.bytes(of: tensor.name).map { bytes in
+      let elements = TensorElements(type: tensor.type, bytes: bytes)
+      return TensorBytes(byteCount: elements.count * 4) { elements.write(as: .f32, to: $0) }
+    }
   }
 
   /// What a file that it was merged into says about it.

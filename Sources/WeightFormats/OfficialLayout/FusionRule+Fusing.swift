@@ -94,19 +94,23 @@ extension FusionRule {
     case .channelsLast:
       // Each output's [I, kk] becomes [kk, I].
       for row in rows {
-        ElementMovement.transpose(
-          elements[0].slice(row * columns..<(row + 1) * columns).bytes.bytes,
-          .init(rows: shape[3], columns: shape[1] * shape[2]),
-          to: target(row..<row + 1, from: rows.lowerBound), elementSize: type.byteCount)
+        let kernel = elements[0].slice(row * columns..<(row + 1) * columns).bytes
+        withExtendedLifetime(kernel) {
+          ElementMovement.transpose(
+            kernel.bytes, .init(rows: shape[3], columns: shape[1] * shape[2]),
+            to: target(row..<row + 1, from: rows.lowerBound), elementSize: type.byteCount)
+        }
       }
     case .depthwiseChannelsLast:
       // One row of every channel's kernel, [C, k] in steps of kk, becomes [k, C].
       let (width, channels) = (shape[1], shape[2])
       for row in rows {
-        ElementMovement.transpose(
-          elements[0].slice(row * width..<elements[0].count).bytes.bytes,
-          .init(rows: channels, columns: width, stride: shape[0] * width),
-          to: target(row..<row + 1, from: rows.lowerBound), elementSize: type.byteCount)
+        let kernels = elements[0].slice(row * width..<elements[0].count).bytes
+        withExtendedLifetime(kernels) {
+          ElementMovement.transpose(
+            kernels.bytes, .init(rows: channels, columns: width, stride: shape[0] * width),
+            to: target(row..<row + 1, from: rows.lowerBound), elementSize: type.byteCount)
+        }
       }
     case .upsamplePhases:
       let (outputs, inputs) = (shape[0] / 4, shape[3])

@@ -1,32 +1,57 @@
-/// Numbers of one scalar type, in row-major order, little-endian, not aligned to anything.
+/// Numbers of one scalar type, in row-major order, little-endian, not aligned to anything. They lie in memory, but for what adapters
+/// add to them: that is computed whenever they are read, for the numbers that are read.
 package struct TensorElements: Sendable {
+  /// f32 where something is added.
   package let type: ScalarType
-  package let bytes: TensorBytes
+  private let storedType: ScalarType
+  private let stored: TensorBytes
+  private let update: LowRankUpdate?
+  /// Which number of the tensor is the first of these.
+  private let start: Int
 
   package init(type: ScalarType, bytes: TensorBytes) {
-    self.type = type
-    self.bytes = bytes
+    self.init(storedType: type, stored: bytes, update: nil, start: 0)
   }
 
-  package var count: Int { bytes.bytes.count / type.byteCount }
+  private init(storedType: ScalarType, stored: TensorBytes, update: LowRankUpdate?, start: Int) {
+    type = update == nil ? storedType : .f32
+    self.storedType = storedType
+    self.stored = stored
+    self.update = update
+    self.start = start
+  }
 
-  /// Some of the numbers, in the same memory.
+  package var count: Int { stored.bytes.count / storedType.byteCount }
+
+  /// The numbers in their type: the same memory, or a new one where something is added.
+  package var bytes: TensorBytes {
+    guard update != nil else { return stored }
+    return TensorBytes(byteCount: count * type.byteCount) { write(as: type, to: $0) }
+  }
+
+  /// The same numbers with something added to them, in f32.
+  /// - Precondition: these are all numbers of a matrix of floating-point numbers, to which nothing is added yet.
+  package func adding(_ update: LowRankUpdate) -> TensorElements {
+    precondition(self.update == nil && start == 0 && storedType.isFloatingPoint)
+    return TensorElements(storedType: storedType, stored: stored, update: update, start: 0)
+  }
+
+  /// Some of the numbers, in the same memory; whole rows where something is added.
   package func slice(_ range: Range<Int>) -> TensorElements {
-    let size = type.byteCount
-    return TensorElements(
-      type: type,
-      bytes: TensorBytes(part: range.lowerBound * size..<range.upperBound * size, of: bytes))
+    TensorElements(
+      storedType: storedType, stored: TensorBytes(part: storedBytes(range), of: stored),
+      update: update, start: start + range.lowerBound)
   }
 
   /// Says that some of the numbers have been read and are not needed soon.
-  package func evict(_ range: Range<Int>) {
-    bytes.evict(range.lowerBound * type.byteCount..<range.upperBound * type.byteCount)
-  }
+  package func evict(_ range: Range<Int>) { stored.evict(storedBytes(range)) }
 
   /// Reads those of the numbers that are not in memory yet.
   /// - Throws: `.fileAccess` when the file cannot be read there.
-  package func populate(_ range: Range<Int>) throws {
-    try bytes.populate(range.lowerBound * type.byteCount..<range.upperBound * type.byteCount)
+  package func populate(_ range: Range<Int>) throws { try stored.populate(storedBytes(range)) }
+
+  private func storedBytes(_ range: Range<Int>) -> Range<Int> {
+    range.lowerBound * storedType.byteCount..<range.upperBound * storedType.byteCount
   }
 
   /// The same numbers in another floating-point type, rounded to nearest; the same memory where nothing changes.
@@ -41,11 +66,12 @@ package struct TensorElements: Sendable {
   /// - Precondition: `memory`, aligned for the type, has room for exactly these numbers.
   package func write(as target: ScalarType, to memory: UnsafeMutableRawBufferPointer) {
     precondition(memory.count == count * target.byteCount)
-    if target == type {
-      memory.copyMemory(from: bytes.bytes)
-    } else if target == .f32 {
-      FloatingPointConversion.widen(
-        bytes.bytes, type, to: memory.assumingMemoryBound(to: Float.self))
+    if target == .f32 {
+      let floats = memory.assumingMemoryBound(to: Float.self)
+      FloatingPointConversion.widen(stored.bytes, storedType, to: floats)
+      update?.add(to: floats, from: start)
+    } else if target == type {
+      memory.copyMemory(from: stored.bytes)
     } else {
       withFloats { FloatingPointConversion.narrow($0, to: target, memory) }
     }
@@ -55,12 +81,12 @@ package struct TensorElements: Sendable {
   package func withFloats<Result>(
     _ body: (UnsafeBufferPointer<Float>) throws -> Result
   ) rethrows -> Result {
-    if type == .f32, UInt(bitPattern: bytes.bytes.baseAddress) % 4 == 0 {
-      return try body(bytes.bytes.assumingMemoryBound(to: Float.self))
+    if type == .f32, update == nil, UInt(bitPattern: stored.bytes.baseAddress) % 4 == 0 {
+      return try body(stored.bytes.assumingMemoryBound(to: Float.self))
     }
     let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
     defer { memory.deallocate() }
-    FloatingPointConversion.widen(bytes.bytes, type, to: memory)
+    write(as: .f32, to: UnsafeMutableRawBufferPointer(memory))
     return try body(UnsafeBufferPointer(memory))
   }
 }
