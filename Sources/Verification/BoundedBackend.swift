@@ -14,7 +14,9 @@ final class BoundedBackend: Backend {
 
   var name: String { base.name }
 
-  func plan(_ graph: Graph) -> MemoryPlan { base.plan(graph) }
+  func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan {
+    base.plan(graph, weights: source)
+  }
 
   func residentBytes(of weight: TensorDescription) -> Int { base.residentBytes(of: weight) }
 
@@ -45,8 +47,8 @@ final class BoundedBackend: Backend {
       // The original of a weight that is being rearranged exists beside its copy.
       let largestOriginal =
         weights.filter { !backend.keepsLoadedBytes(of: $0) }.map(\.valueByteCount).max() ?? 0
-      let needed =
-        max(resident, residentBytes) + max(largestOriginal, backend.plan(graph).arenaBytes)
+      let arenaBytes = backend.plan(graph, weights: source).arenaBytes
+      let needed = max(resident, residentBytes) + max(largestOriginal, arenaBytes)
       guard needed <= backend.limit else {
         throw SanaError(
           .memoryLimit,

@@ -43,7 +43,7 @@ import WeightFormats
     #expect(model.residentBytes == 0)
     let executable = try model.prepare(graph)
     #expect(model.residentBytes == foretold)
-    #expect(executable.plan.arenaBytes == backend.plan(graph).arenaBytes)
+    #expect(executable.plan.arenaBytes == backend.plan(graph, weights: weights).arenaBytes)
   }
 
   @Test func aCancelledRunStops() throws {

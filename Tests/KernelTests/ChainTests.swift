@@ -146,6 +146,29 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
     #expect(signalToNoise(actual, expected) >= 100)
   }
 
+  /// The plan counts what is stored: what the chain reads, what it makes, and its working memory, which is far less than a hidden
+  /// activation.
+  @Test func thePlanHoldsNoHiddenActivation() throws {
+    let (size, hidden) = (Shape(batch: 2, height: 32, width: 32, channels: 32), 512)
+    var builder = GraphBuilder(name: "Mix-FFN")
+    let x = builder.input("x", size)
+    let expanded = builder.linear(
+      x, weight: Parameter("w", [2 * hidden, size.channels]), activation: .silu)
+    let gated = builder.depthwiseConvolution(
+      expanded, weight: Parameter("d", [3, 3, 2 * hidden]), gatedLinearUnit: true)
+    let graph = builder.finish(outputs: [gated])
+    let backend = try CPUBackend(threads: 2)
+    func arenaBytes(_ activations: ActivationEncoding) throws -> Int {
+      let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: activations)
+      let planned = backend.plan(graph, weights: weights).arenaBytes
+      #expect(try backend.load(weights).prepare(graph).plan.arenaBytes == planned)
+      return planned
+    }
+    let stored = graph[x].byteCount + graph[gated].byteCount
+    #expect(try arenaBytes(.int8PerToken) < stored + graph[expanded].byteCount / 2)
+    #expect(try arenaBytes(.floatingPoint) >= stored + graph[expanded].byteCount)
+  }
+
   @Test func aValueThatOthersReadIsMade() throws {
     var builder = GraphBuilder(name: "norm read twice")
     let x = builder.input("x", .tokens(batch: 1, count: 9, channels: 20))

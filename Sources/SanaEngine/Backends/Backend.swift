@@ -8,8 +8,8 @@ public protocol Backend: AnyObject {
   /// The name a user selects it by: `cpu`, `vulkan:0`.
   var name: String { get }
 
-  /// The arena that `prepare` would allocate for this graph.
-  func plan(_ graph: Graph) -> MemoryPlan
+  /// The arena that `prepare` would allocate for this graph, whose weights `source` describes.
+  func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan
 
   /// Bytes that a weight occupies on the device once a graph that reads it is prepared.
   func residentBytes(of weight: TensorDescription) -> Int

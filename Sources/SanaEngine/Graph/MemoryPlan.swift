@@ -4,80 +4,106 @@ public struct MemoryPlan: Sendable {
   /// Offsets start at multiples of this many bytes: a cache line, the widest vector register.
   public static let alignment = 64
 
-  /// Byte offset of each value, by `Value.index`.
-  public let offsets: [Int]
+  /// What a back end computes at once: a node, or several whose values between them it never stores.
+  public struct Step: Sendable {
+    /// Positions in `Graph.nodes`. The value of the last one is the step's; those of the others, which no other step reads, get no
+    /// memory.
+    public let nodes: ClosedRange<Int>
+    /// Working memory while the step runs.
+    public let scratchBytes: Int
+    /// The input whose memory the step's value may take over when nobody needs that input afterwards.
+    public let inPlaceInput: Value?
+
+    public init(nodes: ClosedRange<Int>, scratchBytes: Int = 0, inPlaceInput: Value? = nil) {
+      self.nodes = nodes
+      self.scratchBytes = scratchBytes
+      self.inPlaceInput = inPlaceInput
+    }
+
+    /// A single node, which works in place where its operation can.
+    public init(node position: Int, of graph: Graph, scratchBytes: Int = 0) {
+      let payload = graph.nodes[position].operation.payload
+      let readOnce = payload.inPlaceInput.flatMap { input in
+        payload.inputs.filter { $0 == input }.count == 1 ? input : nil
+      }
+      self.init(
+        nodes: position...position, scratchBytes: scratchBytes, inPlaceInput: readOnce)
+    }
+  }
+
+  /// Byte offset of each value, by `Value.index`; nil for those that are never stored.
+  public let offsets: [Int?]
   /// Bytes of the whole arena.
   public let arenaBytes: Int
-  /// Byte offset and size of the scratch area of each node, by position in `Graph.nodes`.
+  /// Byte offset of the scratch area of each step.
   public let scratchOffsets: [Int]
 
-  public subscript(value: Value) -> Int { offsets[value.index] }
+  public subscript(value: Value) -> Int {
+    guard let offset = offsets[value.index] else {
+      preconditionFailure("value \(value.index) is never stored")
+    }
+    return offset
+  }
 
-  /// - Parameter scratchBytes: working memory a back end needs while a node runs.
-  public init(_ graph: Graph, scratchBytes: (Node) -> Int = { _ in 0 }) {
-    let lifetimes = Lifetimes(graph)
+  /// Every node a step of its own, without working memory.
+  public init(_ graph: Graph) {
+    self.init(graph, steps: graph.nodes.indices.map { Step(node: $0, of: graph) })
+  }
+
+  /// - Parameter steps: every node of the graph in one of them, in order.
+  public init(_ graph: Graph, steps: [Step]) {
+    precondition(steps.flatMap { Array($0.nodes) } == Array(graph.nodes.indices))
+    let lastUse = graph.lastUses(steps)
     var blocks: [Block] = []
     // A value that takes over its input's memory shares the input's block.
-    var blockOfValue = [Int](repeating: -1, count: graph.values.count)
+    var blockOfValue = [Int?](repeating: nil, count: graph.values.count)
 
     for value in graph.inputs {
       blockOfValue[value.index] = blocks.count
-      blocks.append(
-        Block(bytes: graph[value].byteCount, first: -1, last: graph.nodes.count))
+      blocks.append(Block(bytes: graph[value].byteCount, first: -1, last: steps.count))
     }
-    var blockOfScratch = [Int](repeating: -1, count: graph.nodes.count)
-    for (position, node) in graph.nodes.enumerated() {
-      let output = node.output
-      if let input = node.operation.payload.inPlaceInput,
-        graph[input].byteCount == graph[output].byteCount,
-        lifetimes.lastUse[input.index] == position, !graph.inputs.contains(input),
-        !node.readsTwice(input)
+    var blockOfScratch = [Int?](repeating: nil, count: steps.count)
+    for (position, step) in steps.enumerated() {
+      let output = graph.nodes[step.nodes.upperBound].output
+      if let input = step.inPlaceInput, let block = blockOfValue[input.index],
+        graph[input].byteCount == graph[output].byteCount, lastUse[input.index] == position,
+        !graph.inputs.contains(input)
       {
-        let block = blockOfValue[input.index]
         blockOfValue[output.index] = block
-        blocks[block].last = lifetimes.lastUse[output.index]
+        blocks[block].last = lastUse[output.index]
       } else {
         blockOfValue[output.index] = blocks.count
         blocks.append(
-          Block(
-            bytes: graph[output].byteCount, first: position,
-            last: lifetimes.lastUse[output.index]))
+          Block(bytes: graph[output].byteCount, first: position, last: lastUse[output.index]))
       }
-      let scratch = scratchBytes(node)
-      if scratch > 0 {
+      if step.scratchBytes > 0 {
         blockOfScratch[position] = blocks.count
-        blocks.append(Block(bytes: scratch, first: position, last: position))
+        blocks.append(Block(bytes: step.scratchBytes, first: position, last: position))
       }
     }
 
     arenaBytes = Block.place(&blocks)
-    offsets = blockOfValue.map { $0 < 0 ? 0 : blocks[$0].offset }
-    scratchOffsets = blockOfScratch.map { $0 < 0 ? 0 : blocks[$0].offset }
+    offsets = blockOfValue.map { $0.map { blocks[$0].offset } }
+    scratchOffsets = blockOfScratch.map { $0.map { blocks[$0].offset } ?? 0 }
   }
 }
 
-extension Node {
-  fileprivate func readsTwice(_ value: Value) -> Bool {
-    operation.payload.inputs.filter { $0 == value }.count > 1
-  }
-}
-
-/// The node after which each value is no longer needed.
-private struct Lifetimes {
-  let lastUse: [Int]
-
-  init(_ graph: Graph) {
-    var last = [Int](repeating: -1, count: graph.values.count)
-    for (position, node) in graph.nodes.enumerated() {
-      last[node.output.index] = position
-      for input in node.operation.payload.inputs { last[input.index] = position }
+extension Graph {
+  /// The step after which each value is no longer needed, by `Value.index`; inputs of the graph stay without being used.
+  fileprivate func lastUses(_ steps: [MemoryPlan.Step]) -> [Int] {
+    var last = [Int](repeating: -1, count: values.count)
+    for (position, step) in steps.enumerated() {
+      for node in nodes[step.nodes] {
+        last[node.output.index] = position
+        for input in node.operation.payload.inputs { last[input.index] = position }
+      }
     }
-    for value in graph.outputs { last[value.index] = graph.nodes.count }
-    lastUse = last
+    for value in outputs { last[value.index] = steps.count }
+    return last
   }
 }
 
-/// A piece of the arena that is taken from node `first` to node `last`.
+/// A piece of the arena that is taken from step `first` to step `last`.
 private struct Block {
   var bytes: Int
   var first: Int

@@ -142,7 +142,8 @@ extension PipelinePlan.Stage {
     }
     self.stage = stage
     weightsBytes = weights
-    activationsBytes = (graphs.map { backend.plan($0).arenaBytes }.max() ?? 0) + kept
+    let arenas = graphs.map { backend.plan($0, weights: source).arenaBytes }
+    activationsBytes = (arenas.max() ?? 0) + kept
     loadingBytes = loading
   }
 }

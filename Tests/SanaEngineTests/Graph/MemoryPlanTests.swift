@@ -33,41 +33,84 @@ import WeightFormats
         builder.linear(value, weight: Parameter("w\(index)", [64, 64]))
       }
     }
-    let plan = MemoryPlan(graph) { _ in 1000 }
+    let plan = MemoryPlan(
+      graph,
+      steps: graph.nodes.indices.map { MemoryPlan.Step(node: $0, of: graph, scratchBytes: 1000) })
     #expect(plan.arenaBytes == 3 * 64 * 4 + 1024)
     #expect(plan.scratchOffsets.allSatisfy { $0 % MemoryPlan.alignment == 0 })
   }
 
-  /// In every graph of full-size networks: two values that are needed at the same time never share a byte.
-  @Test func valuesAliveTogetherNeverOverlap() throws {
-    for graph in try FullSizeGraphs.all { check(graph) }
+  @Test func valuesInsideAStepTakeNoMemory() {
+    let graph = chain { builder, input in
+      (0..<4).reduce(input) { value, index in
+        builder.linear(value, weight: Parameter("w\(index)", [64, 64]))
+      }
+    }
+    let steps = [
+      MemoryPlan.Step(node: 0, of: graph), MemoryPlan.Step(nodes: 1...3, scratchBytes: 100),
+    ]
+    let plan = MemoryPlan(graph, steps: steps)
+    #expect(plan.arenaBytes == 3 * 64 * 4 + 128)
+    #expect(graph.nodes[1...2].allSatisfy { plan.offsets[$0.output.index] == nil })
+    #expect(plan.scratchOffsets.count == 2)
+    check(graph, steps)
   }
 
-  private func check(_ graph: Graph) {
-    let plan = MemoryPlan(graph)
+  @Test func aStepOfManyNodesMayWorkInPlace() {
+    let graph = chain { builder, input in
+      let first = builder.linear(input, weight: Parameter("w", [64, 64]))
+      let second = builder.linear(first, weight: Parameter("v", [64, 64]), residual: first)
+      return builder.linear(second, weight: Parameter("u", [64, 64]), residual: first)
+    }
+    let first = graph.nodes[0].output
+    let inPlace = [
+      MemoryPlan.Step(node: 0, of: graph), MemoryPlan.Step(nodes: 1...2, inPlaceInput: first),
+    ]
+    #expect(MemoryPlan(graph, steps: inPlace).arenaBytes == 2 * 64 * 4)
+    // What others still read is not overwritten.
+    let apart = [
+      MemoryPlan.Step(node: 0, of: graph), MemoryPlan.Step(nodes: 1...1, inPlaceInput: first),
+      MemoryPlan.Step(node: 2, of: graph),
+    ]
+    #expect(MemoryPlan(graph, steps: apart).arenaBytes == 4 * 64 * 4)
+    for steps in [inPlace, apart] { check(graph, steps) }
+  }
+
+  /// In every graph of full-size networks: two values that are needed at the same time never share a byte.
+  @Test func valuesAliveTogetherNeverOverlap() throws {
+    for graph in try FullSizeGraphs.all {
+      check(graph, graph.nodes.indices.map { MemoryPlan.Step(node: $0, of: graph) })
+    }
+  }
+
+  private func check(_ graph: Graph, _ steps: [MemoryPlan.Step]) {
+    let plan = MemoryPlan(graph, steps: steps)
     var written = [Int](repeating: -1, count: graph.values.count)
     var lastRead = [Int](repeating: -1, count: graph.values.count)
-    for (position, node) in graph.nodes.enumerated() {
-      written[node.output.index] = position
-      lastRead[node.output.index] = position
-      for input in node.operation.payload.inputs { lastRead[input.index] = position }
+    for (position, step) in steps.enumerated() {
+      for node in graph.nodes[step.nodes] {
+        written[node.output.index] = position
+        lastRead[node.output.index] = position
+        for input in node.operation.payload.inputs { lastRead[input.index] = position }
+      }
     }
-    for input in graph.inputs { lastRead[input.index] = graph.nodes.count }
-    for output in graph.outputs { lastRead[output.index] = graph.nodes.count }
+    for input in graph.inputs { lastRead[input.index] = steps.count }
+    for output in graph.outputs { lastRead[output.index] = steps.count }
 
+    let places = graph.values.indices.map { index in
+      plan.offsets[index].map { $0..<$0 + graph.values[index].byteCount }
+    }
     for first in graph.values.indices {
-      let bytes = plan.offsets[first]..<plan.offsets[first] + graph.values[first].byteCount
+      guard let bytes = places[first] else { continue }
       #expect(bytes.lowerBound % MemoryPlan.alignment == 0)
       #expect(bytes.upperBound <= plan.arenaBytes)
       for second in graph.values.indices where second > first {
-        let others = plan.offsets[second]..<plan.offsets[second] + graph.values[second].byteCount
-        guard bytes.overlaps(others) else { continue }
+        guard let others = places[second], bytes.overlaps(others) else { continue }
         let (earlier, later) =
           written[first] < written[second] ? (first, second) : (second, first)
         if lastRead[earlier] == written[later] {
-          // Only an operation that works in place may overwrite what it reads.
-          let node = graph.nodes[written[later]]
-          #expect(node.operation.payload.inPlaceInput?.index == earlier)
+          // Only a step that works in place may overwrite what it reads.
+          #expect(steps[written[later]].inPlaceInput?.index == earlier)
           #expect(bytes == others)
         } else {
           #expect(lastRead[earlier] < written[later], "\(graph.name): \(first) and \(second)")

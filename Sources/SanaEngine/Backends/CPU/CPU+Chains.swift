@@ -2,9 +2,10 @@ internal import CKernels
 
 extension CPUExecutable {
   /// Computes the nodes of a chain as one; its product's weight is packed for int8 activations.
-  func compute(
-    _ chain: CPUChain, _ weight: sana_int8_matrix, _ scratch: UnsafeMutableRawPointer
-  ) {
+  func compute(_ chain: CPUChain, _ scratch: UnsafeMutableRawPointer) {
+    guard let weight = int8Matrix(chain.linear.weight) else {
+      preconditionFailure("\(chain.linear.weight.name) is not packed")
+    }
     let output = graph.nodes[chain.nodes.upperBound].output
     switch chain.form {
     case .product: multiply(chain.linear, chain.norm, weight, output, scratch)

@@ -45,7 +45,9 @@ public final class CPUBackend: Backend {
       kernels: instructionSet.kernels, precision: precision, cancellation: cancellation)
   }
 
-  public func plan(_ graph: Graph) -> MemoryPlan { device.plan(graph) }
+  public func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan {
+    device.plan(graph, steps: device.steps(graph, weights: source))
+  }
 
   public func residentBytes(of weight: TensorDescription) -> Int {
     device.storage(of: weight).residentBytes
@@ -83,13 +85,9 @@ final class CPUDevice {
     precision == .auto && weight.encoding == SANA_ENCODING_BF16 && kernels.has_product_bf16
   }
 
-  func plan(_ graph: Graph) -> MemoryPlan {
-    let chains = Dictionary(
-      uniqueKeysWithValues: chains(graph).map { (graph.nodes[$0.key].output, $0.value) })
-    return MemoryPlan(graph) { node in
-      max(
-        scratch(for: node, in: graph).byteCount,
-        chains[node.output].map { scratch(for: $0, graph[$0.input].shape).byteCount } ?? 0)
-    }
+  /// As `multipliesBFloat`, of a weight that is not loaded.
+  func multipliesBFloat(_ weight: TensorDescription) -> Bool {
+    guard case .stored = storage(of: weight) else { return false }
+    return precision == .auto && weight.encoding == .bf16 && kernels.has_product_bf16
   }
 }

@@ -23,12 +23,6 @@ struct CPUChain {
 
   /// What the product reads, before it is normalized.
   var input: Value { norm?.input ?? linear.input }
-
-  /// Activations read.
-  func inputs(_ graph: Graph) -> [Value] {
-    let outputs = graph.nodes[nodes].map(\.output)
-    return graph.nodes[nodes].flatMap(\.operation.payload.inputs).filter { !outputs.contains($0) }
-  }
 }
 
 extension CPUDevice {

@@ -9,14 +9,7 @@ final class CPUExecutable: Executable {
   private let weights: [CPUWeightKey: CPUWeight]
   private let source: any WeightSource
   private let arena: AlignedMemory
-  private var steps: [Step] = []
-
-  /// What is executed at once: a node, or several.
-  private struct Step {
-    let nodes: ClosedRange<Int>
-    let chain: (CPUChain, sana_int8_matrix)?
-    let arithmetic: Arithmetic
-  }
+  private let steps: [CPUStep]
 
   var kernels: sana_kernels { device.kernels }
   var pool: ThreadPool { device.pool }
@@ -30,58 +23,10 @@ final class CPUExecutable: Executable {
     self.weights = weights
     self.source = source
     self.device = device
-    plan = device.plan(graph)
+    steps = device.steps(graph, weights: source)
+    plan = device.plan(graph, steps: steps)
     arena = try AlignedMemory(
       byteCount: plan.arenaBytes, purpose: "the activations of \(graph.name)")
-    steps = makeSteps()
-  }
-
-  /// The chains whose weights allow it are computed as one, the longest where several overlap; every other node is by itself.
-  private func makeSteps() -> [Step] {
-    var steps: [Step] = []
-    let chains = device.chains(graph)
-    var end = graph.nodes.count
-    while end > 0 {
-      let position = end - 1
-      if let chain = chains[position], let weight = int8Matrix(chain.linear.weight),
-        keepsInputs(chain)
-      {
-        steps.append(Step(nodes: chain.nodes, chain: (chain, weight), arithmetic: .int8))
-      } else {
-        steps.append(
-          Step(
-            nodes: position...position, chain: nil,
-            arithmetic: arithmetic(of: graph.nodes[position].operation)))
-      }
-      end = steps.last?.nodes.lowerBound ?? 0
-    }
-    return steps.reversed()
-  }
-
-  /// What an operation that is computed by itself multiplies.
-  private func arithmetic(of operation: Operation) -> Arithmetic {
-    let parameters = operation.payload.parameters
-    if parameters.contains(where: { int8Matrix($0) != nil }) { return .int8 }
-    let matrices = parameters.compactMap {
-      weights[CPUWeightKey(name: $0.name, isPacked: false)]?.matrix
-    }
-    return matrices.contains(where: device.multipliesBFloat) ? .bf16 : .f32
-  }
-
-  /// Whether what the first node of a chain reads is still there when the last one writes: the plan knows of single nodes only.
-  private func keepsInputs(_ chain: CPUChain) -> Bool {
-    func range(_ value: Value) -> Range<Int> {
-      plan[value]..<plan[value] + graph[value].byteCount
-    }
-    let last = chain.nodes.upperBound
-    let scratch = plan.scratchOffsets[last]
-    let written = [
-      range(graph.nodes[last].output),
-      scratch..<scratch + device.scratch(for: chain, graph[chain.input].shape).byteCount,
-    ]
-    return chain.inputs(graph).allSatisfy { input in
-      written.allSatisfy { !$0.overlaps(range(input)) }
-    }
   }
 
   func write(_ tensor: HostTensor, to input: Value) {
@@ -102,17 +47,18 @@ final class CPUExecutable: Executable {
   }
 
   func run(observer: ((_ name: String, _ tensor: HostTensor) throws -> Void)?) throws {
-    for step in steps {
+    for (index, step) in steps.enumerated() {
+      let scratch = arena.start + plan.scratchOffsets[index]
       try device.cancellation?.check()
       if let onStep = device.onStep {
-        let duration = try ContinuousClock().measure { try execute(step) }
+        let duration = try ContinuousClock().measure { try execute(step, scratch) }
         let nodes = Array(graph.nodes[step.nodes])
         onStep(
           ExecutedStep(
             nodes: nodes, operationCount: nodes.reduce(0) { $0 + graph.operationCount(of: $1) },
             arithmetic: step.arithmetic, duration: duration), graph)
       } else {
-        try execute(step)
+        try execute(step, scratch)
       }
       guard let observer else { continue }
       let output = graph.nodes[step.nodes.upperBound].output
@@ -143,11 +89,6 @@ final class CPUExecutable: Executable {
     precondition(graph[value].precision == .i32)
     let start = (arena.start + plan[value]).assumingMemoryBound(to: Int32.self)
     return Array(UnsafeBufferPointer(start: start, count: shape(value).elementCount))
-  }
-
-  /// Where the scratch area of a node begins.
-  func scratch(at position: Int) -> UnsafeMutableRawPointer {
-    arena.start + plan.scratchOffsets[position]
   }
 
   /// A matrix in its stored encoding.
@@ -190,28 +131,27 @@ final class CPUExecutable: Executable {
     (UnsafePointer(floats(row.value) + row.index * channels), shape(row.value).channels)
   }
 
-  private func execute(_ step: Step) throws {
-    let position = step.nodes.upperBound
-    if let (chain, weight) = step.chain {
-      compute(chain, weight, scratch(at: position))
+  private func execute(_ step: CPUStep, _ scratch: UnsafeMutableRawPointer) throws {
+    if let chain = step.chain {
+      compute(chain, scratch)
     } else {
-      try execute(graph.nodes[position], at: position)
+      try execute(graph.nodes[step.nodes.upperBound], scratch)
     }
   }
 
-  private func execute(_ node: Node, at position: Int) throws {
+  private func execute(_ node: Node, _ scratch: UnsafeMutableRawPointer) throws {
     let output = node.output
     switch node.operation {
-    case .linear(let operation): compute(operation, output, scratch(at: position))
-    case .groupedLinear(let operation): compute(operation, output, scratch(at: position))
-    case .convolution(let operation): compute(operation, output, scratch(at: position))
-    case .upsampleConvolution(let operation): compute(operation, output, scratch(at: position))
+    case .linear(let operation): compute(operation, output, scratch)
+    case .groupedLinear(let operation): compute(operation, output, scratch)
+    case .convolution(let operation): compute(operation, output, scratch)
+    case .upsampleConvolution(let operation): compute(operation, output, scratch)
     case .depthwiseConvolution(let operation): compute(operation, output)
     case .rmsNorm(let operation): compute(operation, output)
     case .modulatedLayerNorm(let operation): compute(operation, output)
-    case .reluAttention(let operation): compute(operation, output, scratch(at: position))
-    case .crossAttention(let operation): compute(operation, output, scratch(at: position))
-    case .causalAttention(let operation): compute(operation, output, scratch(at: position))
+    case .reluAttention(let operation): compute(operation, output, scratch)
+    case .crossAttention(let operation): compute(operation, output, scratch)
+    case .causalAttention(let operation): compute(operation, output, scratch)
     case .embeddingLookup(let operation): try compute(operation, output)
     case .sinusoidalEmbedding(let operation): compute(operation, output)
     case .addTable(let operation): compute(operation, output)

@@ -64,14 +64,15 @@ extension CPUDevice {
 
   /// Of nodes that are computed as one.
   func scratch(for chain: CPUChain, _ input: Shape) -> CPUScratch {
-    let workerBytes =
-      switch chain.form {
-      case .product: 0
-      case .attention(let attention):
+    let workerBytes: Int
+    switch chain.form {
+    case .product: return scratch(for: chain.linear, input)
+    case .attention(let attention):
+      workerBytes =
         kernels.relu_attention_int8_scratch_count(attention.headDimension, Self.headsOfTask)
-          * MemoryLayout<Float>.size
-      case .feedForward: kernels.feed_forward_scratch_bytes(input.width)
-      }
+        * MemoryLayout<Float>.size
+    case .feedForward: workerBytes = kernels.feed_forward_scratch_bytes(input.width)
+    }
     return CPUScratch(
       sharedBytes: quantizedBytes(rows: input.rows, columns: input.channels),
       workerBytes: workerBytes, workers: pool.size)

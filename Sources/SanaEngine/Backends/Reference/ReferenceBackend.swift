@@ -13,7 +13,9 @@ public final class ReferenceBackend: Backend {
     self.precision = precision
   }
 
-  public func plan(_ graph: Graph) -> MemoryPlan { MemoryPlan(graph) }
+  public func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan {
+    MemoryPlan(graph)
+  }
 
   public func residentBytes(of weight: TensorDescription) -> Int {
     weight.elementCount * MemoryLayout<Double>.size
