@@ -2,23 +2,19 @@ internal import CKernels
 
 extension CPUExecutable {
   /// Computes a convolution whose weight was transformed for int8 activations.
+  /// - Parameter tiles: of 2x2 results, counted through rows and batch; all when nil.
   func convolve(
-    _ form: sana_convolution_form, _ input: Value, _ weight: Parameter, _ matrix: sana_int8_matrix,
-    _ epilogue: sana_epilogue, _ output: Value, _ scratch: UnsafeMutableRawPointer
+    _ layer: sana_convolution, _ tiles: Range<Int>?, _ layout: CPUScratch,
+    _ scratch: UnsafeMutableRawPointer
   ) {
-    let size = shape(input)
-    let layer = sana_convolution(
-      form: form, input: floats(input), batch: size.batch, height: size.height, width: size.width,
-      channels: size.channels, weight: matrix, factors: convolutionFactors(weight),
-      output: floats(output), outputs: shape(output).channels, epilogue: epilogue)
-    let layout = device.scratch(for: form, weight)
-    let tiles = size.batch * form.tiles(size.height) * form.tiles(size.width)
-    let block = kernels.convolution_int8_block(form, size.channels)
+    let all = 0..<layer.batch * layer.form.tiles(layer.height) * layer.form.tiles(layer.width)
+    let tiles = tiles ?? all
+    let block = kernels.convolution_int8_block(layer.form, layer.channels)
     withUnsafePointer(to: layer) { layer in
-      pool.forEach((tiles + block - 1) / block) { index, worker in
+      pool.forEach((tiles.count + block - 1) / block) { index, worker in
+        let first = tiles.lowerBound + index * block
         kernels.convolution_int8(
-          layer, index * block, min((index + 1) * block, tiles),
-          layout.worker(worker, at: scratch))
+          layer, first, min(first + block, tiles.upperBound), layout.worker(worker, at: scratch))
       }
     }
   }

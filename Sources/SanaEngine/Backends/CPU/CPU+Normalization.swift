@@ -3,18 +3,26 @@ internal import CKernels
 extension CPUExecutable {
   func compute(_ operation: RMSNorm, _ output: Value) {
     let size = shape(output)
-    let channels = operation.channels ?? 0..<size.channels
-    let norm = sana_rms_norm(
-      input: floats(operation.input), output: floats(output), stride: size.channels,
-      first: channels.lowerBound, channels: channels.count,
-      weight: operation.weight.map(vector), weight_offset: operation.weightOffset,
-      bias: operation.bias.map(vector), epsilon: operation.epsilon,
-      residual: operation.residual.map { UnsafePointer(floats($0)) })
+    let norm = norm(
+      operation, size, input: floats(operation.input), output: floats(output),
+      residual: operation.residual.map(floats))
     withUnsafePointer(to: norm) { norm in
       pool.forEachRange(size.rows, minimum: 16) {
         kernels.rms_norm(norm, $0.lowerBound, $0.upperBound)
       }
     }
+  }
+
+  func norm(
+    _ operation: RMSNorm, _ size: Shape, input: UnsafeMutablePointer<Float>,
+    output: UnsafeMutablePointer<Float>, residual: UnsafeMutablePointer<Float>?
+  ) -> sana_rms_norm {
+    let channels = operation.channels ?? 0..<size.channels
+    return sana_rms_norm(
+      input: input, output: output, stride: size.channels, first: channels.lowerBound,
+      channels: channels.count, weight: operation.weight.map(vector),
+      weight_offset: operation.weightOffset, bias: operation.bias.map(vector),
+      epsilon: operation.epsilon, residual: residual.map { UnsafePointer($0) })
   }
 
   func compute(_ operation: ModulatedLayerNorm, _ output: Value) {

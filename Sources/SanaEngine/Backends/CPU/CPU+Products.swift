@@ -34,18 +34,34 @@ extension CPUExecutable {
   }
 
   func compute(_ operation: Convolution, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
-    let size = shape(output)
+    convolve(
+      operation, shape(output), from: floats(operation.input), to: floats(output),
+      device.scratch(for: operation), scratch)
+  }
+
+  /// A convolution of one place in memory into another.
+  /// - Parameters:
+  ///   - size: of the output.
+  ///   - rows: of the output, all when nil. Only those, and the rows of the input that they read, must be in memory.
+  func convolve(
+    _ operation: Convolution, _ size: Shape, from input: UnsafeMutablePointer<Float>,
+    to output: UnsafeMutablePointer<Float>, rows: ImageRows? = nil, _ layout: CPUScratch,
+    _ scratch: UnsafeMutableRawPointer
+  ) {
+    let source = shape(operation.input)
     let epilogue = epilogue(operation.epilogue, channels: size.channels)
     if let matrix = int8Matrix(operation.weight) {
-      return convolve(
-        SANA_CONVOLUTION_WINOGRAD, operation.input, operation.weight, matrix, epilogue, output,
-        scratch)
+      let layer = sana_convolution(
+        form: SANA_CONVOLUTION_WINOGRAD, input: input, batch: source.batch,
+        height: source.height, width: source.width, channels: source.channels, weight: matrix,
+        factors: convolutionFactors(operation.weight), output: output, outputs: size.channels,
+        epilogue: epilogue)
+      return convolve(layer, rows?.tiles(size), layout, scratch)
     }
-    let area = Area(layout: device.convolutionScratch, start: scratch)
-    var product = linear(operation.input, output, matrix(operation.weight), epilogue)
-    let input = shape(operation.input)
-    product.height = input.height
-    product.width = input.width
+    var product = product(
+      source, size, from: input, to: output, matrix(operation.weight), epilogue)
+    product.height = source.height
+    product.width = source.width
     product.kernel = operation.kernel
     product.stride = operation.stride
     product.top = operation.padding
@@ -53,7 +69,7 @@ extension CPUExecutable {
     product.rows = size.height
     product.columns = size.width
     product.output_row_stride = size.width * size.channels
-    multiply([product], area)
+    multiply([product], part: rows.map { ($0, size) }, Area(layout: layout, start: scratch))
   }
 
   func compute(
@@ -62,9 +78,14 @@ extension CPUExecutable {
     let size = shape(output)
     let epilogue = epilogue(operation.epilogue, channels: size.channels)
     if let matrix = int8Matrix(operation.weight) {
+      let input = shape(operation.input)
+      let layer = sana_convolution(
+        form: SANA_CONVOLUTION_UPSAMPLE, input: floats(operation.input), batch: input.batch,
+        height: input.height, width: input.width, channels: input.channels, weight: matrix,
+        factors: convolutionFactors(operation.weight), output: floats(output),
+        outputs: size.channels, epilogue: epilogue)
       return convolve(
-        SANA_CONVOLUTION_UPSAMPLE, operation.input, operation.weight, matrix, epilogue, output,
-        scratch)
+        layer, nil, device.scratch(for: SANA_CONVOLUTION_UPSAMPLE, operation.weight), scratch)
     }
     let area = Area(layout: device.convolutionScratch, start: scratch)
     let weight = matrix(operation.weight)
@@ -105,15 +126,21 @@ extension CPUExecutable {
   private func linear(
     _ input: Value, _ output: Value, _ weight: sana_matrix?, _ epilogue: sana_epilogue
   ) -> sana_product {
-    let source = shape(input)
-    let size = shape(output)
+    product(
+      shape(input), shape(output), from: floats(input), to: floats(output), weight, epilogue)
+  }
+
+  private func product(
+    _ source: Shape, _ size: Shape, from input: UnsafeMutablePointer<Float>,
+    to output: UnsafeMutablePointer<Float>, _ weight: sana_matrix?, _ epilogue: sana_epilogue
+  ) -> sana_product {
     let none = sana_matrix(
-      encoding: SANA_ENCODING_F32, values: UnsafeRawPointer(floats(input)), scales: nil, rows: 0,
+      encoding: SANA_ENCODING_F32, values: UnsafeRawPointer(input), scales: nil, rows: 0,
       columns: 0, group_size: 0)
     return sana_product(
-      input: floats(input), batch: source.batch, height: 1, width: source.positions,
+      input: input, batch: source.batch, height: 1, width: source.positions,
       channels: source.channels, input_stride: source.channels, kernel: 1, stride: 1, top: 0,
-      left: 0, rows: 1, columns: source.positions, weight: weight ?? none, output: floats(output),
+      left: 0, rows: 1, columns: source.positions, weight: weight ?? none, output: output,
       output_batch_stride: size.positions * size.channels, output_row_stride: 0,
       output_column_stride: size.channels, epilogue: epilogue)
   }
@@ -129,18 +156,23 @@ extension CPUExecutable {
   // MARK: Running
 
   /// Products of the same size.
-  private func multiply(_ products: [sana_product], _ area: Area) {
+  /// - Parameter part: rows to compute, of an output of this size; all when nil.
+  private func multiply(
+    _ products: [sana_product], part: (rows: ImageRows, size: Shape)? = nil, _ area: Area
+  ) {
     guard let first = products.first else { return }
     let usesTiles = withUnsafePointer(to: first) { kernels.has_winograd($0) }
     // Rows of the task are positions, or tiles of 2x2 positions.
+    let range =
+      usesTiles
+      ? part.map { $0.rows.tiles($0.size) }
+        ?? 0..<first.batch * ((first.rows + 1) / 2) * ((first.columns + 1) / 2)
+      : part.map { $0.rows.positions($0.size) } ?? 0..<first.batch * first.rows * first.columns
     let tasks =
       usesTiles
-      ? ProductTasks.tiles(
-        rows: first.batch * ((first.rows + 1) / 2) * ((first.columns + 1) / 2),
-        columns: first.weight.rows, threads: pool.size)
+      ? ProductTasks.tiles(rows: range.count, columns: first.weight.rows, threads: pool.size)
       : ProductTasks.floatingPoint(
-        rows: first.batch * first.rows * first.columns, columns: first.weight.rows,
-        threads: pool.size)
+        rows: range.count, columns: first.weight.rows, threads: pool.size)
     let kernel =
       usesTiles
       ? kernels.winograd
@@ -151,8 +183,9 @@ extension CPUExecutable {
         let (product, task) = index.quotientAndRemainder(dividingBy: tasks.count)
         let ranges = tasks[task]
         kernel(
-          start + product, ranges.rows.lowerBound, ranges.rows.upperBound,
-          ranges.columns.lowerBound, ranges.columns.upperBound, area.worker(worker))
+          start + product, range.lowerBound + ranges.rows.lowerBound,
+          range.lowerBound + ranges.rows.upperBound, ranges.columns.lowerBound,
+          ranges.columns.upperBound, area.worker(worker))
       }
     }
   }

@@ -27,11 +27,9 @@ struct CPUChain {
 
 extension CPUDevice {
   /// The chains of a graph by the position of their last node, a single product not among them.
-  func chains(_ graph: Graph) -> [Int: CPUChain] {
+  /// - Parameter readers: how many inputs each value is.
+  func chains(_ graph: Graph, _ readers: [Int]) -> [Int: CPUChain] {
     guard graph.fusion == .full else { return [:] }
-    var readers = [Int](repeating: 0, count: graph.values.count)
-    for value in graph.nodes.flatMap(\.operation.payload.inputs) { readers[value.index] += 1 }
-    for value in graph.outputs { readers[value.index] += 1 }
     /// Whether the node at a position is the only reader of the one before it.
     func continues(_ position: Int) -> Bool {
       guard position > 0 else { return false }

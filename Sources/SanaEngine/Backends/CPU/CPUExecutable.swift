@@ -132,10 +132,10 @@ final class CPUExecutable: Executable {
   }
 
   private func execute(_ step: CPUStep, _ scratch: UnsafeMutableRawPointer) throws {
-    if let chain = step.chain {
-      compute(chain, scratch)
-    } else {
-      try execute(graph.nodes[step.nodes.upperBound], scratch)
+    switch step.form {
+    case .node: try execute(graph.nodes[step.nodes.upperBound], scratch)
+    case .chain(let chain): compute(chain, scratch)
+    case .residualBlock(let block): compute(block, scratch)
     }
   }
 

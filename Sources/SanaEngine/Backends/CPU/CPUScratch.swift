@@ -38,8 +38,7 @@ extension CPUDevice {
     case .groupedLinear:
       convolutionScratch
     case .convolution(let convolution):
-      convolution.isWinograd
-        ? scratch(for: SANA_CONVOLUTION_WINOGRAD, convolution.weight) : convolutionScratch
+      scratch(for: convolution)
     case .upsampleConvolution(let convolution):
       scratch(for: SANA_CONVOLUTION_UPSAMPLE, convolution.weight)
     case .reluAttention(let attention):
@@ -96,6 +95,11 @@ extension CPUDevice {
     return sana_int8_rows(
       codes: start, scales: (start + codeBytes).assumingMemoryBound(to: Float.self),
       columns: columns, first: range.lowerBound)
+  }
+
+  func scratch(for convolution: Convolution) -> CPUScratch {
+    convolution.isWinograd
+      ? scratch(for: SANA_CONVOLUTION_WINOGRAD, convolution.weight) : convolutionScratch
   }
 
   /// - Parameter weight: of a convolution, which may turn out to be int8.

@@ -1,31 +1,42 @@
 internal import WeightFormats
 
-/// What the CPU computes at once: a node, or a chain of them.
+/// What the CPU computes at once: a node, or several.
 struct CPUStep {
+  enum Form {
+    case node
+    case chain(CPUChain)
+    case residualBlock(CPUResidualBlock)
+  }
+
+  let form: Form
   /// Positions in the graph.
   let nodes: ClosedRange<Int>
-  /// Set for a chain.
-  let chain: CPUChain?
-  /// What its product multiplies.
+  /// What its products multiply.
   let arithmetic: Arithmetic
 }
 
 extension CPUDevice {
-  /// How a graph is executed: the chains whose weights allow it are computed as one, the longest where several overlap; every
-  /// other node is by itself.
+  /// How a graph is executed: residual blocks, and chains whose weights allow it, the longest where several overlap, are computed as
+  /// one; every other node is by itself.
   /// - Parameter source: describes the weights.
   func steps(_ graph: Graph, weights source: any WeightSource) -> [CPUStep] {
     var steps: [CPUStep] = []
-    let chains = chains(graph)
+    let readers = graph.readerCounts
+    let chains = chains(graph, readers)
     var end = graph.nodes.count
     while end > 0 {
       let position = end - 1
       if let chain = chains[position], isPacked(chain.linear.weight, source) {
-        steps.append(CPUStep(nodes: chain.nodes, chain: chain, arithmetic: .int8))
+        steps.append(CPUStep(form: .chain(chain), nodes: chain.nodes, arithmetic: .int8))
+      } else if let block = residualBlock(graph, endingAt: position, readers) {
+        steps.append(
+          CPUStep(
+            form: .residualBlock(block), nodes: block.nodes,
+            arithmetic: arithmetic(of: graph.nodes[position - 1].operation, source)))
       } else {
         steps.append(
           CPUStep(
-            nodes: position...position, chain: nil,
+            form: .node, nodes: position...position,
             arithmetic: arithmetic(of: graph.nodes[position].operation, source)))
       }
       end = steps.last?.nodes.lowerBound ?? 0
@@ -51,15 +62,31 @@ extension CPUDevice {
     MemoryPlan(
       graph,
       steps: steps.map { step in
-        guard let chain = step.chain else {
+        switch step.form {
+        case .node:
           let position = step.nodes.upperBound
           return MemoryPlan.Step(
             node: position, of: graph,
             scratchBytes: scratch(for: graph.nodes[position], in: graph).byteCount)
+        case .chain(let chain):
+          return MemoryPlan.Step(
+            nodes: step.nodes,
+            scratchBytes: scratch(for: chain, graph[chain.input].shape).byteCount)
+        case .residualBlock(let block):
+          return MemoryPlan.Step(
+            nodes: step.nodes, scratchBytes: scratch(for: block, in: graph).byteCount,
+            inPlaceInput: block.input)
         }
-        return MemoryPlan.Step(
-          nodes: step.nodes,
-          scratchBytes: scratch(for: chain, graph[chain.input].shape).byteCount)
       })
+  }
+}
+
+extension Graph {
+  /// How many inputs of nodes each value is, by `Value.index`, and one more for an output of the graph.
+  fileprivate var readerCounts: [Int] {
+    var readers = [Int](repeating: 0, count: values.count)
+    for value in nodes.flatMap(\.operation.payload.inputs) { readers[value.index] += 1 }
+    for value in outputs { readers[value.index] += 1 }
+    return readers
   }
 }
