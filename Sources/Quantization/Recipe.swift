@@ -27,17 +27,17 @@ public struct Recipe: Hashable, Sendable {
   /// Gemma's embedding, a row a token.
   static let tokenEmbedding = #"^text-encoder/embed_tokens\.weight$"#
 
-  /// The 3x3 convolutions of DC-AE's decoder but the first and the last. They are stored in 16 bits and make codes of their own of
-  /// what they multiply; codes of codes would lose twice.
-  static let decoderConvolutions =
-    #"^autoencoder/decoder\.up_blocks\.\d+\.\d+\.(conv1|conv2|conv|conv\.phases)\.weight$"#
+  /// The 3x3 convolutions of DC-AE's decoder but the first and the last, and the wide products of the Mix-FFN in its attention blocks.
+  /// They are stored in 16 bits and coded, their channels balanced, when they are loaded; codes of codes would lose twice.
+  static let decoderBalanced =
+    #"^autoencoder/decoder\.up_blocks\.\d+\.\d+\."#
+    + #"(conv1|conv2|conv|conv\.phases|conv_out\.conv_inverted)\.weight$"#
 
-  /// What a few large channels would take the range of in int8: the matrix products of the decoder's attention blocks, and the first
-  /// upsampling, whose errors all later stages enlarge and which is small.
+  /// What a few large channels would take the range of in int8: the other products of the decoder's attention blocks, and all of the
+  /// innermost stage with the upsampling behind it, whose errors every later stage enlarges and which are small.
   static let decoderProducts =
-    #"^autoencoder/decoder\.up_blocks\.(\d+\.\d+\."#
-    + #"(attn\.to_qkv|attn\.to_out|conv_out\.conv_inverted|conv_out\.conv_point)"#
-    + #"|4\.0\.(conv|conv\.phases))\.weight$"#
+    #"^autoencoder/decoder\.up_blocks\.(\d+\.\d+\.(attn\.to_qkv|attn\.to_out|conv_out\.conv_point)"#
+    + #"|5\.\d+\.conv_out\.conv_inverted|4\.0\.(conv|conv\.phases))\.weight$"#
 
   static func weights(
     transformer: TensorTarget, textEncoder: TensorTarget
@@ -67,7 +67,7 @@ public struct Recipe: Hashable, Sendable {
         textEncoder: TensorTarget(.int8PerChannel, activations: .int8PerToken))
         + [
           QuantizationRule(
-            builtIn: decoderConvolutions, TensorTarget(.f16, activations: .int8PerToken)),
+            builtIn: decoderBalanced, TensorTarget(.f16, activations: .int8PerToken)),
           QuantizationRule(builtIn: decoderProducts, TensorTarget(.bf16)),
         ]),
     Recipe(

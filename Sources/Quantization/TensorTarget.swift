@@ -27,10 +27,7 @@ public struct TensorTarget: Hashable, Sendable {
     if isPerTap {
       return description.shape.count == 4 && ContainerLimits.isGroupSize(description.shape[3])
     }
-    if !encoding.isQuantized {
-      // Only a convolution makes codes of its own from weights in floating point.
-      return activations == .floatingPoint || description.shape.count == 4
-    }
+    if !encoding.isQuantized, activations == .floatingPoint { return true }
     return description.shape.count == 2 || description.shape.count == 4
   }
 
@@ -43,7 +40,7 @@ public struct TensorTarget: Hashable, Sendable {
   /// How `init(parsing:)` wants it, for help and errors.
   public static let grammar =
     "f32, f16, bf16, int8, int8:tap, int8:GROUP or int4:GROUP, where GROUP is a multiple of 8 from 8 to 4096;"
-    + " int8 and int8:tap, and f16 and bf16 of a convolution, with /a8 behind them multiply int8 activations"
+    + " int8 and int8:tap with /a8 behind them multiply int8 activations, f16/a8 and bf16/a8 with codes made on loading"
 
   /// Reads `f16`, `int8`, `int8:64`, `int4:32`, `int8/a8`, `int8:tap`, `int8:tap/a8`, `f16/a8`; `nil` for anything else.
   public init?(parsing text: String) {

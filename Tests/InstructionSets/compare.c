@@ -68,7 +68,7 @@ static sana_int8_matrix packed_matrix(const sana_kernels *k, size_t rows, size_t
   for (size_t i = 0; i < rows; i++) scales[i] = 0.001f * (float)(1 + next() % 9);
   k->int8_pack(codes, rows, columns, 0, rows, packed, offsets);
   free(codes);
-  return (sana_int8_matrix){packed, scales, offsets, rows, columns};
+  return (sana_int8_matrix){packed, scales, offsets, NULL, rows, columns};
 }
 
 static void free_rows(sana_int8_rows rows) {
@@ -177,8 +177,8 @@ static float *convolve_int8(
       form, &weight, channels, outputs, factors, 0, outputs, packed, scales, offsets, pack_scratch);
   sana_convolution layer = {
       .form = form, .input = numbers(height * width * channels), .batch = 1, .height = height,
-      .width = width, .channels = channels, .weight = {packed, scales, offsets, outputs, channels},
-      .output = output, .outputs = outputs, .epilogue = {.bias = numbers(outputs)}, .factors = factors};
+      .width = width, .channels = channels, .weight = {packed, scales, offsets, factors, outputs, channels},
+      .output = output, .outputs = outputs, .epilogue = {.bias = numbers(outputs)}};
   void *scratch = memory(k->convolution_int8_scratch_bytes(form, channels));
   // A task's worth of tiles at a time.
   const size_t tiles = scale == 2 ? height * width : (height + 1) / 2 * ((width + 1) / 2);

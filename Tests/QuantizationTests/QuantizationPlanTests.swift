@@ -39,6 +39,8 @@ import WeightFormats
     #expect(targets[stage + "0.1.conv1.weight"] == "f16/a8")
     #expect(targets[stage + "0.1.conv2.weight"] == "f16/a8")
     #expect(targets[stage + "3.1.attn.to_qkv.weight"] == "bf16")
+    #expect(targets[stage + "3.1.conv_out.conv_inverted.weight"] == "f16/a8")
+    #expect(targets[stage + "3.1.conv_out.conv_point.weight"] == "bf16")
     #expect(targets[stage + "3.1.conv_out.conv_depth.weight"] == "f16")
     #expect(targets["text-encoder/embed_tokens.weight"] == "int8")
     for name in [
@@ -93,7 +95,7 @@ import WeightFormats
     ("nothing.like.this=f16", "fits no tensor"), ("bias=int8", "fits no tensor"),
     ("(=f16", "not a regular expression"), ("attn=int7", "unknown encoding 'int7'"),
     ("attn=int8:12", "unknown encoding"), ("attn=int4", "unknown encoding"),
-    ("attn=f16/a8", "fits no tensor"), ("attn=f32/a8", "unknown encoding"),
+    ("bias=f16/a8", "fits no tensor"), ("attn=f32/a8", "unknown encoding"),
     ("attn=int8/a4", "unknown encoding"),
     ("attn=", "unknown encoding ''"), ("attn", "not of the form"), ("=f16", "not of the form"),
   ])

@@ -20,10 +20,8 @@ typedef struct {
   /// `[batch, height, width, channels]`
   const float *_Nonnull input;
   size_t batch, height, width, channels;
-  /// Made by the kernels' `convolution_int8_pack`; rows and columns are not used.
+  /// Made by the kernels' `convolution_int8_pack`, with factors; rows and columns are not used.
   sana_int8_matrix weight;
-  /// What the channels of the patches are multiplied by, those that the weight was packed with.
-  const float *_Nonnull factors;
   /// `[batch, height, width, outputs]`, both sides doubled when upsampling.
   float *_Nonnull output;
   size_t outputs;

@@ -66,6 +66,18 @@ typedef struct {
   void (*_Nonnull int8_pack)(
       const int8_t *_Nonnull codes, size_t rows, size_t columns, size_t row, size_t row_end,
       int8_t *_Nonnull packed, int32_t *_Nonnull offsets);
+  /// Raises `magnitudes[channel]` to the greatest of the weights `[rows, taps, channels]` of rows `row ..< row_end`; NaN does not count.
+  /// With scratch memory for `channels` floats.
+  void (*_Nonnull channel_magnitudes)(
+      const sana_matrix *_Nonnull, size_t channels, size_t row, size_t row_end,
+      float *_Nonnull magnitudes, void *_Nonnull scratch);
+  /// Scratch memory of `int8_code`.
+  size_t (*_Nonnull int8_code_bytes)(size_t columns);
+  /// Divides columns by their factors, quantizes and packs output channels `row ..< row_end` (`row` a multiple of 32).
+  void (*_Nonnull int8_code)(
+      const sana_matrix *_Nonnull, const float *_Nonnull factors, size_t row, size_t row_end,
+      int8_t *_Nonnull packed, float *_Nonnull scales, int32_t *_Nonnull offsets,
+      void *_Nonnull scratch);
   /// Bytes of the codes of a row, and rows that there must be memory for.
   size_t (*_Nonnull int8_row_bytes)(size_t columns);
   size_t (*_Nonnull int8_row_count)(size_t rows);
@@ -107,11 +119,6 @@ typedef struct {
       sana_convolution_form, size_t channels, size_t outputs);
   /// Scales and offsets of a packed weight.
   size_t (*_Nonnull convolution_int8_packed_rows)(sana_convolution_form, size_t outputs);
-  /// Raises `magnitudes[channel]` to the greatest of the weights `[rows, taps, channels]` of rows `row ..< row_end`; NaN does not count.
-  /// With the scratch memory of `convolution_int8_pack`.
-  void (*_Nonnull channel_magnitudes)(
-      const sana_matrix *_Nonnull, size_t channels, size_t row, size_t row_end,
-      float *_Nonnull magnitudes, void *_Nonnull scratch);
   /// Scratch memory of `convolution_int8_pack`.
   size_t (*_Nonnull convolution_int8_pack_bytes)(sana_convolution_form, size_t channels);
   /// Transforms, quantizes and packs output channels `row ..< row_end` (`row` a multiple of 32) of a weight

@@ -50,6 +50,9 @@ typedef struct {
   const float *_Nonnull scales;
   /// What the sums of unsigned codes exceed those of signed ones by; padded to whole panels.
   const int32_t *_Nonnull offsets;
+  /// What the columns were divided by, and columns of activations are multiplied by before they are quantized, with memory for 16
+  /// more; null for ones.
+  const float *_Nullable factors;
   size_t rows;
   size_t columns;
 } sana_int8_matrix;
@@ -60,6 +63,8 @@ typedef struct {
   void *_Nonnull codes;
   /// One for each of `int8_row_count` rows.
   float *_Nonnull scales;
+  /// Those of the weights that the rows are made for.
+  const float *_Nullable factors;
   size_t columns;
   /// The row that codes and scales begin with.
   size_t first;

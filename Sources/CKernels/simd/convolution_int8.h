@@ -92,9 +92,9 @@ static size_t convolution_int8_packed_rows(sana_convolution_form form, size_t ou
   return round_up(outputs, PANEL) * form_points(form);
 }
 
-// Floats for the taps and points of one output channel, and bytes for their codes.
+// Floats for the taps and points of one output channel, and bytes for the codes of a point.
 static size_t convolution_int8_pack_bytes(sana_convolution_form form, size_t channels) {
-  return channels * ((form_taps(form) + form_points(form)) * sizeof(float) + form_points(form));
+  return channels * ((form_taps(form) + form_points(form)) * sizeof(float) + 1);
 }
 
 // G w G^T of one channel's taps, `step` floats from tap to tap.
@@ -132,22 +132,6 @@ INLINE void transform_phases(const float *taps, float *points, size_t step) {
 #undef TAP
 }
 
-// Raises magnitudes[channel] to those of the weights of rows `row ..< row_end`; NaN does not count.
-static void channel_magnitudes(
-    const sana_matrix *weight, size_t channels, size_t row, size_t row_end, float *magnitudes,
-    void *scratch) {
-  float *values = scratch;
-  for (size_t n = row; n < row_end; n++) {
-    for (size_t tap = 0; tap < weight->columns; tap += channels) {
-      decode_row(weight, n, tap, channels, values);
-      for (size_t k = 0; k < channels; k++) {
-        const float magnitude = __builtin_fabsf(values[k]);
-        magnitudes[k] = magnitude > magnitudes[k] ? magnitude : magnitudes[k];
-      }
-    }
-  }
-}
-
 // Packs output channels `row ..< row_end`, where `row` begins a panel. Panels are [point][channels / GROUP][PANEL][GROUP].
 static void convolution_int8_pack(
     sana_convolution_form form, const sana_matrix *weight, size_t channels, size_t outputs,
@@ -159,37 +143,27 @@ static void convolution_int8_pack(
   float *transformed = taps + form_taps(form) * channels;
   int8_t *codes = (int8_t *)(transformed + points * channels);
   for (size_t n = row; n < round_up(row_end, PANEL); n++) {
-    float row_scales[MAXIMUM_POINTS] = {0};
-    __builtin_memset(codes, 0, points * channels);
-    if (n < outputs) {
+    if (n < outputs && form == SANA_CONVOLUTION_WINOGRAD) {
+      decode_row(weight, n, 0, 9 * channels, taps);
+    } else if (n < outputs) {
+      for (size_t phase = 0; phase < 4; phase++) {
+        decode_row(weight, phase * outputs + n, 0, 4 * channels, taps + phase * 4 * channels);
+      }
+    }
+    for (size_t k = 0; n < outputs && k < channels; k++) {
       if (form == SANA_CONVOLUTION_WINOGRAD) {
-        decode_row(weight, n, 0, 9 * channels, taps);
+        transform_winograd_taps(taps + k, transformed + k, channels);
       } else {
-        for (size_t phase = 0; phase < 4; phase++) {
-          decode_row(weight, phase * outputs + n, 0, 4 * channels, taps + phase * 4 * channels);
-        }
+        transform_phases(taps + k, transformed + k, channels);
       }
-      for (size_t k = 0; k < channels; k++) {
-        if (form == SANA_CONVOLUTION_WINOGRAD) {
-          transform_winograd_taps(taps + k, transformed + k, channels);
-        } else {
-          transform_phases(taps + k, transformed + k, channels);
-        }
-        for (size_t i = 0; i < points; i++) transformed[i * channels + k] /= factors[k];
-      }
-      const size_t finite =
-          quantize_rows(transformed, points, channels, channels, 127, codes, row_scales);
-      // A weight that is no number must not look like a zero.
-      for (size_t i = finite; i < points; i++) row_scales[i] = __builtin_nanf("");
+      for (size_t i = 0; i < points; i++) transformed[i * channels + k] /= factors[k];
     }
     for (size_t point = 0; point < points; point++) {
-      const size_t place = (n / PANEL * points + point) * PANEL + n % PANEL;
-      const int8_t *row_codes = codes + point * channels;
-      pack_int8_row(
-          row_codes, channels, channels, n % PANEL,
-          packed + (n / PANEL * points + point) * panel_bytes);
-      scales[place] = row_scales[point];
-      offsets[place] = INT8_OFFSET * sum_codes(row_codes, channels);
+      const size_t panel = n / PANEL * points + point;
+      const size_t place = panel * PANEL + n % PANEL;
+      code_int8_row(
+          n < outputs ? transformed + point * channels : NULL, channels, n % PANEL,
+          packed + panel * panel_bytes, scales + place, offsets + place, codes);
     }
   }
 }
@@ -309,7 +283,7 @@ INLINE void quantize_tile(
   }
   float magnitudes[MAXIMUM_POINTS];
   transform_patch(
-      winograd, pixels, line, layer->channels, layer->factors, scratch->patch, magnitudes);
+      winograd, pixels, line, layer->channels, layer->weight.factors, scratch->patch, magnitudes);
   quantize_patch(side * side, layer->channels, block, r, magnitudes, scratch);
 }
 

@@ -41,6 +41,7 @@
 #include "normalization.h"
 #include "product.h"
 #include "product_few.h"
+#include "quantize.h"
 #include "product_int8.h"
 #include "rows_int8.h"
 #include "winograd.h"
@@ -51,7 +52,6 @@
 #include "depthwise.h"
 #include "elementwise.h"
 #include "low_rank.h"
-#include "quantize.h"
 
 #include "convolution_int8.h"
 
@@ -82,6 +82,9 @@ const sana_kernels SANA_TABLE = {
     .int8_packed_bytes = int8_packed_bytes,
     .int8_packed_rows = int8_packed_rows,
     .int8_pack = int8_pack,
+    .channel_magnitudes = channel_magnitudes,
+    .int8_code_bytes = int8_code_bytes,
+    .int8_code = int8_code,
     .int8_scratch_bytes = int8_scratch_bytes,
     .int8_row_bytes = int8_row_bytes,
     .int8_row_count = int8_row_count,
@@ -98,7 +101,6 @@ const sana_kernels SANA_TABLE = {
     .convolution_int8_packed_bytes = convolution_int8_packed_bytes,
     .convolution_int8_packed_rows = convolution_int8_packed_rows,
     .convolution_int8_pack_bytes = convolution_int8_pack_bytes,
-    .channel_magnitudes = channel_magnitudes,
     .convolution_int8_pack = convolution_int8_pack,
     .convolution_int8_block = convolution_int8_block,
     .convolution_int8_scratch_bytes = convolution_int8_scratch_bytes,

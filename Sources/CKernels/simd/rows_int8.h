@@ -1,18 +1,25 @@
 // Activations as int8 codes, row by row: as they are, or as the last step of what makes them.
 
-// A row of numbers; with `scale`, `(input - mean) * factor * (1 + scale) + shift`.
+// A row of numbers; with `scale`, `(input - mean) * factor * (1 + scale) + shift`; with `balance`, times that.
 typedef struct {
   const float *input;
   float mean, factor;
-  const float *scale, *shift;
+  const float *scale, *shift, *balance;
 } int8_row;
 
-INLINE vfloat int8_row_values(const int8_row *row, const bool modulated, size_t i, size_t count) {
+typedef struct {
+  bool modulated, balanced;
+} int8_row_form;
+
+INLINE vfloat int8_row_values(
+    const int8_row *row, const int8_row_form form, size_t i, size_t count) {
   const bool whole = count >= VECTOR_FLOATS;
 #define LOAD(p) (whole ? load(p) : load_first(p, count))
-  const vfloat x = LOAD(row->input + i);
-  if (!modulated) return x;
-  return modulate((x - row->mean) * row->factor, LOAD(row->scale + i), LOAD(row->shift + i));
+  vfloat x = LOAD(row->input + i);
+  if (form.modulated) {
+    x = modulate((x - row->mean) * row->factor, LOAD(row->scale + i), LOAD(row->shift + i));
+  }
+  return form.balanced ? x * LOAD(row->balance + i) : x;
 #undef LOAD
 }
 
@@ -27,16 +34,16 @@ INLINE void store_codes(quantized *codes, vfloat x) {
 // Symmetric codes by the largest magnitude; returns the scale. The magnitude is compared as an integer: so infinities and NaN
 // win, and make the scale, and with it every output of the row, infinite or NaN.
 INLINE float quantize_values(
-    const int8_row *row, const bool modulated, size_t depth, quantized *codes, size_t stride) {
+    const int8_row *row, const int8_row_form form, size_t depth, quantized *codes, size_t stride) {
   const size_t whole = depth / VECTOR_FLOATS * VECTOR_FLOATS;
   vint largest = splat_int(0);
   for (size_t i = 0; i < whole; i += VECTOR_FLOATS) {
-    const vint bits = (vint)int8_row_values(row, modulated, i, VECTOR_FLOATS) & 0x7fffffff;
+    const vint bits = (vint)int8_row_values(row, form, i, VECTOR_FLOATS) & 0x7fffffff;
     largest = __builtin_elementwise_max(largest, bits);
   }
   if (whole < depth) {
     const size_t count = depth - whole;
-    vint bits = (vint)int8_row_values(row, modulated, whole, count) & 0x7fffffff;
+    vint bits = (vint)int8_row_values(row, form, whole, count) & 0x7fffffff;
     largest = __builtin_elementwise_max(largest, bits & first_lanes(count));
   }
   const float magnitude = float_of_bits((uint32_t)__builtin_reduce_max(largest));
@@ -46,11 +53,11 @@ INLINE float quantize_values(
     return 0;
   }
   for (size_t i = 0; i < whole; i += VECTOR_FLOATS) {
-    store_codes(codes + i, int8_row_values(row, modulated, i, VECTOR_FLOATS) * inverse);
+    store_codes(codes + i, int8_row_values(row, form, i, VECTOR_FLOATS) * inverse);
   }
   if (whole < depth) {
     const size_t count = depth - whole;
-    const vfloat x = int8_row_values(row, modulated, whole, count) * inverse;
+    const vfloat x = int8_row_values(row, form, whole, count) * inverse;
     store_codes(codes + whole, (vfloat)((vint)x & first_lanes(count)));
   }
   for (size_t i = round_up(depth, VECTOR_FLOATS); i < stride; i += VECTOR_FLOATS) {
@@ -59,19 +66,28 @@ INLINE float quantize_values(
   return magnitude / 127.0f;
 }
 
-INLINE float quantize_row(const float *input, size_t depth, quantized *codes, size_t stride) {
-  const int8_row row = {.input = input};
-  return quantize_values(&row, false, depth, codes, stride);
+INLINE void quantize_row(
+    const int8_row *values, const bool modulated, const sana_int8_rows *rows, size_t r) {
+  const size_t depth = rows->columns, stride = quantized_stride(depth);
+  quantized *codes = codes_of(rows, r);
+  if (rows->factors) {
+    int8_row balanced = *values;
+    balanced.balance = rows->factors;
+    const int8_row_form form = {.modulated = modulated, .balanced = true};
+    *scales_of(rows, r) = quantize_values(&balanced, form, depth, codes, stride);
+  } else {
+    const int8_row_form form = {.modulated = modulated};
+    *scales_of(rows, r) = quantize_values(values, form, depth, codes, stride);
+  }
 }
 
 // Rows `row ..< row_end`, `input_stride` floats apart.
 static void quantize_int8(
     const float *input, size_t input_stride, const sana_int8_rows *rows, size_t row,
     size_t row_end) {
-  const size_t stride = quantized_stride(rows->columns);
   for (size_t r = row; r < row_end; r++) {
-    *scales_of(rows, r) =
-        quantize_row(input + r * input_stride, rows->columns, codes_of(rows, r), stride);
+    const int8_row values = {.input = input + r * input_stride};
+    quantize_row(&values, false, rows, r);
   }
 }
 
@@ -79,7 +95,6 @@ static void quantize_int8(
 static void layer_norm_int8(
     const sana_layer_norm *norm, const sana_int8_rows *rows, size_t row, size_t row_end) {
   const size_t channels = norm->channels;
-  const size_t stride = quantized_stride(channels);
   for (size_t r = row; r < row_end; r++) {
     const size_t batch = r / norm->positions;
     int8_row values = {
@@ -88,6 +103,6 @@ static void layer_norm_int8(
         .shift = norm->shift + batch * norm->shift_stride,
     };
     normalize_row(values.input, channels, norm->epsilon, &values.mean, &values.factor);
-    *scales_of(rows, r) = quantize_values(&values, true, channels, codes_of(rows, r), stride);
+    quantize_row(&values, true, rows, r);
   }
 }

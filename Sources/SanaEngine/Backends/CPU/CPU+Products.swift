@@ -54,7 +54,7 @@ extension CPUExecutable {
       let layer = sana_convolution(
         form: SANA_CONVOLUTION_WINOGRAD, input: input, batch: source.batch,
         height: source.height, width: source.width, channels: source.channels, weight: matrix,
-        factors: convolutionFactors(operation.weight), output: output, outputs: size.channels,
+        output: output, outputs: size.channels,
         epilogue: epilogue)
       return convolve(layer, rows?.tiles(size), layout, scratch)
     }
@@ -82,7 +82,7 @@ extension CPUExecutable {
       let layer = sana_convolution(
         form: SANA_CONVOLUTION_UPSAMPLE, input: floats(operation.input), batch: input.batch,
         height: input.height, width: input.width, channels: input.channels, weight: matrix,
-        factors: convolutionFactors(operation.weight), output: floats(output),
+        output: floats(output),
         outputs: size.channels, epilogue: epilogue)
       return convolve(
         layer, nil, device.scratch(for: SANA_CONVOLUTION_UPSAMPLE, operation.weight), scratch)
@@ -213,7 +213,7 @@ extension CPUExecutable {
       input, output, nil, epilogue(operation.epilogue, channels: shape(output).channels))
     for first in stride(from: 0, to: size.rows, by: CPUDevice.quantizedRowsAtOnce) {
       let range = first..<min(first + CPUDevice.quantizedRowsAtOnce, size.rows)
-      let rows = quantize(range, of: input, norm, to: scratch)
+      let rows = quantize(range, of: input, norm, for: weight, to: scratch)
       let tasks = ProductTasks.int8(
         rows: range.count, columns: weight.rows, depth: weight.columns, threads: pool.size)
       withUnsafePointer(to: product) { product in

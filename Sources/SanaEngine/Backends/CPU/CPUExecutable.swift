@@ -109,15 +109,6 @@ final class CPUExecutable: Executable {
     weights[CPUWeightKey(name: parameter.name, isPacked: true)]?.int8Matrix
   }
 
-  /// What an int8 convolution multiplies its input channels by.
-  func convolutionFactors(_ parameter: Parameter) -> UnsafePointer<Float> {
-    let key = CPUWeightKey(name: parameter.name, isPacked: true)
-    guard let factors = weights[key]?.convolutionFactors else {
-      preconditionFailure("\(parameter.name) was not transformed for int8 activations")
-    }
-    return factors
-  }
-
   /// A bias, a norm's weight or a depthwise kernel.
   func vector(_ parameter: Parameter) -> UnsafePointer<Float> {
     guard let floats = weights[CPUWeightKey(name: parameter.name, isPacked: false)]?.floats else {

@@ -88,13 +88,15 @@ extension CPUDevice {
   }
 
   /// Codes, then scales, at the beginning of a scratch area.
+  /// - Parameter weight: what the rows are to be multiplied with.
   func quantizedRows(
-    _ range: Range<Int>, columns: Int, at start: UnsafeMutableRawPointer
+    _ range: Range<Int>, for weight: sana_int8_matrix, at start: UnsafeMutableRawPointer
   ) -> sana_int8_rows {
+    let columns = weight.columns
     let codeBytes = kernels.int8_row_count(range.count) * kernels.int8_row_bytes(columns)
     return sana_int8_rows(
       codes: start, scales: (start + codeBytes).assumingMemoryBound(to: Float.self),
-      columns: columns, first: range.lowerBound)
+      factors: weight.factors, columns: columns, first: range.lowerBound)
   }
 
   func scratch(for convolution: Convolution) -> CPUScratch {

@@ -9,13 +9,15 @@ enum CPUStorage {
   case widened(count: Int)
   /// As int8 codes in the order of the int8 product.
   case packed(codeBytes: Int, rows: Int)
+  /// As `packed`, the codes made when it is loaded, and a factor for each column.
+  case coded(codeBytes: Int, rows: Int, columns: Int)
   /// As the transformed int8 codes of a convolution, and a factor for each of its input channels.
   case transformed(sana_convolution_form, codeBytes: Int, rows: Int, channels: Int)
 
   /// Whether only an operation that takes int8 activations can use it.
   var isPacked: Bool {
     switch self {
-    case .packed, .transformed: true
+    case .packed, .coded, .transformed: true
     case .stored, .widened: false
     }
   }
@@ -26,9 +28,10 @@ enum CPUStorage {
     case .widened(let count): count * MemoryLayout<Float>.size
     case .packed(let codeBytes, let rows):
       PackedCodes.byteCount(codeBytes: codeBytes, rows: rows)
-    case .transformed(_, let codeBytes, let rows, let channels):
+    case .coded(let codeBytes, let rows, let channels),
+      .transformed(_, let codeBytes, let rows, let channels):
       PackedCodes.byteCount(codeBytes: codeBytes, rows: rows)
-        + ConvolutionFactors.byteCount(channels: channels)
+        + ChannelFactors.byteCount(channels: channels)
     }
   }
 }
@@ -40,11 +43,9 @@ extension CPUDevice {
   func storage(of description: TensorDescription) -> CPUStorage {
     switch description.shape.count {
     case 2
-    where precision == .auto && description.encoding == .int8PerChannel
-      && description.activations == .int8PerToken && description.columns <= Self.int8Columns:
-      .packed(
-        codeBytes: kernels.int8_packed_bytes(description.rows, description.columns),
-        rows: kernels.int8_packed_rows(description.rows))
+    where precision == .auto && description.activations == .int8PerToken
+      && description.columns <= Self.int8Columns:
+      packedStorage(of: description)
     case 4 where precision == .auto && description.activations == .int8PerToken:
       transformedStorage(of: description)
     case 2, 4:
@@ -56,6 +57,17 @@ extension CPUDevice {
 }
 
 extension CPUDevice {
+  private func packedStorage(of description: TensorDescription) -> CPUStorage {
+    let codeBytes = kernels.int8_packed_bytes(description.rows, description.columns)
+    let rows = kernels.int8_packed_rows(description.rows)
+    return switch description.encoding {
+    case .int8PerChannel: .packed(codeBytes: codeBytes, rows: rows)
+    case .f32, .f16, .bf16:
+      .coded(codeBytes: codeBytes, rows: rows, columns: description.columns)
+    default: .stored(bytes: description.storedBytes)
+    }
+  }
+
   private func transformedStorage(of description: TensorDescription) -> CPUStorage {
     let form: sana_convolution_form
     switch Array(description.shape[1...2]) {
@@ -86,8 +98,7 @@ final class CPUWeight {
   private enum Contents {
     case stored(StoredTensor, sana_matrix)
     case widened(AlignedMemory)
-    case packed(AlignedMemory, sana_int8_matrix)
-    case transformed(AlignedMemory, sana_int8_matrix, ConvolutionFactors)
+    case packed(AlignedMemory, sana_int8_matrix, ChannelFactors?)
   }
 
   private let contents: Contents
@@ -107,6 +118,8 @@ final class CPUWeight {
       contents = .widened(try Self.widen(matrix, count: count, tensor, on: device))
     case .packed(let codeBytes, let rows):
       contents = try Self.pack(matrix, codeBytes: codeBytes, rows: rows, tensor, on: device)
+    case .coded(let codeBytes, let rows, _):
+      contents = try Self.code(matrix, codeBytes: codeBytes, rows: rows, tensor, on: device)
     case .transformed(let form, let codeBytes, let rows, _):
       contents = try Self.transform(
         matrix, form, codeBytes: codeBytes, rows: rows, tensor, on: device)
@@ -143,7 +156,29 @@ final class CPUWeight {
         source, matrix.rows, matrix.columns, index * panel,
         min((index + 1) * panel, matrix.rows), packed.codes, packed.offsets)
     }
-    return .packed(packed.memory, packed.matrix(rows: matrix.rows, columns: matrix.columns))
+    return .packed(packed.memory, packed.matrix(rows: matrix.rows, columns: matrix.columns), nil)
+  }
+
+  private static func code(
+    _ matrix: sana_matrix, codeBytes: Int, rows: Int, _ tensor: StoredTensor, on device: CPUDevice
+  ) throws -> Contents {
+    let packed = try PackedCodes(codeBytes: codeBytes, rows: rows, tensor)
+    let layout = CPUScratch(
+      workerBytes: device.kernels.int8_code_bytes(matrix.columns), workers: device.pool.size)
+    let scratch = try AlignedMemory(byteCount: layout.byteCount, purpose: tensor.description.name)
+    let factors = try ChannelFactors(matrix, channels: matrix.columns, tensor, on: device) {
+      layout.worker($0, at: scratch.start)
+    }
+    let panel = ProductTasks.panelColumns
+    withUnsafePointer(to: matrix) { matrix in
+      device.pool.forEach((matrix.pointee.rows + panel - 1) / panel) { index, worker in
+        device.kernels.int8_code(
+          matrix, factors.floats, index * panel, min((index + 1) * panel, matrix.pointee.rows),
+          packed.codes, packed.scales, packed.offsets, layout.worker(worker, at: scratch.start))
+      }
+    }
+    return .packed(
+      packed.memory, packed.matrix(rows: matrix.rows, columns: matrix.columns, factors), factors)
   }
 
   private static func transform(
@@ -157,7 +192,7 @@ final class CPUWeight {
       workerBytes: device.kernels.convolution_int8_pack_bytes(form, channels),
       workers: device.pool.size)
     let scratch = try AlignedMemory(byteCount: layout.byteCount, purpose: tensor.description.name)
-    let factors = try ConvolutionFactors(matrix, channels: channels, tensor, on: device) {
+    let factors = try ChannelFactors(matrix, channels: channels, tensor, on: device) {
       layout.worker($0, at: scratch.start)
     }
     let panel = ProductTasks.panelColumns
@@ -169,7 +204,8 @@ final class CPUWeight {
           layout.worker(worker, at: scratch.start))
       }
     }
-    return .transformed(packed.memory, packed.matrix(rows: outputs, columns: channels), factors)
+    return .packed(
+      packed.memory, packed.matrix(rows: outputs, columns: channels, factors), factors)
   }
 
   /// The weight of a floating-point product or a lookup.
@@ -179,19 +215,7 @@ final class CPUWeight {
 
   /// The weight of an int8 product.
   var int8Matrix: sana_int8_matrix? {
-    switch contents {
-    case .packed(_, let matrix), .transformed(_, let matrix, _): matrix
-    case .stored, .widened: nil
-    }
-  }
-
-  /// What an int8 convolution multiplies its input channels by.
-  var convolutionFactors: UnsafePointer<Float>? {
-    if case .transformed(_, _, let factors) = contents {
-      UnsafePointer(factors.floats)
-    } else {
-      nil
-    }
+    if case .packed(_, let matrix, _) = contents { matrix } else { nil }
   }
 
   /// The numbers of a vector or a depthwise kernel.

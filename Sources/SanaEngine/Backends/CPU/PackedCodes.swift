@@ -23,7 +23,10 @@ struct PackedCodes {
       .bindMemory(to: Int32.self, capacity: rows)
   }
 
-  func matrix(rows: Int, columns: Int) -> sana_int8_matrix {
-    sana_int8_matrix(codes: codes, scales: scales, offsets: offsets, rows: rows, columns: columns)
+  func matrix(rows: Int, columns: Int, _ factors: ChannelFactors? = nil) -> sana_int8_matrix {
+    sana_int8_matrix(
+      codes: codes, scales: scales, offsets: offsets,
+      factors: factors.map { UnsafePointer($0.floats) },
+      rows: rows, columns: columns)
   }
 }

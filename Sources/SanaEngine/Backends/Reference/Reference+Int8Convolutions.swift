@@ -34,7 +34,7 @@ extension ReferenceExecutable {
   }
 
   /// The greatest magnitude of each input channel's weights.
-  private func magnitudes(_ weight: ReferenceWeight, channels: Int) -> [Float] {
+  func magnitudes(_ weight: ReferenceWeight, channels: Int) -> [Float] {
     var magnitudes = [Float](repeating: 0, count: channels)
     for (index, value) in weight.values.enumerated() {
       magnitudes[index % channels] = max(magnitudes[index % channels], Float(abs(value)))
@@ -60,8 +60,7 @@ extension ReferenceExecutable {
     }
   }
 
-  /// What the codes of one output channel's kernel stand for, `[point][channel]`: `scale` is the greatest magnitude / 127, a code
-  /// the number / scale, rounded half to even, in f32.
+  /// What the codes of one output channel's kernel stand for, `[point][channel]`.
   private func quantizedKernel(
     _ transform: PatchTransform, _ weight: ReferenceWeight, output: Int, _ factors: [Float]
   ) -> [[Double]] {
@@ -83,9 +82,7 @@ extension ReferenceExecutable {
       return points.map { $0 / factors[channel] }
     }
     return (0..<transform.points).map { point in
-      let scale = points.reduce(Float(0)) { max($0, abs($1[point])) } / 127
-      guard scale >= Float.leastNormalMagnitude else { return points.map { _ in 0 } }
-      return points.map { Double(($0[point] / scale).rounded(.toNearestOrEven)) * Double(scale) }
+      Self.quantizedPerChannel(points.map { $0[point] })
     }
   }
 }

@@ -1,15 +1,13 @@
 extension ReferenceExecutable {
   func compute(_ operation: Linear, _ output: ReferenceActivation) {
     let weight = weight(operation.weight)
-    // Codes and scales multiply exactly in doubles, so the sum is that of the integer product.
-    let rows = rows(operation.input).map {
-      weight.quantizesActivations ? Self.quantizedPerToken($0) : $0
-    }
-    let epilogue = epilogue(operation.epilogue, output)
     let columns = operation.weight.shape[1]
+    // Codes and scales multiply exactly in doubles, so the sum is that of the integer product.
+    let (rows, values) = quantized(rows(operation.input), weight, columns: columns)
+    let epilogue = epilogue(operation.epilogue, output)
     output.forEachRow { row, batch in
       for channel in 0..<output.shape.channels {
-        let sum = dot(rows[row], 0, weight.values, channel * columns, count: columns)
+        let sum = dot(rows[row], 0, values, channel * columns, count: columns)
         output[row: row, channel] = epilogue.apply(sum, row, batch, channel)
       }
     }
@@ -27,6 +25,23 @@ extension ReferenceExecutable {
           rows[row], group * columns, weight.values, channel * columns, count: columns)
       }
     }
+  }
+
+  /// What a product of int8 activations multiplies: rows and weights that their codes stand for. Those of a weight in floating point
+  /// are made of balanced channels (`ChannelBalance`), one scale an output channel.
+  private func quantized(
+    _ rows: [[Double]], _ weight: ReferenceWeight, columns: Int
+  ) -> (rows: [[Double]], weight: [Double]) {
+    guard weight.quantizesActivations else { return (rows, weight.values) }
+    guard weight.isFloatingPoint else { return (rows.map(Self.quantizedPerToken), weight.values) }
+    let factors = ChannelBalance.factors(magnitudes(weight, channels: columns))
+    return (
+      rows.map { Self.quantizedPerToken(zip($0, factors).map { $0 * Double($1) }) },
+      stride(from: 0, to: weight.values.count, by: columns).flatMap { start in
+        Self.quantizedPerChannel(
+          factors.indices.map { Float(weight.values[start + $0]) / factors[$0] })
+      }
+    )
   }
 
   func dot(
@@ -52,6 +67,14 @@ extension ReferenceExecutable {
     guard inverse.isFinite else { return values.map { _ in 0 } }
     let scale = Double(greatest / 127)
     return values.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * scale }
+  }
+
+  /// The weights of an output channel: `scale` is the greatest magnitude / 127, a code the number / scale, rounded half to even, in
+  /// f32.
+  static func quantizedPerChannel(_ values: [Float]) -> [Double] {
+    let scale = values.reduce(0) { max($0, abs($1)) } / 127
+    guard scale >= Float.leastNormalMagnitude else { return values.map { _ in 0 } }
+    return values.map { Double(($0 / scale).rounded(.toNearestOrEven)) * Double(scale) }
   }
 
   func epilogue(_ epilogue: Epilogue, _ output: ReferenceActivation) -> ReferenceEpilogue {

@@ -7,6 +7,7 @@ struct ReferenceWeight {
   let values: [Double]
   /// Whether a matrix product with this weight quantizes its input rows.
   let quantizesActivations: Bool
+  let isFloatingPoint: Bool
 
   init(_ tensor: StoredTensor, precision: ComputePrecision) throws {
     let description = tensor.description
@@ -19,6 +20,7 @@ struct ReferenceWeight {
     }
     shape = description.shape
     quantizesActivations = precision == .auto && description.activations == .int8PerToken
+    isFloatingPoint = !description.encoding.isQuantized
     values =
       switch description.encoding {
       case .f32: Self.widen(tensor, .f32)

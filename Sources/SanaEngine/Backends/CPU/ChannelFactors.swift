@@ -1,8 +1,8 @@
 internal import CKernels
 internal import WeightFormats
 
-/// The `ChannelBalance` of an int8 convolution in memory.
-struct ConvolutionFactors {
+/// The `ChannelBalance` of an int8 weight in memory.
+struct ChannelFactors {
   private let memory: AlignedMemory
   let floats: UnsafeMutablePointer<Float>
 
@@ -15,7 +15,7 @@ struct ConvolutionFactors {
 
   /// - Parameters:
   ///   - matrix: `[rows, taps, channels]`
-  ///   - scratch: a worker's area of the size that packing takes.
+  ///   - scratch: a worker's area with room for a number of each channel.
   init(
     _ matrix: sana_matrix, channels: Int, _ tensor: StoredTensor, on device: CPUDevice,
     scratch: (_ worker: Int) -> UnsafeMutableRawPointer
