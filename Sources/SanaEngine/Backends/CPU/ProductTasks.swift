@@ -48,12 +48,12 @@ struct ProductTasks {
   }
 
   /// Of quantized rows. Tasks are small, so that threads end at the same time; a task's rows and the weights of its channels stay
-  /// in the second-level cache together.
+  /// in the second-level cache together, and the rows for the tasks that follow.
   static func int8(rows: Int, columns: Int, depth: Int, threads: Int) -> ProductTasks {
     let highest = max(tileRows, min(192, 384 * 1024 / max(depth, 1)) / tileRows * tileRows)
     let rowCount = max(1, (rows + highest - 1) / highest)
     let narrow = columns * rowCount / (16 * threads)
-    let columnLength = threads > 1 ? min(max(narrow, 2 * panelColumns), 9 * panelColumns) : columns
+    let columnLength = threads > 1 ? min(max(narrow, 2 * panelColumns), 3 * panelColumns) : columns
     return ProductTasks(rows: rows, columns: columns, rowCount, columnLength)
   }
 
