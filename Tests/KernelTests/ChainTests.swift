@@ -37,14 +37,25 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
   }
 
   private static func attention(
-    _ shape: Shape, heads: Int, dimension: Int = 32, hasNorm: Bool = true
+    _ shape: Shape, heads: Int, dimension: Int = 32, hasNorm: Bool = true,
+    normalizesQueriesAndKeys: Bool = false
   ) -> ChainCase {
-    ChainCase(
-      name: "product and ReLU attention, \(shape), \(heads) heads of \(dimension)", isExact: false
+    let width = heads * dimension
+    let name =
+      normalizesQueriesAndKeys ? "product, norms and ReLU attention" : "product and ReLU attention"
+    return ChainCase(
+      name: "\(name), \(shape), \(heads) heads of \(dimension)", isExact: false
     ) { builder in
       let input = hasNorm ? normalized(shape, &builder) : builder.input("x", shape)
-      let queryKeyValue = builder.linear(
-        input, weight: Parameter("w", [3 * heads * dimension, shape.channels]))
+      var queryKeyValue = builder.linear(
+        input, weight: Parameter("w", [3 * width, shape.channels]))
+      if normalizesQueriesAndKeys {
+        for (name, first) in [("q", 0), ("k", width)] {
+          queryKeyValue = builder.rmsNorm(
+            queryKeyValue, weight: Parameter(name, [width]), epsilon: 1e-5,
+            channels: first..<first + width)
+        }
+      }
       let attended = builder.reluAttention(
         queryKeyValue, heads: heads, headDimension: dimension, layout: .blocks, form: .linear)
       return builder.linear(attended, weight: Parameter("o", [7, heads * dimension]))
@@ -79,6 +90,12 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
       attention(Shape(batch: 2, height: 60, width: 61, channels: 16), heads: 3, hasNorm: false),
       attention(Shape(batch: 1, height: 3, width: 5, channels: 33), heads: 5, dimension: 64),
       attention(Shape(batch: 1, height: 3, width: 5, channels: 33), heads: 3, dimension: 24),
+      attention(
+        Shape(batch: 2, height: 60, width: 61, channels: 16), heads: 3, hasNorm: false,
+        normalizesQueriesAndKeys: true),
+      attention(
+        Shape(batch: 1, height: 3, width: 5, channels: 33), heads: 3, dimension: 24,
+        normalizesQueriesAndKeys: true),
       feedForward(Shape(batch: 2, height: 1, width: 1, channels: 7), hidden: 32),
       feedForward(Shape(batch: 1, height: 40, width: 2, channels: 30), hidden: 96, hasNorm: false),
       feedForward(
@@ -88,6 +105,7 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
     let others = (0..<4).flatMap { _ in
       [
         product(shape(), outputs: pick(1...90)), attention(shape(), heads: pick(1...5)),
+        attention(shape(), heads: pick(1...5), normalizesQueriesAndKeys: true),
         feedForward(shape(), hidden: 32 * pick(1...5)),
       ]
     }

@@ -90,12 +90,19 @@ typedef struct {
 } sana_int8_feed_forward;
 
 /// ReLU attention by sums whose queries, keys and values are the product of `rows` and `weights`.
+///
+/// Where queries and keys are normalized over all heads, `keys` holds the normalized keys, and queries are only multiplied by
+/// their norm's weights: a query's own factor scales numerator and denominator alike.
 typedef struct {
   /// `[batch, positions, inputs]`
   const sana_int8_rows *_Nonnull rows;
   /// `[3 * heads * dimension, inputs]`: all queries, all keys, all values
   const sana_int8_matrix *_Nonnull weights;
   size_t heads, dimension, positions;
+  /// `[heads * dimension]`
+  const float *_Nullable query_weight;
+  /// `[batch, positions, heads * dimension]`
+  const float *_Nullable keys;
   /// `[batch, positions, heads * dimension]`
   float *_Nonnull output;
 } sana_int8_relu_attention;

@@ -22,16 +22,32 @@ static size_t relu_attention_int8_scratch_count(size_t dimension, size_t heads) 
          2 * TILE_ROWS * PANEL;
 }
 
-// The panels of one head's queries, keys or values, from `column` on, for a tile of positions from `row` on, through relu.
+// The panels of one head's queries or keys, from `column` on, for a tile of positions from `row` on, times `weight` (unless null),
+// through relu.
 INLINE void relu_tile(
-    const sana_int8_relu_attention *attention, size_t row, size_t column, size_t rows, float *tile,
-    float *output, size_t output_stride) {
+    const sana_int8_relu_attention *attention, size_t row, size_t column, size_t rows,
+    const float *weight, float *tile, float *output, size_t output_stride) {
   for (size_t c = 0; c < attention->dimension; c += PANEL) {
     multiply_int8_tile(attention->weights, column + c, attention->rows, row, tile);
     for (size_t r = 0; r < rows; r++) {
       for (size_t v = 0; v < PANEL; v += VECTOR_FLOATS) {
-        store(output + r * output_stride + c + v, relu(load(tile + r * PANEL + v)));
+        vfloat x = load(tile + r * PANEL + v);
+        if (weight) x *= load(weight + c + v);
+        store(output + r * output_stride + c + v, relu(x));
       }
+    }
+  }
+}
+
+// The keys of one head that were made before, from `row` on, through relu.
+INLINE void relu_keys(
+    const sana_int8_relu_attention *attention, size_t head, size_t row, size_t rows,
+    float *output) {
+  const size_t dimension = attention->dimension, width = attention->heads * dimension;
+  for (size_t r = 0; r < rows; r++) {
+    const float *keys = attention->keys + (row + r) * width + head * dimension;
+    for (size_t i = 0; i < dimension; i += VECTOR_FLOATS) {
+      store(output + r * relu_key_width(dimension) + i, relu(load(keys + i)));
     }
   }
 }
@@ -44,10 +60,13 @@ INLINE void sum_keys_values(
   const size_t key_width = relu_key_width(dimension);
   const size_t key_column = (attention->heads + head) * dimension;
   const size_t value_column = (2 * attention->heads + head) * dimension;
+  if (attention->keys) relu_keys(attention, head, row, length, keys);
   for (size_t r = 0; r < length; r += TILE_ROWS) {
-    relu_tile(
-        attention, row + r, key_column, min_size(TILE_ROWS, length - r), tile,
-        keys + r * key_width, key_width);
+    if (!attention->keys) {
+      relu_tile(
+          attention, row + r, key_column, min_size(TILE_ROWS, length - r), NULL, tile,
+          keys + r * key_width, key_width);
+    }
     for (size_t c = 0; c < dimension; c += PANEL) {
       multiply_int8_tile(
           attention->weights, value_column + c, attention->rows, row + r,
@@ -76,7 +95,9 @@ INLINE void apply_queries(
   const size_t dimension = attention->dimension;
   const size_t key_width = relu_key_width(dimension);
   const float *key_totals = totals + key_width * dimension;
-  relu_tile(attention, row, head * dimension, rows, tile, queries, key_width);
+  const float *weight =
+      attention->query_weight ? attention->query_weight + head * dimension : NULL;
+  relu_tile(attention, row, head * dimension, rows, weight, tile, queries, key_width);
   float inverses[TILE_ROWS];
   for (size_t r = 0; r < rows; r++) {
     vfloat sum = splat(0);

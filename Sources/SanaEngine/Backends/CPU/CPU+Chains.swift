@@ -9,7 +9,8 @@ extension CPUExecutable {
     let output = graph.nodes[chain.nodes.upperBound].output
     switch chain.form {
     case .product: multiply(chain.linear, chain.norm, weight, output, scratch)
-    case .attention(let attention): attend(chain, attention, weight, output, scratch)
+    case .attention(let attention, let norms):
+      attend(chain, attention, norms, weight, output, scratch)
     case .feedForward(let convolution): feedForward(chain, convolution, weight, output, scratch)
     }
   }
@@ -43,19 +44,25 @@ extension CPUExecutable {
   }
 
   private func attend(
-    _ chain: CPUChain, _ attention: ReluAttention, _ weight: sana_int8_matrix, _ output: Value,
-    _ scratch: UnsafeMutableRawPointer
+    _ chain: CPUChain, _ attention: ReluAttention, _ norms: CPUChain.QueryKeyNorms?,
+    _ weight: sana_int8_matrix, _ output: Value, _ scratch: UnsafeMutableRawPointer
   ) {
     let size = shape(chain.input)
     let layout = device.scratch(for: chain, size)
     let rows = quantize(0..<size.rows, of: chain.input, chain.norm, for: weight, to: scratch)
     let (heads, length) = (attention.heads, CPUDevice.headsOfTask)
     let pieces = (heads + length - 1) / length
+    let keys = norms.map {
+      normalizedKeys(
+        $0.key, size, shape(output), weight, rows,
+        (scratch + device.keysOffset(size)).assumingMemoryBound(to: Float.self), layout, scratch)
+    }
     withUnsafePointer(to: rows) { rows in
       withUnsafePointer(to: weight) { weight in
         let layer = sana_int8_relu_attention(
           rows: rows, weights: weight, heads: heads, dimension: attention.headDimension,
-          positions: size.positions, output: floats(output))
+          positions: size.positions, query_weight: norms?.query.weight.map(vector), keys: keys,
+          output: floats(output))
         withUnsafePointer(to: layer) { layer in
           pool.forEach(size.batch * pieces) { index, worker in
             let (batch, piece) = index.quotientAndRemainder(dividingBy: pieces)
@@ -66,6 +73,28 @@ extension CPUExecutable {
         }
       }
     }
+  }
+
+  /// The keys of a fused product of queries, keys and values.
+  /// - Parameter size: of the keys.
+  private func normalizedKeys(
+    _ operation: RMSNorm, _ input: Shape, _ size: Shape, _ weight: sana_int8_matrix,
+    _ rows: sana_int8_rows, _ keys: UnsafeMutablePointer<Float>, _ layout: CPUScratch,
+    _ scratch: UnsafeMutableRawPointer
+  ) -> UnsafePointer<Float> {
+    let width = size.channels
+    // The product counts its outputs from the first query on.
+    let product = product(
+      input, size, from: keys, to: keys - width, nil, sana_epilogue())
+    multiply(product, weight, rows, 0..<size.rows, columns: width..<2 * width, layout, scratch)
+    var norm = norm(operation, size, input: keys, output: keys, residual: nil)
+    norm.first = 0
+    withUnsafePointer(to: norm) { norm in
+      pool.forEachRange(size.rows, minimum: 16) {
+        kernels.rms_norm(norm, $0.lowerBound, $0.upperBound)
+      }
+    }
+    return UnsafePointer(keys)
   }
 
   private func feedForward(

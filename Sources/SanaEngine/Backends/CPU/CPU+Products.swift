@@ -130,7 +130,8 @@ extension CPUExecutable {
       shape(input), shape(output), from: floats(input), to: floats(output), weight, epilogue)
   }
 
-  private func product(
+  /// A linear layer of one place in memory into another.
+  func product(
     _ source: Shape, _ size: Shape, from input: UnsafeMutablePointer<Float>,
     to output: UnsafeMutablePointer<Float>, _ weight: sana_matrix?, _ epilogue: sana_epilogue
   ) -> sana_product {
@@ -214,18 +215,29 @@ extension CPUExecutable {
     for first in stride(from: 0, to: size.rows, by: CPUDevice.quantizedRowsAtOnce) {
       let range = first..<min(first + CPUDevice.quantizedRowsAtOnce, size.rows)
       let rows = quantize(range, of: input, norm, for: weight, to: scratch)
-      let tasks = ProductTasks.int8(
-        rows: range.count, columns: weight.rows, depth: weight.columns, threads: pool.size)
-      withUnsafePointer(to: product) { product in
-        withUnsafePointer(to: weight) { weight in
-          withUnsafePointer(to: rows) { rows in
-            pool.forEach(tasks.count) { index, worker in
-              let ranges = tasks[index]
-              kernels.product_int8(
-                product, weight, rows, first + ranges.rows.lowerBound,
-                first + ranges.rows.upperBound, ranges.columns.lowerBound,
-                ranges.columns.upperBound, layout.worker(worker, at: scratch))
-            }
+      multiply(product, weight, rows, range, columns: 0..<weight.rows, layout, scratch)
+    }
+  }
+
+  /// Rows and output channels of a product of quantized rows.
+  /// - Parameter columns: they begin with a panel.
+  func multiply(
+    _ product: sana_product, _ weight: sana_int8_matrix, _ rows: sana_int8_rows,
+    _ range: Range<Int>, columns: Range<Int>, _ layout: CPUScratch,
+    _ scratch: UnsafeMutableRawPointer
+  ) {
+    let tasks = ProductTasks.int8(
+      rows: range.count, columns: columns.count, depth: weight.columns, threads: pool.size)
+    withUnsafePointer(to: product) { product in
+      withUnsafePointer(to: weight) { weight in
+        withUnsafePointer(to: rows) { rows in
+          pool.forEach(tasks.count) { index, worker in
+            let ranges = tasks[index]
+            kernels.product_int8(
+              product, weight, rows, range.lowerBound + ranges.rows.lowerBound,
+              range.lowerBound + ranges.rows.upperBound,
+              columns.lowerBound + ranges.columns.lowerBound,
+              columns.lowerBound + ranges.columns.upperBound, layout.worker(worker, at: scratch))
           }
         }
       }

@@ -8,10 +8,16 @@ internal import CKernels
 struct CPUChain {
   enum Form {
     case product
-    /// Queries, keys and values are never stored.
-    case attention(ReluAttention)
+    /// Queries, keys and values are never stored. Where queries and keys are normalized over all heads, keys are: their factors
+    /// must be known before they are summed.
+    case attention(ReluAttention, norms: QueryKeyNorms?)
     /// The hidden activations are never stored.
     case feedForward(DepthwiseConvolution)
+  }
+
+  struct QueryKeyNorms {
+    let query: RMSNorm
+    let key: RMSNorm
   }
 
   /// Where the product's input is normalized.
@@ -51,10 +57,10 @@ extension CPUDevice {
         product = operation
         form = .product
       case .reluAttention(let operation) where continues(position):
-        guard let before = linear(position - 1), hasKernel(operation, after: before) else {
-          continue
-        }
-        (product, form, first) = (before, .attention(operation), position - 1)
+        let norms = queryKeyNorms(operation, graph, before: position, continues)
+        let start = norms == nil ? position - 1 : position - 3
+        guard let before = linear(start), hasKernel(operation, after: before) else { continue }
+        (product, form, first) = (before, .attention(operation, norms: norms), start)
       case .depthwiseConvolution(let operation) where continues(position):
         guard let before = linear(position - 1), hasKernel(operation, after: before) else {
           continue
@@ -75,6 +81,21 @@ extension CPUDevice {
         norm: norm, linear: product, form: form, nodes: first...position)
     }
     return chains
+  }
+
+  /// The norms of queries and keys between a product and its attention, where there are any.
+  private func queryKeyNorms(
+    _ attention: ReluAttention, _ graph: Graph, before position: Int, _ continues: (Int) -> Bool
+  ) -> CPUChain.QueryKeyNorms? {
+    let width = attention.heads * attention.headDimension
+    guard position >= 3, continues(position - 1), continues(position - 2),
+      case .rmsNorm(let key) = graph.nodes[position - 1].operation,
+      case .rmsNorm(let query) = graph.nodes[position - 2].operation,
+      query.channels == 0..<width, key.channels == width..<2 * width,
+      [query, key].allSatisfy({ $0.bias == nil && $0.residual == nil }),
+      query.weight != nil, query.weightOffset == 0
+    else { return nil }
+    return CPUChain.QueryKeyNorms(query: query, key: key)
   }
 
   private func hasKernel(_ attention: ReluAttention, after linear: Linear) -> Bool {

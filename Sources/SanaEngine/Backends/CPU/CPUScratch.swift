@@ -64,17 +64,25 @@ extension CPUDevice {
   /// Of nodes that are computed as one.
   func scratch(for chain: CPUChain, _ input: Shape) -> CPUScratch {
     let workerBytes: Int
+    var keyFloats = 0
     switch chain.form {
     case .product: return scratch(for: chain.linear, input)
-    case .attention(let attention):
+    case .attention(let attention, let norms):
+      keyFloats = norms == nil ? 0 : input.rows * attention.heads * attention.headDimension
       workerBytes =
         kernels.relu_attention_int8_scratch_count(attention.headDimension, Self.headsOfTask)
         * MemoryLayout<Float>.size
     case .feedForward: workerBytes = kernels.feed_forward_scratch_bytes(input.width)
     }
     return CPUScratch(
-      sharedBytes: quantizedBytes(rows: input.rows, columns: input.channels),
-      workerBytes: workerBytes, workers: pool.size)
+      sharedBytes: keysOffset(input) + keyFloats * MemoryLayout<Float>.size,
+      workerBytes: max(workerBytes, kernels.int8_scratch_bytes()), workers: pool.size)
+  }
+
+  /// Where the keys of an attention begin in its scratch memory, behind the quantized rows of its input.
+  func keysOffset(_ input: Shape) -> Int {
+    let bytes = quantizedBytes(rows: input.rows, columns: input.channels)
+    return (bytes + MemoryPlan.alignment - 1) / MemoryPlan.alignment * MemoryPlan.alignment
   }
 
   /// Heads of a task of int8 attention: two read every position's codes half as often as one.
