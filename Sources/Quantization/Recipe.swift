@@ -34,10 +34,10 @@ public struct Recipe: Hashable, Sendable {
     + #"(conv1|conv2|conv|conv\.phases|conv_out\.conv_inverted)\.weight$"#
 
   /// What a few large channels would take the range of in int8: the other products of the decoder's attention blocks, and all of the
-  /// innermost stage with the upsampling behind it, whose errors every later stage enlarges and which are small.
+  /// two inner stages with the upsampling between them, whose errors every later stage enlarges.
   static let decoderProducts =
     #"^autoencoder/decoder\.up_blocks\.(\d+\.\d+\.(attn\.to_qkv|attn\.to_out|conv_out\.conv_point)"#
-    + #"|5\.\d+\.conv_out\.conv_inverted|4\.0\.(conv|conv\.phases))\.weight$"#
+    + #"|[45]\.\d+\.conv_out\.conv_inverted|4\.0\.(conv|conv\.phases))\.weight$"#
 
   static func weights(
     transformer: TensorTarget, textEncoder: TensorTarget

@@ -46,7 +46,7 @@ import WeightFormats
       }
       let weights = OutlierWeights(
         ["w": [2 * hidden, channels], "d": [3, 3, 2 * hidden]], seed: 5)
-      let backend = CPUBackend(threads: 2, instructionSet: set)
+      let backend = try CPUBackend(threads: 2, instructionSet: set)
       let fused = try weights.run(graph(.full), on: backend)
       #expect(try fused == weights.run(graph(.observable), on: backend))
     }

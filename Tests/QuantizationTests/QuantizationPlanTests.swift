@@ -41,6 +41,7 @@ import WeightFormats
     #expect(targets[stage + "3.1.attn.to_qkv.weight"] == "bf16")
     #expect(targets[stage + "3.1.conv_out.conv_inverted.weight"] == "f16/a8")
     #expect(targets[stage + "3.1.conv_out.conv_point.weight"] == "bf16")
+    #expect(targets[stage + "4.1.conv_out.conv_inverted.weight"] == "bf16")
     #expect(targets[stage + "3.1.conv_out.conv_depth.weight"] == "f16")
     #expect(targets["text-encoder/embed_tokens.weight"] == "int8")
     for name in [

@@ -58,7 +58,10 @@ enum QuantizationSamples {
       tensor("decoder.up_blocks.0.1.conv1.weight", [16, 3, 3, 16]),
       tensor("decoder.up_blocks.0.1.conv2.weight", [12, 3, 3, 12]),
       tensor("decoder.up_blocks.3.1.attn.to_qkv.weight", [48, 16]),
+      tensor("decoder.up_blocks.3.1.conv_out.conv_inverted.weight", [48, 16]),
       tensor("decoder.up_blocks.3.1.conv_out.conv_depth.weight", [3, 3, 48]),
+      tensor("decoder.up_blocks.3.1.conv_out.conv_point.weight", [16, 24]),
+      tensor("decoder.up_blocks.4.1.conv_out.conv_inverted.weight", [48, 16]),
     ],
   ]
 
