@@ -84,6 +84,22 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
       return builder.convolution(
         x, weight: Parameter("w", [3, 3, 3, 8]), bias: Parameter("b", [3]))
     },
+    OperationCase("convolution 3x3 to three of many channels") { builder in
+      let x = builder.input("x", Shape(batch: 2, height: 37, width: 13, channels: 45))
+      let residual = builder.input("r", Shape(batch: 2, height: 37, width: 13, channels: 3))
+      return builder.convolution(
+        x, weight: Parameter("w", [3, 3, 3, 45]), bias: Parameter("b", [3]), activation: .silu,
+        residual: residual)
+    },
+    OperationCase("convolution 3x3 of one line to one channel") { builder in
+      let x = builder.input("x", Shape(batch: 3, height: 1, width: 29, channels: 32))
+      return builder.convolution(x, weight: Parameter("w", [1, 3, 3, 32]))
+    },
+    OperationCase("convolution 3x3 of one column to two channels") { builder in
+      let x = builder.input("x", Shape(batch: 1, height: 19, width: 1, channels: 130))
+      return builder.convolution(
+        x, weight: Parameter("w", [2, 3, 3, 130]), bias: Parameter("b", [2]))
+    },
     OperationCase("convolution 3x3 of many tiles") { builder in
       let x = builder.input("x", Shape(batch: 1, height: 61, width: 37, channels: 17))
       return builder.convolution(

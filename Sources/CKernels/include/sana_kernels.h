@@ -57,6 +57,12 @@ typedef struct {
       const sana_product *_Nonnull, size_t tile, size_t tile_end, size_t column, size_t column_end,
       void *_Nonnull scratch);
 
+  /// The sums of a 3x3 convolution (stride 1, padding 1) with its epilogue, rows `row ..< row_end` of the image `batch`. `products` are
+  /// `[position][output][tap]` of that image's rows from `first` on, among them the row above and the row below.
+  void (*_Nonnull sum_taps)(
+      const sana_product *_Nonnull, const float *_Nonnull products, size_t first, size_t batch,
+      size_t row, size_t row_end);
+
   // int8 products. Rows of input are quantized by their largest magnitude / 127, rounding half to even.
   /// Bytes of the packed codes of a weight.
   size_t (*_Nonnull int8_packed_bytes)(size_t rows, size_t columns);

@@ -44,6 +44,7 @@
 #include "quantize.h"
 #include "product_int8.h"
 #include "rows_int8.h"
+#include "taps.h"
 #include "winograd.h"
 
 #include "feed_forward_int8.h"
@@ -79,6 +80,7 @@ const sana_kernels SANA_TABLE = {
     .has_winograd = has_winograd,
     .winograd_scratch_bytes = sizeof(winograd_scratch),
     .winograd = winograd,
+    .sum_taps = sum_taps,
     .int8_packed_bytes = int8_packed_bytes,
     .int8_packed_rows = int8_packed_rows,
     .int8_pack = int8_pack,

@@ -58,8 +58,8 @@ extension CPUExecutable {
         epilogue: epilogue)
       return convolve(layer, rows?.tiles(size), layout, scratch)
     }
-    var product = product(
-      source, size, from: input, to: output, matrix(operation.weight), epilogue)
+    let weight = matrix(operation.weight)
+    var product = product(source, size, from: input, to: output, weight, epilogue)
     product.height = source.height
     product.width = source.width
     product.kernel = operation.kernel
@@ -69,6 +69,9 @@ extension CPUExecutable {
     product.rows = size.height
     product.columns = size.width
     product.output_row_stride = size.width * size.channels
+    if rows == nil, operation.hasFewOutputs, weight.scales == nil {
+      return convolveFewOutputs(operation, product, scratch)
+    }
     multiply([product], part: rows.map { ($0, size) }, Area(layout: layout, start: scratch))
   }
 

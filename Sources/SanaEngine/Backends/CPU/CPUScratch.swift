@@ -37,6 +37,8 @@ extension CPUDevice {
       scratch(for: linear, graph[linear.input].shape)
     case .groupedLinear:
       convolutionScratch
+    case .convolution(let convolution) where convolution.hasFewOutputs:
+      scratch(forTapsOf: convolution, graph[convolution.input].shape)
     case .convolution(let convolution):
       scratch(for: convolution)
     case .upsampleConvolution(let convolution):
@@ -126,6 +128,7 @@ extension CPUDevice {
     max(kernels.product_scratch_bytes, kernels.product_bf16_scratch_bytes)
   }
 
+  /// Of floating-point products and convolutions.
   var convolutionScratch: CPUScratch {
     CPUScratch(
       workerBytes: max(productScratchBytes, kernels.winograd_scratch_bytes),

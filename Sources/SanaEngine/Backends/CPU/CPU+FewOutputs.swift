@@ -1,0 +1,83 @@
+internal import CKernels
+
+extension Convolution {
+  /// Whether the products of a pixel with all taps of all outputs fill one panel of the floating-point product, and outputs alone would
+  /// leave most of it empty.
+  var hasFewOutputs: Bool {
+    isWinograd && weight.shape[0] * kernel * kernel <= ProductTasks.panelColumns
+      && weight.shape[3] >= ProductTasks.panelColumns
+  }
+}
+
+extension CPUDevice {
+  /// Image rows of a task of a convolution with few outputs, which computes the products of a row more above and below.
+  private static let rowsOfBand = 16
+
+  /// Of a convolution with few outputs, which may turn out to be int8.
+  func scratch(forTapsOf convolution: Convolution, _ input: Shape) -> CPUScratch {
+    let taps = convolution.weight.shape[0] * convolution.kernel * convolution.kernel
+    let rows = min(Self.rowsOfBand + 2, input.height)
+    return CPUScratch(
+      workerBytes: max(
+        tapBytes(rows * input.width * taps) + convolutionScratch.workerBytes,
+        scratch(for: convolution).workerBytes),
+      workers: pool.size)
+  }
+
+  /// Bytes in front of the product's own scratch memory.
+  fileprivate func tapBytes(_ count: Int) -> Int {
+    let bytes = count * MemoryLayout<Float>.size
+    return (bytes + MemoryPlan.alignment - 1) / MemoryPlan.alignment * MemoryPlan.alignment
+  }
+
+  fileprivate func bands(_ height: Int) -> [Range<Int>] {
+    stride(from: 0, to: height, by: Self.rowsOfBand).map {
+      $0..<min($0 + Self.rowsOfBand, height)
+    }
+  }
+}
+
+extension CPUExecutable {
+  /// A 3x3 convolution with few outputs: every pixel times every tap, as one product with a row of weights for each output and tap, then
+  /// the nine products around each pixel are added.
+  func convolveFewOutputs(
+    _ operation: Convolution, _ convolution: sana_product, _ scratch: UnsafeMutableRawPointer
+  ) {
+    let input = shape(operation.input)
+    let layout = device.scratch(forTapsOf: operation, input)
+    let bands = device.bands(input.height)
+    var matrix = convolution.weight
+    matrix.rows *= operation.kernel * operation.kernel
+    matrix.columns = input.channels
+    withUnsafePointer(to: convolution) { convolution in
+      pool.forEach(input.batch * bands.count) { index, worker in
+        let (batch, band) = index.quotientAndRemainder(dividingBy: bands.count)
+        let rows = bands[band]
+        let read = max(0, rows.lowerBound - 1)..<min(input.height, rows.upperBound + 1)
+        let positions = read.count * input.width
+        let area = layout.worker(worker, at: scratch)
+        let products = area.assumingMemoryBound(to: Float.self)
+        var product = convolution.pointee
+        product.input += (batch * input.height + read.lowerBound) * input.width * input.channels
+        product.batch = 1
+        product.height = 1
+        product.width = positions
+        product.kernel = 1
+        product.top = 0
+        product.left = 0
+        product.rows = 1
+        product.columns = positions
+        product.weight = matrix
+        product.output = products
+        product.output_column_stride = matrix.rows
+        product.epilogue = sana_epilogue()
+        withUnsafePointer(to: product) {
+          kernels.product(
+            $0, 0, positions, 0, matrix.rows, area + device.tapBytes(positions * matrix.rows))
+        }
+        kernels.sum_taps(
+          convolution, products, read.lowerBound, batch, rows.lowerBound, rows.upperBound)
+      }
+    }
+  }
+}
