@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ typedef struct {
   /// `[batch, height, width, outputs]`, both sides doubled when upsampling.
   float *_Nonnull output;
   size_t outputs;
+  /// Whether DC-AE's shortcut on the way up is added last, as `sana_duplicate_channels` makes it of the input. Upsampling only.
+  bool has_shortcut;
   /// Without a gate.
   sana_epilogue epilogue;
 } sana_convolution;

@@ -134,6 +134,8 @@ typedef struct {
       sana_convolution_form, const sana_matrix *_Nonnull, size_t channels, size_t outputs,
       const float *_Nonnull factors, size_t row, size_t row_end, int8_t *_Nonnull packed, float *_Nonnull scales,
       int32_t *_Nonnull offsets, void *_Nonnull scratch);
+  /// Whether an upsampling convolution can add its shortcut.
+  bool (*_Nonnull has_shortcut)(size_t channels, size_t outputs);
   /// Tiles of 2x2 results that are best computed at a time.
   size_t (*_Nonnull convolution_int8_block)(sana_convolution_form, size_t channels);
   size_t (*_Nonnull convolution_int8_scratch_bytes)(sana_convolution_form, size_t channels);

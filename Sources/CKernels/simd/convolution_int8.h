@@ -38,6 +38,8 @@ typedef struct {
   bool inside[4];
   // Floats from the start of output and residual.
   size_t place[4];
+  // Of an upsampled pixel: floats from the start of the input.
+  size_t source;
 } tile_targets;
 
 // Scratch memory of a thread.
@@ -323,7 +325,29 @@ INLINE tile_targets find_tile_targets(const sana_convolution *layer, convolution
     targets.inside[i] = y < height && x < width;
     targets.place[i] = ((tile.batch * height + y) * width + x) * layer->outputs;
   }
+  targets.source = ((tile.batch * layer->height + tile.y / scale) * layer->width + tile.x / scale) *
+                   layer->channels;
   return targets;
+}
+
+// Every input channel is there four times for each output channel, twice, or once.
+static bool has_shortcut(size_t channels, size_t outputs) {
+  return channels == outputs || channels == 2 * outputs || channels == 4 * outputs;
+}
+
+// The shortcut of phase `i` of one pixel: output channel c is input channel (4 c + i) / repeats.
+INLINE vfloat shortcut_values(
+    const sana_convolution *layer, const float *pixel, size_t i, size_t column, size_t count) {
+  const size_t step = layer->channels / layer->outputs;
+  const float *source = pixel + column * step + i * step / 4;
+  if (step == 1) return count >= VECTOR_FLOATS ? load(source) : load_first(source, count);
+  float values[VECTOR_FLOATS] = {0};
+  if (step == 2 && count >= VECTOR_FLOATS) {
+    UNROLL for (size_t c = 0; c < VECTOR_FLOATS; c++) values[c] = source[2 * c];
+  } else {
+    for (size_t c = 0; c < min_size(count, VECTOR_FLOATS); c++) values[c] = source[c * step];
+  }
+  return load(values);
 }
 
 // Transforms the sums of a tile back and stores `count` channels from `column` on.
@@ -340,8 +364,12 @@ INLINE void store_results(
       if (!targets->inside[i]) continue;
       const float *residual =
           layer->epilogue.residual ? layer->epilogue.residual + targets->place[i] : NULL;
-      const vfloat value =
+      vfloat value =
           finish_vector(&layer->epilogue, values[i], NULL, residual, column + c, valid);
+      if (!winograd && layer->has_shortcut) {
+        value += shortcut_values(
+            layer, layer->input + targets->source, (size_t)i, column + c, valid);
+      }
       float *target = layer->output + targets->place[i] + column + c;
       if (valid == VECTOR_FLOATS) {
         store(target, value);

@@ -104,6 +104,7 @@ const sana_kernels SANA_TABLE = {
     .convolution_int8_packed_rows = convolution_int8_packed_rows,
     .convolution_int8_pack_bytes = convolution_int8_pack_bytes,
     .convolution_int8_pack = convolution_int8_pack,
+    .has_shortcut = has_shortcut,
     .convolution_int8_block = convolution_int8_block,
     .convolution_int8_scratch_bytes = convolution_int8_scratch_bytes,
     .convolution_int8 = convolution_int8,

@@ -54,8 +54,7 @@ extension CPUExecutable {
       let layer = sana_convolution(
         form: SANA_CONVOLUTION_WINOGRAD, input: input, batch: source.batch,
         height: source.height, width: source.width, channels: source.channels, weight: matrix,
-        output: output, outputs: size.channels,
-        epilogue: epilogue)
+        output: output, outputs: size.channels, has_shortcut: false, epilogue: epilogue)
       return convolve(layer, rows?.tiles(size), layout, scratch)
     }
     let weight = matrix(operation.weight)
@@ -75,8 +74,10 @@ extension CPUExecutable {
     multiply([product], part: rows.map { ($0, size) }, Area(layout: layout, start: scratch))
   }
 
+  /// - Parameter shortcut: whether the shortcut of the same input is added, which takes a weight for int8 activations.
   func compute(
-    _ operation: UpsampleConvolution, _ output: Value, _ scratch: UnsafeMutableRawPointer
+    _ operation: UpsampleConvolution, shortcut: Bool = false, _ output: Value,
+    _ scratch: UnsafeMutableRawPointer
   ) {
     let size = shape(output)
     let epilogue = epilogue(operation.epilogue, channels: size.channels)
@@ -86,7 +87,7 @@ extension CPUExecutable {
         form: SANA_CONVOLUTION_UPSAMPLE, input: floats(operation.input), batch: input.batch,
         height: input.height, width: input.width, channels: input.channels, weight: matrix,
         output: floats(output),
-        outputs: size.channels, epilogue: epilogue)
+        outputs: size.channels, has_shortcut: shortcut, epilogue: epilogue)
       return convolve(
         layer, nil, device.scratch(for: SANA_CONVOLUTION_UPSAMPLE, operation.weight), scratch)
     }

@@ -127,6 +127,9 @@ final class CPUExecutable: Executable {
     case .node: try execute(graph.nodes[step.nodes.upperBound], scratch)
     case .chain(let chain): compute(chain, scratch)
     case .residualBlock(let block): compute(block, scratch)
+    case .upsampling(let upsampling):
+      compute(
+        upsampling.convolution, shortcut: true, graph.nodes[step.nodes.upperBound].output, scratch)
     }
   }
 

@@ -1,3 +1,4 @@
+internal import CKernels
 internal import WeightFormats
 
 /// What the CPU computes at once: a node, or several.
@@ -6,6 +7,7 @@ struct CPUStep {
     case node
     case chain(CPUChain)
     case residualBlock(CPUResidualBlock)
+    case upsampling(CPUUpsampling)
   }
 
   let form: Form
@@ -16,8 +18,8 @@ struct CPUStep {
 }
 
 extension CPUDevice {
-  /// How a graph is executed: residual blocks, and chains whose weights allow it, the longest where several overlap, are computed as
-  /// one; every other node is by itself.
+  /// How a graph is executed: residual blocks, and chains and upsampling whose weights allow it, the longest where several overlap, are
+  /// computed as one; every other node is by itself.
   /// - Parameter source: describes the weights.
   func steps(_ graph: Graph, weights source: any WeightSource) -> [CPUStep] {
     var steps: [CPUStep] = []
@@ -33,6 +35,11 @@ extension CPUDevice {
           CPUStep(
             form: .residualBlock(block), nodes: block.nodes,
             arithmetic: arithmetic(of: graph.nodes[position - 1].operation, source)))
+      } else if let upsampling = upsampling(graph, endingAt: position, readers),
+        isPacked(upsampling.convolution.weight, source)
+      {
+        steps.append(
+          CPUStep(form: .upsampling(upsampling), nodes: upsampling.nodes, arithmetic: .int8))
       } else {
         steps.append(
           CPUStep(
@@ -72,6 +79,12 @@ extension CPUDevice {
           return MemoryPlan.Step(
             nodes: step.nodes,
             scratchBytes: scratch(for: chain, graph[chain.input].shape).byteCount)
+        case .upsampling(let upsampling):
+          return MemoryPlan.Step(
+            nodes: step.nodes,
+            scratchBytes: scratch(
+              for: SANA_CONVOLUTION_UPSAMPLE, upsampling.convolution.weight
+            ).byteCount)
         case .residualBlock(let block):
           return MemoryPlan.Step(
             nodes: step.nodes, scratchBytes: scratch(for: block, in: graph).byteCount,
