@@ -134,6 +134,27 @@ INLINE void transform_phases(const float *taps, float *points, size_t step) {
 #undef TAP
 }
 
+// The points of output channel `n`, `[point][channel]`, divided by the channels' factors.
+INLINE void transform_kernels(
+    sana_convolution_form form, const sana_matrix *weight, size_t channels, size_t outputs,
+    const float *factors, size_t n, float *taps, float *points) {
+  if (form == SANA_CONVOLUTION_WINOGRAD) {
+    decode_row(weight, n, 0, 9 * channels, taps);
+  } else {
+    for (size_t phase = 0; phase < 4; phase++) {
+      decode_row(weight, phase * outputs + n, 0, 4 * channels, taps + phase * 4 * channels);
+    }
+  }
+  for (size_t k = 0; k < channels; k++) {
+    if (form == SANA_CONVOLUTION_WINOGRAD) {
+      transform_winograd_taps(taps + k, points + k, channels);
+    } else {
+      transform_phases(taps + k, points + k, channels);
+    }
+    for (size_t i = 0; i < form_points(form); i++) points[i * channels + k] /= factors[k];
+  }
+}
+
 // Packs output channels `row ..< row_end`, where `row` begins a panel. Panels are [point][channels / GROUP][PANEL][GROUP].
 static void convolution_int8_pack(
     sana_convolution_form form, const sana_matrix *weight, size_t channels, size_t outputs,
@@ -145,26 +166,15 @@ static void convolution_int8_pack(
   float *transformed = taps + form_taps(form) * channels;
   int8_t *codes = (int8_t *)(transformed + points * channels);
   for (size_t n = row; n < round_up(row_end, PANEL); n++) {
-    if (n < outputs && form == SANA_CONVOLUTION_WINOGRAD) {
-      decode_row(weight, n, 0, 9 * channels, taps);
-    } else if (n < outputs) {
-      for (size_t phase = 0; phase < 4; phase++) {
-        decode_row(weight, phase * outputs + n, 0, 4 * channels, taps + phase * 4 * channels);
-      }
-    }
-    for (size_t k = 0; n < outputs && k < channels; k++) {
-      if (form == SANA_CONVOLUTION_WINOGRAD) {
-        transform_winograd_taps(taps + k, transformed + k, channels);
-      } else {
-        transform_phases(taps + k, transformed + k, channels);
-      }
-      for (size_t i = 0; i < points; i++) transformed[i * channels + k] /= factors[k];
+    const bool exists = n < outputs;
+    if (exists) {
+      transform_kernels(form, weight, channels, outputs, factors, n, taps, transformed);
     }
     for (size_t point = 0; point < points; point++) {
       const size_t panel = n / PANEL * points + point;
       const size_t place = panel * PANEL + n % PANEL;
       code_int8_row(
-          n < outputs ? transformed + point * channels : NULL, channels, n % PANEL,
+          exists ? transformed + point * channels : NULL, channels, n % PANEL,
           packed + panel * panel_bytes, scales + place, offsets + place, codes);
     }
   }

@@ -4,6 +4,9 @@ public struct MemoryPlan: Sendable {
   /// Offsets start at multiples of this many bytes: a cache line, the widest vector register.
   public static let alignment = 64
 
+  /// Bytes rounded up to whole units of `alignment`.
+  static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) / alignment * alignment }
+
   /// What a back end computes at once: a node, or several whose values between them it never stores.
   public struct Step: Sendable {
     /// Positions in `Graph.nodes`. The value of the last one is the step's; those of the others, which no other step reads, get no
@@ -136,6 +139,6 @@ private struct Block {
   }
 
   private var end: Int {
-    (offset + bytes + MemoryPlan.alignment - 1) / MemoryPlan.alignment * MemoryPlan.alignment
+    MemoryPlan.aligned(offset + bytes)
   }
 }

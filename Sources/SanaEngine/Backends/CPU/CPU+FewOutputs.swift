@@ -26,8 +26,7 @@ extension CPUDevice {
 
   /// Bytes in front of the product's own scratch memory.
   fileprivate func tapBytes(_ count: Int) -> Int {
-    let bytes = count * MemoryLayout<Float>.size
-    return (bytes + MemoryPlan.alignment - 1) / MemoryPlan.alignment * MemoryPlan.alignment
+    MemoryPlan.aligned(count * MemoryLayout<Float>.size)
   }
 
   fileprivate func bands(_ height: Int) -> [Range<Int>] {

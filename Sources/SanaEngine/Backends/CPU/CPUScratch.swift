@@ -9,11 +9,8 @@ struct CPUScratch {
   let byteCount: Int
 
   init(sharedBytes: Int = 0, workerBytes: Int = 0, workers: Int) {
-    func aligned(_ bytes: Int) -> Int {
-      (bytes + MemoryPlan.alignment - 1) / MemoryPlan.alignment * MemoryPlan.alignment
-    }
-    self.sharedBytes = aligned(sharedBytes)
-    self.workerBytes = aligned(workerBytes)
+    self.sharedBytes = MemoryPlan.aligned(sharedBytes)
+    self.workerBytes = MemoryPlan.aligned(workerBytes)
     byteCount = self.sharedBytes + self.workerBytes * workers
   }
 
@@ -83,8 +80,7 @@ extension CPUDevice {
 
   /// Where the keys of an attention begin in its scratch memory, behind the quantized rows of its input.
   func keysOffset(_ input: Shape) -> Int {
-    let bytes = quantizedBytes(rows: input.rows, columns: input.channels)
-    return (bytes + MemoryPlan.alignment - 1) / MemoryPlan.alignment * MemoryPlan.alignment
+    MemoryPlan.aligned(quantizedBytes(rows: input.rows, columns: input.channels))
   }
 
   /// Heads of a task of int8 attention: two read every position's codes half as often as one.
