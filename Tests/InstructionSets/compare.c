@@ -233,7 +233,9 @@ static float *relu_attention_int8(const sana_kernels *k, sizes size, size_t *cou
   if (!k->has_relu_attention_int8(dimension)) return output;
   sana_int8_rows codes = quantized_rows(k, positions, inputs);
   sana_int8_matrix weights = packed_matrix(k, 3 * heads * dimension, inputs);
-  const sana_int8_relu_attention layer = {&codes, &weights, heads, dimension, positions, output};
+  const sana_int8_relu_attention layer = {
+      .rows = &codes, .weights = &weights, .heads = heads, .dimension = dimension,
+      .positions = positions, .output = output};
   float *scratch = memory(k->relu_attention_int8_scratch_count(dimension, heads) * sizeof *scratch);
   k->relu_attention_int8(&layer, 0, 0, heads, scratch);
   free(scratch);
