@@ -42,13 +42,21 @@ final class BoundedBackend: Backend {
     var residentBytes: Int { base.residentBytes }
 
     func prepare(_ graph: Graph) throws -> any Executable {
-      let weights = graph.parameters.compactMap { source.description(of: $0.name) }
-      let resident = weights.reduce(0) { $0 + backend.residentBytes(of: $1) }
+      func weights(_ access: Parameter.Access) -> [TensorDescription] {
+        graph.parameters.filter { $0.access == access }.compactMap {
+          source.description(of: $0.name)
+        }
+      }
+      let resident = weights(.whole).reduce(0) { $0 + backend.residentBytes(of: $1) }
+      let largestReadOnce = weights(.once).map(backend.residentBytes).max() ?? 0
       // The original of a weight that is being rearranged exists beside its copy.
       let largestOriginal =
-        weights.filter { !backend.keepsLoadedBytes(of: $0) }.map(\.valueByteCount).max() ?? 0
+        (weights(.whole) + weights(.once)).filter { !backend.keepsLoadedBytes(of: $0) }.map(
+          \.valueByteCount
+        ).max() ?? 0
       let arenaBytes = backend.plan(graph, weights: source).arenaBytes
-      let needed = max(resident, residentBytes) + max(largestOriginal, arenaBytes)
+      let needed =
+        max(resident, residentBytes) + largestReadOnce + max(largestOriginal, arenaBytes)
       guard needed <= backend.limit else {
         throw SanaError(
           .memoryLimit,

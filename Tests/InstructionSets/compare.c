@@ -138,6 +138,25 @@ static float *product_int8(const sana_kernels *k, sizes size, size_t *count) {
   return output;
 }
 
+static float *product_int8_stored(const sana_kernels *k, sizes size, size_t *count) {
+  const size_t rows = size.a, inputs = size.b * 7, outputs = size.c * 3;
+  float *output = memory((*count = rows * outputs) * sizeof *output);
+  sana_product layer = linear_layer(rows, inputs, outputs, output);
+  sana_int8_rows codes = quantized_rows(k, rows, inputs);
+  int8_t *weights = memory(outputs * inputs);
+  for (size_t i = 0; i < outputs * inputs; i++) weights[i] = (int8_t)((int)(next() % 255) - 127);
+  const void *values = layer.weight.values;
+  layer.weight = (sana_matrix){SANA_ENCODING_INT8_CHANNEL, weights, numbers(outputs), outputs, inputs, 0};
+  void *scratch = memory(k->int8_stored_scratch_bytes(inputs));
+  k->product_int8_stored(&layer, &codes, 0, rows, 0, outputs, scratch);
+  free(scratch);
+  free_rows(codes);
+  free((void *)layer.weight.scales);
+  free_layer(layer);
+  free((void *)values);
+  return output;
+}
+
 static float *winograd(const sana_kernels *k, sizes size, size_t *count) {
   const size_t height = size.a, width = size.b, channels = 16 + size.c, outputs = 16 + size.d;
   float *output = memory((*count = height * width * outputs) * sizeof *output);
@@ -336,6 +355,7 @@ static const struct {
     {"product", product, 100},
     {"product of few rows", product_few, 100},
     {"int8 product", product_int8, 100},
+    {"int8 product of stored weights", product_int8_stored, 100},
     {"Winograd", winograd, 100},
     // Transformed numbers are rounded to codes: one between two may become the other.
     {"int8 convolution", convolution_int8, 55},

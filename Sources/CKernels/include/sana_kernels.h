@@ -100,6 +100,14 @@ typedef struct {
       const sana_product *_Nonnull, const sana_int8_matrix *_Nonnull,
       const sana_int8_rows *_Nonnull, size_t row, size_t row_end, size_t column,
       size_t column_end, void *_Nonnull scratch);
+  /// Output channels that `product_int8_stored` packs at a time, a multiple of 32.
+  size_t (*_Nonnull int8_stored_columns)(size_t columns);
+  size_t (*_Nonnull int8_stored_scratch_bytes)(size_t columns);
+  /// As `product_int8`, of the product's own weight in `SANA_ENCODING_INT8_CHANNEL`, which is packed a few channels at a time: for weights
+  /// that are used once.
+  void (*_Nonnull product_int8_stored)(
+      const sana_product *_Nonnull, const sana_int8_rows *_Nonnull, size_t row, size_t row_end,
+      size_t column, size_t column_end, void *_Nonnull scratch);
 
   /// Whether `feed_forward` can compute this many channels.
   bool (*_Nonnull has_feed_forward)(size_t channels);

@@ -43,6 +43,8 @@
 #include "product_few.h"
 #include "quantize.h"
 #include "product_int8.h"
+#include "packing_int8.h"
+#include "product_int8_stored.h"
 #include "rows_int8.h"
 #include "taps.h"
 #include "winograd.h"
@@ -93,6 +95,9 @@ const sana_kernels SANA_TABLE = {
     .quantize_int8 = quantize_int8,
     .layer_norm_int8 = layer_norm_int8,
     .product_int8 = product_int8,
+    .int8_stored_columns = int8_stored_columns,
+    .int8_stored_scratch_bytes = int8_stored_scratch_bytes,
+    .product_int8_stored = product_int8_stored,
     .has_feed_forward = has_feed_forward,
     .feed_forward_channels = FEED_FORWARD_CHANNELS,
     .feed_forward_scratch_bytes = feed_forward_scratch_bytes,

@@ -11,7 +11,7 @@ public protocol Backend: AnyObject {
   /// The arena that `prepare` would allocate for this graph, whose weights `source` describes.
   func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan
 
-  /// Bytes that a weight occupies on the device once a graph that reads it is prepared.
+  /// Bytes that a weight occupies on the device once a graph that reads it whole is prepared.
   func residentBytes(of weight: TensorDescription) -> Int
 
   /// Whether a resident weight is the very bytes that its source loads. Otherwise it is a rearranged copy, and while that is made

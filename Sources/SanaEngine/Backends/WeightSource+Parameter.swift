@@ -18,4 +18,16 @@ extension WeightSource {
     }
     return description
   }
+
+  /// Loads a weight.
+  /// - Throws: `SanaError` `.corruptFile` when it is not what the source said it was, and what the source throws.
+  func load(_ description: TensorDescription) throws -> StoredTensor {
+    let tensor = try load(description.name)
+    guard tensor.description == description else {
+      throw SanaError(
+        .corruptFile, "tensor '\(description.name)' is not what the file's directory says",
+        remedy: "make the model file again", location: description.name)
+    }
+    return tensor
+  }
 }

@@ -5,7 +5,8 @@ public import WeightFormats
 ///     ids ─ embedding · sqrt(C) ─┬─ norm ─ attention ─ norm ─(+)─┬─ norm ─ gate·up, down ─ norm ─(+)─ … ─ norm
 ///                                └──────────────────────────┘  └─────────────────────────────┘
 ///
-/// Only tokens that exist are computed. The attention is causal, so prompts shorter than the longest of their batch are padded
+/// A prompt is encoded once, and its tokens take longer to multiply than the weights to read: so the large ones are loaded layer by layer
+/// and do not stay. Only tokens that exist are computed. The attention is causal, so prompts shorter than the longest of their batch are padded
 /// on the right with any id, and the padding changes nothing.
 public struct GemmaEncoder: Sendable {
   public let configuration: TextEncoderConfiguration
@@ -68,14 +69,16 @@ public struct GemmaEncoder: Sendable {
     let (heads, keyValueHeads) = (configuration.heads, configuration.keyValueHeads)
     let dimension = configuration.headDimension
     let queryKeyValue = builder.linear(
-      input, weight: path["qkv_proj"].weight((heads + 2 * keyValueHeads) * dimension, width))
+      input,
+      weight: path["qkv_proj"].weight((heads + 2 * keyValueHeads) * dimension, width).readOnce)
     let attended = builder.causalAttention(
       queryKeyValue, heads: heads, keyValueHeads: keyValueHeads, headDimension: dimension,
       scale: Float(1 / configuration.queryPreAttentionScalar.squareRoot()),
       softcap: configuration.attentionSoftcap.map(Float.init),
       window: type == .sliding ? configuration.slidingWindow : nil,
       ropeTheta: configuration.ropeTheta)
-    return builder.linear(attended, weight: path["o_proj"].weight(width, heads * dimension))
+    return builder.linear(
+      attended, weight: path["o_proj"].weight(width, heads * dimension).readOnce)
   }
 
   /// `Gemma2MLP`: `down(gelu(gate(x)) * up(x))`
@@ -83,9 +86,10 @@ public struct GemmaEncoder: Sendable {
     _ input: Value, _ path: ModulePath, _ builder: inout GraphBuilder
   ) -> Value {
     let (width, hidden) = (configuration.hiddenSize, configuration.intermediateSize)
-    let gateUp = builder.linear(input, weight: path["gate_up_proj"].weight(2 * hidden, width))
+    let gateUp = builder.linear(
+      input, weight: path["gate_up_proj"].weight(2 * hidden, width).readOnce)
     let gated = builder.gatedLinearUnit(gateUp, activation: .geluTanh)
-    return builder.linear(gated, weight: path["down_proj"].weight(width, hidden))
+    return builder.linear(gated, weight: path["down_proj"].weight(width, hidden).readOnce)
   }
 
   /// `Gemma2RMSNorm`, which multiplies by `1 + weight`.

@@ -7,7 +7,7 @@ public import WeightFormats
 public struct PipelinePlan: Hashable, Sendable {
   public struct Stage: Hashable, Sendable {
     public let stage: PipelineStage
-    /// Weights on the device.
+    /// Weights that are on the device at once: of those that do not stay the largest.
     public let weightsBytes: Int
     /// The largest arena of the stage's graphs, and what the stage keeps between them: captions, keys and values, latents,
     /// pictures.
@@ -120,6 +120,7 @@ extension PipelinePlan.Stage {
     let source = try model.source(for: kind)
     var seen: Set<String> = []
     var weights = 0
+    var largestReadOnce = 0
     var loading = 0
     for parameter in graphs.flatMap(\.parameters) where seen.insert(parameter.name).inserted {
       guard let entry = source.entry(parameter.name) else {
@@ -133,15 +134,19 @@ extension PipelinePlan.Stage {
           "tensor '\(parameter.name)' of the \(kind.rawValue) has shape \(entry.description.shape), not \(parameter.shape) as the configuration says",
           remedy: "convert the checkpoint again", location: model.file.path)
       }
-      guard parameter.access == .whole else { continue }
-      weights += backend.residentBytes(of: entry.description)
+      let bytes = backend.residentBytes(of: entry.description)
+      switch parameter.access {
+      case .rows: continue
+      case .whole: weights += bytes
+      case .once: largestReadOnce = max(largestReadOnce, bytes)
+      }
       // What lies raw in the file is read where it is mapped.
       if !entry.values.isRaw, !backend.keepsLoadedBytes(of: entry.description) {
         loading = max(loading, entry.rawByteCount)
       }
     }
     self.stage = stage
-    weightsBytes = weights
+    weightsBytes = weights + largestReadOnce
     let arenas = graphs.map { backend.plan($0, weights: source).arenaBytes }
     activationsBytes = (arenas.max() ?? 0) + kept
     loadingBytes = loading

@@ -1,8 +1,12 @@
+internal import Synchronization
+
 /// The weights of one component of a `.sana` file.
 public final class ComponentSource: WeightSource {
   public let component: ComponentEntry
   private let file: ModelFile
   private let tensors: [String: TensorEntry]
+  /// Where the planes begin that are used as they are mapped and were verified.
+  private let verified = Mutex<Set<Int>>([])
 
   init(file: ModelFile, component: ComponentEntry) {
     self.file = file
@@ -15,7 +19,8 @@ public final class ComponentSource: WeightSource {
   /// Where the tensor's bytes are, and what was recorded about it.
   public func entry(_ name: String) -> TensorEntry? { tensors[name] }
 
-  /// Reads and verifies a tensor. What lies raw in the file is used where it is mapped; the rest is decoded on all cores.
+  /// Reads and verifies a tensor. What lies raw in the file is used where it is mapped, and verified when it is first used; the rest is
+  /// decoded on all cores.
   public func load(_ name: String) throws -> StoredTensor {
     let entry = try find(name)
     return StoredTensor(
@@ -109,12 +114,15 @@ public final class ComponentSource: WeightSource {
   private func load(_ plane: PlaneEntry, of name: String) throws -> TensorBytes {
     let mapping = file.file
     if plane.isRaw {
-      try Parallel.forEach(plane.chunks.count) { index, _ in
-        let chunk = plane.chunks[index]
-        guard
-          checksum(mapping.bytes[chunk.offset..<chunk.offset + chunk.storedByteCount])
-            == chunk.checksum
-        else { throw file.damaged(name, chunk: index, of: plane) }
+      if !verified.withLock({ $0.contains(plane.offset) }) {
+        try Parallel.forEach(plane.chunks.count) { index, _ in
+          let chunk = plane.chunks[index]
+          guard
+            checksum(mapping.bytes[chunk.offset..<chunk.offset + chunk.storedByteCount])
+              == chunk.checksum
+          else { throw file.damaged(name, chunk: index, of: plane) }
+        }
+        verified.withLock { _ = $0.insert(plane.offset) }
       }
       return TensorBytes(mapping, plane.offset..<plane.end)
     }

@@ -34,8 +34,13 @@ import WeightFormats
       AutoencoderDecoder(model.autoencoder).graph(height: 2, width: 3, batch: 1).graph)
     #expect(plan.stages[2].weightsBytes == decoder.residentBytes)
     let encoder = backend.load(try model.source(for: .textEncoder))
-    _ = try encoder.prepare(GemmaEncoder(model.textEncoder).graph(tokens: 3, batch: 1).graph)
-    #expect(plan.stages[0].weightsBytes == encoder.residentBytes)
+    let graph = GemmaEncoder(model.textEncoder).graph(tokens: 3, batch: 1).graph
+    _ = try encoder.prepare(graph)
+    let source = try model.source(for: .textEncoder)
+    let readOnce = graph.parameters.filter { $0.access == .once }
+      .compactMap { source.description(of: $0.name) }.map(backend.residentBytes)
+    #expect(readOnce.count == 4 * model.textEncoder.layers)
+    #expect(plan.stages[0].weightsBytes == encoder.residentBytes + (readOnce.max() ?? 0))
   }
 
   @Test func largerPicturesTakeMore() throws {

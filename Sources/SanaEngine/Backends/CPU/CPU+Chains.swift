@@ -16,12 +16,14 @@ extension CPUExecutable {
   }
 
   /// Quantizes rows of a product's input, normalized where there is a norm.
+  /// - Parameter factors: those of the weight.
   func quantize(
-    _ range: Range<Int>, of input: Value, _ norm: ModulatedLayerNorm?, for weight: sana_int8_matrix,
-    to scratch: UnsafeMutableRawPointer
+    _ range: Range<Int>, of input: Value, _ norm: ModulatedLayerNorm? = nil,
+    factors: UnsafePointer<Float>? = nil, to scratch: UnsafeMutableRawPointer
   ) -> sana_int8_rows {
     let size = shape(input)
-    let rows = device.quantizedRows(range, for: weight, at: scratch)
+    let rows = device.quantizedRows(
+      range, columns: size.channels, factors: factors, at: scratch)
     withUnsafePointer(to: rows) { rows in
       if let norm {
         let layer = layerNorm(norm, size, output: scratch.assumingMemoryBound(to: Float.self))
@@ -49,7 +51,8 @@ extension CPUExecutable {
   ) {
     let size = shape(chain.input)
     let layout = device.scratch(for: chain, size)
-    let rows = quantize(0..<size.rows, of: chain.input, chain.norm, for: weight, to: scratch)
+    let rows = quantize(
+      0..<size.rows, of: chain.input, chain.norm, factors: weight.factors, to: scratch)
     let (heads, length) = (attention.heads, CPUDevice.headsOfTask)
     let pieces = (heads + length - 1) / length
     let keys = norms.map {
@@ -104,7 +107,8 @@ extension CPUExecutable {
     let size = shape(chain.input)
     let channels = shape(output).channels
     let layout = device.scratch(for: chain, size)
-    let rows = quantize(0..<size.rows, of: chain.input, chain.norm, for: weight, to: scratch)
+    let rows = quantize(
+      0..<size.rows, of: chain.input, chain.norm, factors: weight.factors, to: scratch)
     let length = kernels.feed_forward_channels
     let pieces = (channels + length - 1) / length
     withUnsafePointer(to: rows) { rows in

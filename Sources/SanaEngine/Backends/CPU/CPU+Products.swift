@@ -1,15 +1,23 @@
 internal import CKernels
 
 extension CPUExecutable {
-  func compute(_ operation: Linear, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
-    if let int8Matrix = int8Matrix(operation.weight) {
+  func compute(_ operation: Linear, _ output: Value, _ scratch: UnsafeMutableRawPointer) throws {
+    if operation.weight.access == .once {
+      try computeOnce(operation, output, scratch)
+    } else if let int8Matrix = int8Matrix(operation.weight) {
       multiply(operation, nil, int8Matrix, output, scratch)
-      return
+    } else {
+      multiply(operation, matrix(operation.weight), output, scratch)
     }
+  }
+
+  /// A product in floating point.
+  func multiply(
+    _ operation: Linear, _ weight: sana_matrix, _ output: Value, _ scratch: UnsafeMutableRawPointer
+  ) {
     let layout = device.scratch(for: operation, shape(operation.input))
     let area = Area(layout: layout, start: scratch)
-    let epilogue = epilogue(operation.epilogue, channels: shape(output).channels)
-    let product = linear(operation.input, output, matrix(operation.weight), epilogue)
+    let product = linear(operation, weight, output)
     if shape(output).rows <= kernels.few_rows {
       multiplyFew(product, area)
     } else {
@@ -126,6 +134,13 @@ extension CPUExecutable {
     func worker(_ worker: Int) -> UnsafeMutableRawPointer { layout.worker(worker, at: start) }
   }
 
+  /// A linear layer by itself.
+  func linear(_ operation: Linear, _ weight: sana_matrix, _ output: Value) -> sana_product {
+    linear(
+      operation.input, output, weight,
+      epilogue(operation.epilogue, channels: shape(output).channels))
+  }
+
   /// - Parameter weight: nil where an int8 matrix takes its place.
   private func linear(
     _ input: Value, _ output: Value, _ weight: sana_matrix?, _ epilogue: sana_epilogue
@@ -218,7 +233,7 @@ extension CPUExecutable {
       input, output, nil, epilogue(operation.epilogue, channels: shape(output).channels))
     for first in stride(from: 0, to: size.rows, by: CPUDevice.quantizedRowsAtOnce) {
       let range = first..<min(first + CPUDevice.quantizedRowsAtOnce, size.rows)
-      let rows = quantize(range, of: input, norm, for: weight, to: scratch)
+      let rows = quantize(range, of: input, norm, factors: weight.factors, to: scratch)
       multiply(product, weight, rows, range, columns: 0..<weight.rows, layout, scratch)
     }
   }

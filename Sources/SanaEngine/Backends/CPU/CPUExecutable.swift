@@ -99,6 +99,12 @@ final class CPUExecutable: Executable {
     return matrix
   }
 
+  /// A weight that does not stay.
+  func load(_ parameter: Parameter) throws -> StoredTensor {
+    let description = try source.description(of: parameter)
+    return try source.load(description)
+  }
+
   /// Some rows of a weight, in this order.
   func weight(_ parameter: Parameter, rows: [Int]) throws -> CPUWeight {
     try CPUWeight(source.loadRows(rows, of: parameter.name), isPacked: false, on: device)
@@ -136,7 +142,7 @@ final class CPUExecutable: Executable {
   private func execute(_ node: Node, _ scratch: UnsafeMutableRawPointer) throws {
     let output = node.output
     switch node.operation {
-    case .linear(let operation): compute(operation, output, scratch)
+    case .linear(let operation): try compute(operation, output, scratch)
     case .groupedLinear(let operation): compute(operation, output, scratch)
     case .convolution(let operation): compute(operation, output, scratch)
     case .upsampleConvolution(let operation): compute(operation, output, scratch)

@@ -53,11 +53,13 @@ extension CPUDevice {
 
   /// Of a linear layer that may turn out to be one of int8 activations.
   func scratch(for linear: Linear, _ input: Shape) -> CPUScratch {
-    CPUScratch(
+    let int8Bytes =
+      linear.weight.access == .once
+      ? kernels.int8_stored_scratch_bytes(input.channels) : kernels.int8_scratch_bytes()
+    return CPUScratch(
       sharedBytes: quantizedBytes(
         rows: min(input.rows, Self.quantizedRowsAtOnce), columns: input.channels),
-      workerBytes: max(productScratchBytes, kernels.int8_scratch_bytes()),
-      workers: pool.size)
+      workerBytes: max(productScratchBytes, int8Bytes), workers: pool.size)
   }
 
   /// Of nodes that are computed as one.
@@ -94,15 +96,15 @@ extension CPUDevice {
   }
 
   /// Codes, then scales, at the beginning of a scratch area.
-  /// - Parameter weight: what the rows are to be multiplied with.
+  /// - Parameter factors: of the weight that the rows are to be multiplied with.
   func quantizedRows(
-    _ range: Range<Int>, for weight: sana_int8_matrix, at start: UnsafeMutableRawPointer
+    _ range: Range<Int>, columns: Int, factors: UnsafePointer<Float>?,
+    at start: UnsafeMutableRawPointer
   ) -> sana_int8_rows {
-    let columns = weight.columns
     let codeBytes = kernels.int8_row_count(range.count) * kernels.int8_row_bytes(columns)
     return sana_int8_rows(
       codes: start, scales: (start + codeBytes).assumingMemoryBound(to: Float.self),
-      factors: weight.factors, columns: columns, first: range.lowerBound)
+      factors: factors, columns: columns, first: range.lowerBound)
   }
 
   func scratch(for convolution: Convolution) -> CPUScratch {

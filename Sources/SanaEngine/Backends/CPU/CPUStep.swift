@@ -54,7 +54,9 @@ extension CPUDevice {
   /// What an operation that is computed by itself multiplies.
   private func arithmetic(of operation: Operation, _ source: any WeightSource) -> Arithmetic {
     let parameters = operation.payload.parameters
-    if operation.takesInt8Activations, parameters.contains(where: { isPacked($0, source) }) {
+    if operation.takesInt8Activations,
+      parameters.contains(where: { multipliesInt8($0, source) })
+    {
       return .int8
     }
     let weights = parameters.compactMap { source.description(of: $0.name) }
@@ -62,7 +64,13 @@ extension CPUDevice {
   }
 
   private func isPacked(_ parameter: Parameter, _ source: any WeightSource) -> Bool {
-    source.description(of: parameter.name).map { storage(of: $0).isPacked } ?? false
+    parameter.access == .whole && multipliesInt8(parameter, source)
+  }
+
+  private func multipliesInt8(_ parameter: Parameter, _ source: any WeightSource) -> Bool {
+    guard let description = source.description(of: parameter.name) else { return false }
+    return parameter.access == .once
+      ? multipliesInt8AsStored(description) : storage(of: description).isPacked
   }
 
   func plan(_ graph: Graph, steps: [CPUStep]) -> MemoryPlan {

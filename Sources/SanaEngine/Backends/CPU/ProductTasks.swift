@@ -57,6 +57,15 @@ struct ProductTasks {
     return ProductTasks(rows: rows, columns: columns, rowCount, columnLength)
   }
 
+  /// Of quantized rows by codes that a task packs: all rows, so that they are packed once.
+  /// - Parameter columnLength: what is packed at a time.
+  static func stored(rows: Int, columns: Int, columnLength: Int, threads: Int) -> ProductTasks {
+    let narrow = columns / (8 * threads)
+    return ProductTasks(
+      rows: rows, columns: columns, 1,
+      threads > 1 ? max(min(columnLength, narrow), panelColumns) : columnLength)
+  }
+
   private init(rows: Int, columns: Int, _ rowCount: Int, _ columnLength: Int) {
     self.rows = rows
     self.columns = columns

@@ -69,6 +69,13 @@ final class ReferenceExecutable: Executable {
     return weight
   }
 
+  /// A weight that is resident, or is loaded now.
+  func loadedWeight(_ parameter: Parameter) throws -> ReferenceWeight {
+    guard parameter.access == .once else { return weight(parameter) }
+    return try ReferenceWeight(
+      source.load(source.description(of: parameter)), precision: precision)
+  }
+
   /// Some rows of a weight, in this order.
   func weight(_ parameter: Parameter, rows: [Int]) throws -> ReferenceWeight {
     try ReferenceWeight(source.loadRows(rows, of: parameter.name), precision: precision)
@@ -86,7 +93,7 @@ final class ReferenceExecutable: Executable {
   private func execute(_ node: Node) throws {
     let output = activation(node.output)
     switch node.operation {
-    case .linear(let operation): compute(operation, output)
+    case .linear(let operation): try compute(operation, output)
     case .groupedLinear(let operation): compute(operation, output)
     case .convolution(let operation): compute(operation, output)
     case .upsampleConvolution(let operation): compute(operation, output)

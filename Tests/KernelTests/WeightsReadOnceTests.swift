@@ -1,0 +1,110 @@
+import SanaEngine
+import Synchronization
+import Testing
+import WeightFormats
+
+/// A weight that does not stay gives what it gives when it is resident.
+@Suite struct WeightsReadOnceTests {
+  /// Random weights that count how often they are loaded.
+  private final class CountedWeights: WeightSource {
+    let weights: RandomWeights
+    let loads = Mutex(0)
+    let failure: SanaError?
+
+    init(_ weights: RandomWeights, failure: SanaError? = nil) {
+      self.weights = weights
+      self.failure = failure
+    }
+
+    func description(of name: String) -> TensorDescription? { weights.description(of: name) }
+
+    func load(_ name: String) throws -> StoredTensor {
+      guard name == "w" else { return try weights.load(name) }
+      if let failure { throw failure }
+      loads.withLock { $0 += 1 }
+      return try weights.load(name)
+    }
+  }
+
+  private func graph(
+    rows: Int, columns: Int, outputs: Int, access: Parameter.Access
+  ) -> (Graph, input: Value, output: Value) {
+    var builder = GraphBuilder(name: "linear")
+    let x = builder.input("x", .tokens(batch: 1, count: rows, channels: columns))
+    let residual = builder.input("residual", .tokens(batch: 1, count: rows, channels: outputs))
+    let product = builder.linear(
+      x, weight: Parameter("w", [outputs, columns], access: access),
+      bias: Parameter("b", [outputs]), activation: .silu)
+    let y = builder.add(product, residual)
+    return (builder.finish(outputs: [y]), x, y)
+  }
+
+  private func run(
+    rows: Int, columns: Int, outputs: Int, _ access: Parameter.Access, _ encoding: TensorEncoding,
+    _ activations: ActivationEncoding, _ set: InstructionSet
+  ) throws -> [UInt32] {
+    let (graph, _, output) = graph(rows: rows, columns: columns, outputs: outputs, access: access)
+    let weights = RandomWeights(for: graph, encoding: encoding, activations: activations)
+    let executable = try CPUBackend(threads: 3, instructionSet: set).load(weights).prepare(graph)
+    var random = RandomNumbers(seed: UInt64(rows + columns + outputs))
+    for input in graph.inputs {
+      executable.write(
+        HostTensor(graph[input].shape, random.floats(graph[input].shape.elementCount)), to: input)
+    }
+    try executable.run(observer: nil)
+    return executable.read(output).values.map(\.bitPattern)
+  }
+
+  @Test(arguments: InstructionSet.supported)
+  func theResultIsThatOfAResidentWeight(_ set: InstructionSet) throws {
+    var random = RandomNumbers(seed: 11)
+    let encodings: [(TensorEncoding, ActivationEncoding)] = [
+      (.int8PerChannel, .int8PerToken), (.int8PerChannel, .floatingPoint), (.f16, .floatingPoint),
+      (.int4Grouped(groupSize: 32), .floatingPoint),
+    ]
+    var sizes = [(1, 4, 1), (13, 1024, 1100), (2100, 36, 70), (5, 11_000, 65)]
+    for _ in 0..<6 {
+      sizes.append(
+        (
+          Int.random(in: 1...60, using: &random), Int.random(in: 1...700, using: &random),
+          Int.random(in: 1...300, using: &random)
+        ))
+    }
+    for (rows, columns, outputs) in sizes {
+      for (encoding, activations) in encodings {
+        let once = try run(
+          rows: rows, columns: columns, outputs: outputs, .once, encoding, activations, set)
+        let whole = try run(
+          rows: rows, columns: columns, outputs: outputs, .whole, encoding, activations, set)
+        #expect(once == whole, "\(rows) x \(columns) -> \(outputs), \(encoding)")
+      }
+    }
+  }
+
+  @Test func itIsLoadedForEveryRunAndNeverResident() throws {
+    let (graph, _, _) = graph(rows: 3, columns: 64, outputs: 32, access: .once)
+    let weights = CountedWeights(
+      RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken))
+    let backend = try CPUBackend(threads: 1)
+    let model = backend.load(weights)
+    let executable = try model.prepare(graph)
+    #expect(weights.loads.withLock { $0 } == 0)
+    let bias = try #require(weights.description(of: "b"))
+    #expect(model.residentBytes == backend.residentBytes(of: bias))
+    try executable.run(observer: nil)
+    try executable.run(observer: nil)
+    #expect(weights.loads.withLock { $0 } == 2)
+  }
+
+  @Test func whatLoadingThrowsEndsTheRun() throws {
+    let (graph, _, _) = graph(rows: 3, columns: 64, outputs: 32, access: .once)
+    let weights = CountedWeights(
+      RandomWeights(for: graph, encoding: .f16),
+      failure: SanaError(.corruptFile, "is damaged", remedy: "fetch it again"))
+    for backend: any Backend in [try CPUBackend(threads: 1), ReferenceBackend()] {
+      let executable = try backend.load(weights).prepare(graph)
+      let error = #expect(throws: SanaError.self) { try executable.run(observer: nil) }
+      #expect(error?.code == .corruptFile)
+    }
+  }
+}
