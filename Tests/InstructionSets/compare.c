@@ -230,14 +230,14 @@ static float *feed_forward(const sana_kernels *k, sizes size, size_t *count) {
   sana_int8_rows codes = quantized_rows(k, height * width, inputs);
   sana_int8_matrix weights = packed_matrix(k, 2 * channels, inputs);
   float *bias = numbers(2 * channels), *kernel = numbers(9 * 2 * channels), *kernel_bias = numbers(2 * channels);
-  const sana_int8_feed_forward layer = {
-      .rows = &codes, .weights = &weights, .bias = bias, .activation = SANA_ACTIVATION_SILU,
+  const sana_feed_forward layer = {
+      .bias = bias, .activation = SANA_ACTIVATION_SILU,
       .depthwise_weight = kernel, .depthwise_bias = kernel_bias, .height = height, .width = width,
       .channels = channels, .output = output};
   void *scratch = memory(k->feed_forward_scratch_bytes(width));
   for (size_t channel = 0; channel < channels; channel += k->feed_forward_channels) {
     const size_t end = channel + k->feed_forward_channels;
-    k->feed_forward(&layer, 0, channel, end < channels ? end : channels, scratch);
+    k->feed_forward(&layer, &codes, &weights, 0, channel, end < channels ? end : channels, scratch);
   }
   free(scratch);
   free(bias), free(kernel), free(kernel_bias);

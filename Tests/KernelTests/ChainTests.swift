@@ -101,6 +101,10 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
       feedForward(
         Shape(batch: 1, height: 3, width: 65, channels: 30), hidden: 160, activation: .relu),
       feedForward(Shape(batch: 1, height: 5, width: 6, channels: 12), hidden: 21),
+      feedForward(
+        Shape(batch: 2, height: 4, width: 7, channels: 1023), hidden: 96, hasNorm: false),
+      feedForward(
+        Shape(batch: 1, height: 3, width: 4, channels: 1025), hidden: 32, hasNorm: false),
     ]
     let others = (0..<4).flatMap { _ in
       [
@@ -116,9 +120,11 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
 @Suite struct ChainTests {
   private func run(
     _ graph: Graph, _ set: InstructionSet, threads: Int = 2,
-    precision: ComputePrecision = .auto
+    precision: ComputePrecision = .auto, encoding: TensorEncoding = .int8PerChannel
   ) throws -> [Float] {
-    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let weights = RandomWeights(
+      for: graph, encoding: encoding,
+      activations: encoding == .int8PerChannel ? .int8PerToken : .floatingPoint)
     return try outputs(
       of: graph,
       on: CPUBackend(threads: threads, precision: precision, instructionSet: set), weights: weights)
@@ -152,6 +158,21 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
     let alone = try run(chain.graph(.full), set, threads: 1)
     for threads in [2, 3, 8] {
       #expect(try run(chain.graph(.full), set, threads: threads) == alone)
+    }
+  }
+
+  /// Where the processor multiplies bf16; elsewhere no chain is one, and nothing differs.
+  @Test(arguments: ChainCase.all) func aChainOfBFloatWeightsComputesWhatItsNodesCompute(
+    _ chain: ChainCase
+  ) throws {
+    let set = try InstructionSet.chosen()
+    let alone = try run(chain.graph(.full), set, threads: 1, encoding: .bf16)
+    #expect(try run(chain.graph(.full), set, threads: 3, encoding: .bf16) == alone)
+    let apart = try run(chain.graph(.observable), set, encoding: .bf16)
+    if chain.isExact {
+      #expect(alone == apart)
+    } else {
+      #expect(signalToNoise(alone, apart) >= 60)
     }
   }
 

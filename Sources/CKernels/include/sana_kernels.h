@@ -10,6 +10,29 @@
 #include "sana_product.h"
 #include "sana_quantize.h"
 
+/// Kernels that multiply bf16 by bf16 and add in f32: weights in bf16 as they are stored, activations rounded, half to even.
+typedef struct {
+  /// Scratch memory of `product`.
+  size_t product_scratch_bytes;
+  /// As the f32 product, of a weight in bf16.
+  void (*_Nonnull product)(
+      const sana_product *_Nonnull, size_t row, size_t row_end, size_t column, size_t column_end,
+      void *_Nonnull scratch);
+  /// Bytes of a rounded row. There must be memory for as many rows as of int8 codes (`int8_row_count`).
+  size_t (*_Nonnull row_bytes)(size_t columns);
+  /// Rounds rows `row ..< row_end` of `input`, which are `input_stride` floats apart.
+  void (*_Nonnull round_rows)(
+      const float *_Nonnull input, size_t input_stride, size_t columns, void *_Nonnull rows,
+      size_t row, size_t row_end);
+  /// Whether `feed_forward` can compute so many channels of so many inputs.
+  bool (*_Nonnull has_feed_forward)(size_t inputs, size_t channels);
+  size_t (*_Nonnull feed_forward_scratch_bytes)(size_t image_width, size_t inputs);
+  /// As the int8 `feed_forward`, of rounded rows.
+  void (*_Nonnull feed_forward)(
+      const sana_feed_forward *_Nonnull, const void *_Nonnull rows, const sana_matrix *_Nonnull,
+      size_t batch, size_t channel, size_t channel_end, void *_Nonnull scratch);
+} sana_bf16_kernels;
+
 /// The kernels compiled for one instruction set. Every set has the same kernels with the same meaning; results differ in
 /// rounding only.
 ///
@@ -35,13 +58,8 @@ typedef struct {
   void (*_Nonnull product)(
       const sana_product *_Nonnull, size_t row, size_t row_end, size_t column, size_t column_end,
       void *_Nonnull scratch);
-  /// Whether `product_bf16` differs from `product`: it takes weights in bf16 only, rounds the input to bf16 and adds in f32. In scratch
-  /// memory of its own size.
-  bool has_product_bf16;
-  size_t product_bf16_scratch_bytes;
-  void (*_Nonnull product_bf16)(
-      const sana_product *_Nonnull, size_t row, size_t row_end, size_t column, size_t column_end,
-      void *_Nonnull scratch);
+  /// Null where the set has no instructions for bf16.
+  const sana_bf16_kernels *_Nullable bf16;
   /// The most positions `product_few` takes.
   size_t few_rows;
   /// A linear layer of few positions: reads the weights once. Computes output channels `column ..< column_end`.
@@ -116,7 +134,8 @@ typedef struct {
   size_t (*_Nonnull feed_forward_scratch_bytes)(size_t image_width);
   /// Computes channels `channel ..< channel_end` of one batch element: at most a task's, from a multiple of that on.
   void (*_Nonnull feed_forward)(
-      const sana_int8_feed_forward *_Nonnull, size_t batch, size_t channel, size_t channel_end,
+      const sana_feed_forward *_Nonnull, const sana_int8_rows *_Nonnull,
+      const sana_int8_matrix *_Nonnull, size_t batch, size_t channel, size_t channel_end,
       void *_Nonnull scratch);
 
   /// Whether `relu_attention_int8` can compute heads of this dimension.

@@ -71,12 +71,8 @@ typedef struct {
 } sana_int8_rows;
 
 /// The Mix-FFN up to its last product: `a * silu(g)`, with `[a | g]` the depthwise 3x3 convolution (zero padded) of
-/// `activation(product + bias)`.
+/// `activation(product + bias)`. The product is one of rows `[batch, height, width, inputs]` and weights `[2 * channels, inputs]`.
 typedef struct {
-  /// `[batch, height, width, inputs]`
-  const sana_int8_rows *_Nonnull rows;
-  /// `[2 * channels, inputs]`
-  const sana_int8_matrix *_Nonnull weights;
   const float *_Nullable bias;
   sana_activation activation;
   /// `[3, 3, 2 * channels]`
@@ -87,7 +83,7 @@ typedef struct {
   size_t channels;
   /// `[batch, height, width, channels]`
   float *_Nonnull output;
-} sana_int8_feed_forward;
+} sana_feed_forward;
 
 /// ReLU attention by sums whose queries, keys and values are the product of `rows` and `weights`.
 ///

@@ -38,6 +38,19 @@ INLINE vfloat finish_vector(
   return sum;
 }
 
+// Brings what a tile of `rows` rows from `column` on will meet in memory into the cache, while its sums are made.
+INLINE void prefetch_targets(
+    const sana_product *product, const row_targets *targets, size_t rows, size_t column) {
+  const float *residual = product->epilogue.residual;
+  for (size_t r = 0; r < rows; r++) {
+    const size_t place = targets->output[r] + column;
+    for (size_t c = 0; c < PANEL; c += 16) {
+      __builtin_prefetch(product->output + place + c, 1);
+      if (residual) __builtin_prefetch(residual + place + c);
+    }
+  }
+}
+
 // Stores `count` columns from `column` on of `rows` rows of sums.
 static void store_tile(
     const sana_product *product, const row_targets *targets, const float *tile, size_t tile_stride,

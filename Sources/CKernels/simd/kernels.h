@@ -49,7 +49,9 @@
 #include "taps.h"
 #include "winograd.h"
 
-#include "feed_forward_int8.h"
+#include "product_bf16.h"
+
+#include "feed_forward.h"
 #include "relu_attention_int8.h"
 
 #include "depthwise.h"
@@ -59,7 +61,8 @@
 #include "convolution_int8.h"
 
 #include "peak.h"
-#include "product_bf16.h"
+
+#include "kernels_bf16.h"
 
 #if SANA_AVX2 || SANA_AVX512 || SANA_NEON_DOTPROD
 #pragma clang attribute pop
@@ -74,9 +77,7 @@ const sana_kernels SANA_TABLE = {
     .decode_row = decode_row,
     .product_scratch_bytes = sizeof(product_scratch),
     .product = product,
-    .has_product_bf16 = HAS_PRODUCT_BF16,
-    .product_bf16_scratch_bytes = PRODUCT_BF16_BYTES,
-    .product_bf16 = PRODUCT_BF16,
+    .bf16 = BF16_KERNELS,
     .few_rows = FEW_ROWS,
     .product_few = product_few,
     .has_winograd = has_winograd,
@@ -101,7 +102,7 @@ const sana_kernels SANA_TABLE = {
     .has_feed_forward = has_feed_forward,
     .feed_forward_channels = FEED_FORWARD_CHANNELS,
     .feed_forward_scratch_bytes = feed_forward_scratch_bytes,
-    .feed_forward = feed_forward,
+    .feed_forward = feed_forward_int8,
     .has_relu_attention_int8 = has_relu_attention_int8,
     .relu_attention_int8_scratch_count = relu_attention_int8_scratch_count,
     .relu_attention_int8 = relu_attention_int8,

@@ -149,6 +149,7 @@ static void product(
         gather_strip(product, m, rows, k, length, scratch->strip);
         for (size_t c = 0; c < columns; c += PANEL) {
           const size_t count = min_size(PANEL, columns - c);
+          prefetch_targets(product, &targets, rows, n + c);
           multiply_tile(
               length, scratch->strip, STRIP_STRIDE, 1, scratch->panels + c * length,
               count <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL, scratch->tile, PANEL);

@@ -55,6 +55,23 @@ INLINE void round_to_pairs(const float *input, size_t count, bf16_pair *pairs) {
   }
 }
 
+// Pairs from one rounded row to the next: an odd number of cache lines, as of int8 codes.
+INLINE size_t bf16_row_stride(size_t columns) {
+  const size_t line = 64 / sizeof(bf16_pair);
+  return (round_up((columns + 1) / 2, line) / line | 1) * line;
+}
+
+static size_t bf16_row_bytes(size_t columns) { return bf16_row_stride(columns) * sizeof(bf16_pair); }
+
+static void round_bf16_rows(
+    const float *input, size_t input_stride, size_t columns, void *rows, size_t row,
+    size_t row_end) {
+  for (size_t r = row; r < row_end; r++) {
+    round_to_pairs(
+        input + r * input_stride, columns, (bf16_pair *)rows + r * bf16_row_stride(columns));
+  }
+}
+
 static void gather_bf16_strip(
     const sana_product *product, size_t row, size_t count, size_t first, size_t depth,
     float *patch, bf16_pair *strip) {
@@ -72,9 +89,10 @@ static void gather_bf16_strip(
   }
 }
 
-// As multiply_tile_vectors, of pairs.
+// As multiply_tile_vectors, of pairs; rows are `stride` apart.
 INLINE void multiply_bf16_vectors(
-    const int vectors, size_t pairs, const bf16_pair *strip, const bf16_pair *panel, float *tile) {
+    const int vectors, size_t pairs, const bf16_pair *strip, size_t stride, const bf16_pair *panel,
+    float *tile) {
   __m512 sums[TILE_ROWS][2];
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
     UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_setzero_ps();
@@ -89,7 +107,7 @@ INLINE void multiply_bf16_vectors(
       b[v] = (__m512bh)_mm512_loadu_si512(panel + v * VECTOR_FLOATS);
     }
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-      const __m512bh x = (__m512bh)_mm512_set1_epi32((int)strip[r * PAIR_STRIDE]);
+      const __m512bh x = (__m512bh)_mm512_set1_epi32((int)strip[(size_t)r * stride]);
       UNROLL for (int v = 0; v < vectors; v++) {
         sums[r][v] = _mm512_dpbf16_ps(sums[r][v], x, b[v]);
       }
@@ -105,11 +123,12 @@ INLINE void multiply_bf16_vectors(
 }
 
 static void multiply_bf16_tile(
-    size_t pairs, const bf16_pair *strip, const bf16_pair *panel, size_t width, float *tile) {
+    size_t pairs, const bf16_pair *strip, size_t stride, const bf16_pair *panel, size_t width,
+    float *tile) {
   if (width == PANEL) {
-    multiply_bf16_vectors(2, pairs, strip, panel, tile);
+    multiply_bf16_vectors(2, pairs, strip, stride, panel, tile);
   } else {
-    multiply_bf16_vectors(1, pairs, strip, panel, tile);
+    multiply_bf16_vectors(1, pairs, strip, stride, panel, tile);
   }
 }
 
@@ -139,8 +158,9 @@ static void product_bf16(
         gather_bf16_strip(product, m, rows, k, length, scratch->patch, scratch->strip);
         for (size_t c = 0; c < columns; c += PANEL) {
           const size_t count = min_size(PANEL, columns - c);
+          prefetch_targets(product, &targets, rows, n + c);
           multiply_bf16_tile(
-              pairs, scratch->strip, scratch->panels + c * pairs,
+              pairs, scratch->strip, PAIR_STRIDE, scratch->panels + c * pairs,
               count <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL, scratch->tile);
           finish_block(
               product, &targets, scratch->tile, rows, n + c, count, k == 0, k + length == depth);
@@ -149,31 +169,4 @@ static void product_bf16(
     }
   }
 }
-
-#define HAS_PRODUCT_BF16 true
-#define PRODUCT_BF16 product_bf16
-#define PRODUCT_BF16_BYTES sizeof(product_bf16_scratch)
-#define PEAK_BF16 peak_bf16
-
-// Each instruction is two multiplications and two additions a lane.
-static double peak_bf16(size_t rounds, float *result) {
-  __m512 sums[PEAK_CHAINS];
-  for (int i = 0; i < PEAK_CHAINS; i++) sums[i] = _mm512_set1_ps((float)i);
-  __m512i codes = _mm512_set1_epi32((int)float_bits(result[0]));
-  for (size_t round = 0; round < rounds; round++) {
-    UNROLL for (int i = 0; i < PEAK_CHAINS; i++) {
-      __asm__ volatile("" : "+v"(codes));
-      sums[i] = _mm512_dpbf16_ps(sums[i], (__m512bh)codes, (__m512bh)codes);
-    }
-  }
-  __m512 total = _mm512_setzero_ps();
-  for (int i = 0; i < PEAK_CHAINS; i++) total = _mm512_add_ps(total, sums[i]);
-  result[0] = sum_lanes((vfloat)total);
-  return 4.0 * PEAK_CHAINS * VECTOR_FLOATS * (double)rounds;
-}
-#else
-#define HAS_PRODUCT_BF16 false
-#define PRODUCT_BF16 product
-#define PRODUCT_BF16_BYTES sizeof(product_scratch)
-#define PEAK_BF16 peak_f32
 #endif

@@ -1,12 +1,18 @@
 internal import CKernels
 
 extension CPUExecutable {
-  /// Computes the nodes of a chain as one; its product's weight is packed for int8 activations.
-  func compute(_ chain: CPUChain, _ scratch: UnsafeMutableRawPointer) {
+  /// Computes the nodes of a chain as one.
+  /// - Parameter arithmetic: int8, of a weight that is packed for it, or bf16 of a feed-forward.
+  func compute(
+    _ chain: CPUChain, _ arithmetic: Arithmetic, _ scratch: UnsafeMutableRawPointer
+  ) {
+    let output = graph.nodes[chain.nodes.upperBound].output
+    if arithmetic == .bf16, case .feedForward(let convolution) = chain.form {
+      return feedForward(rounding: chain, convolution, output, scratch)
+    }
     guard let weight = int8Matrix(chain.linear.weight) else {
       preconditionFailure("\(chain.linear.weight.name) is not packed")
     }
-    let output = graph.nodes[chain.nodes.upperBound].output
     switch chain.form {
     case .product: multiply(chain.linear, chain.norm, weight, output, scratch)
     case .attention(let attention, let norms):
@@ -50,7 +56,7 @@ extension CPUExecutable {
     _ weight: sana_int8_matrix, _ output: Value, _ scratch: UnsafeMutableRawPointer
   ) {
     let size = shape(chain.input)
-    let layout = device.scratch(for: chain, size)
+    let layout = device.scratch(for: chain, .int8, size)
     let rows = quantize(
       0..<size.rows, of: chain.input, chain.norm, factors: weight.factors, to: scratch)
     let (heads, length) = (attention.heads, CPUDevice.headsOfTask)
@@ -98,36 +104,5 @@ extension CPUExecutable {
       }
     }
     return UnsafePointer(keys)
-  }
-
-  private func feedForward(
-    _ chain: CPUChain, _ convolution: DepthwiseConvolution, _ weight: sana_int8_matrix,
-    _ output: Value, _ scratch: UnsafeMutableRawPointer
-  ) {
-    let size = shape(chain.input)
-    let channels = shape(output).channels
-    let layout = device.scratch(for: chain, size)
-    let rows = quantize(
-      0..<size.rows, of: chain.input, chain.norm, factors: weight.factors, to: scratch)
-    let length = kernels.feed_forward_channels
-    let pieces = (channels + length - 1) / length
-    withUnsafePointer(to: rows) { rows in
-      withUnsafePointer(to: weight) { weight in
-        let layer = sana_int8_feed_forward(
-          rows: rows, weights: weight, bias: chain.linear.epilogue.bias.map(vector),
-          activation: chain.linear.epilogue.activation.kernelActivation,
-          depthwise_weight: vector(convolution.weight),
-          depthwise_bias: convolution.bias.map(vector), height: size.height, width: size.width,
-          channels: channels, output: floats(output))
-        withUnsafePointer(to: layer) { layer in
-          pool.forEach(size.batch * pieces) { index, worker in
-            let (batch, piece) = index.quotientAndRemainder(dividingBy: pieces)
-            kernels.feed_forward(
-              layer, batch, piece * length, min((piece + 1) * length, channels),
-              layout.worker(worker, at: scratch))
-          }
-        }
-      }
-    }
   }
 }

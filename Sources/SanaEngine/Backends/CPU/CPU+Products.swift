@@ -194,9 +194,7 @@ extension CPUExecutable {
       : ProductTasks.floatingPoint(
         rows: range.count, columns: first.weight.rows, threads: pool.size)
     let kernel =
-      usesTiles
-      ? kernels.winograd
-      : device.multipliesBFloat(first.weight) ? kernels.product_bf16 : kernels.product
+      usesTiles ? kernels.winograd : device.bf16(for: first.weight)?.product ?? kernels.product
     products.withUnsafeBufferPointer { products in
       guard let start = products.baseAddress else { return }
       pool.forEach(products.count * tasks.count) { index, worker in

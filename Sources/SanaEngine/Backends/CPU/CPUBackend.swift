@@ -80,14 +80,17 @@ final class CPUDevice {
     self.cancellation = cancellation
   }
 
-  /// Whether a product of many positions rounds its activations to bf16 and multiplies bf16 by bf16.
-  func multipliesBFloat(_ weight: sana_matrix) -> Bool {
-    precision == .auto && weight.encoding == SANA_ENCODING_BF16 && kernels.has_product_bf16
+  /// Kernels with bf16 instructions, where the processor has them.
+  var bf16: sana_bf16_kernels? { kernels.bf16?.pointee }
+
+  /// The kernels of a product of many positions that rounds its activations to bf16 and multiplies bf16 by bf16, if it does.
+  func bf16(for weight: sana_matrix) -> sana_bf16_kernels? {
+    precision == .auto && weight.encoding == SANA_ENCODING_BF16 ? bf16 : nil
   }
 
-  /// As `multipliesBFloat`, of a weight that is not loaded.
-  func multipliesBFloat(_ weight: TensorDescription) -> Bool {
-    guard case .stored = storage(of: weight) else { return false }
-    return precision == .auto && weight.encoding == .bf16 && kernels.has_product_bf16
+  /// As `bf16(for:)`, of a weight that is not loaded.
+  func bf16(for weight: TensorDescription) -> sana_bf16_kernels? {
+    guard case .stored = storage(of: weight) else { return nil }
+    return precision == .auto && weight.encoding == .bf16 ? bf16 : nil
   }
 }

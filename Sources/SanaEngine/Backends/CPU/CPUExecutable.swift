@@ -131,7 +131,7 @@ final class CPUExecutable: Executable {
   private func execute(_ step: CPUStep, _ scratch: UnsafeMutableRawPointer) throws {
     switch step.form {
     case .node: try execute(graph.nodes[step.nodes.upperBound], scratch)
-    case .chain(let chain): compute(chain, scratch)
+    case .chain(let chain, let arithmetic): compute(chain, arithmetic, scratch)
     case .residualBlock(let block): compute(block, scratch)
     case .upsampling(let upsampling):
       compute(

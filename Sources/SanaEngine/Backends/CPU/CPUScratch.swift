@@ -63,7 +63,14 @@ extension CPUDevice {
   }
 
   /// Of nodes that are computed as one.
-  func scratch(for chain: CPUChain, _ input: Shape) -> CPUScratch {
+  /// - Parameter arithmetic: int8, or bf16 of a feed-forward.
+  func scratch(for chain: CPUChain, _ arithmetic: Arithmetic, _ input: Shape) -> CPUScratch {
+    if arithmetic == .bf16, let bf16 {
+      return CPUScratch(
+        sharedBytes: kernels.int8_row_count(input.rows) * bf16.row_bytes(input.channels),
+        workerBytes: bf16.feed_forward_scratch_bytes(input.width, input.channels),
+        workers: pool.size)
+    }
     let workerBytes: Int
     var keyFloats = 0
     switch chain.form {
@@ -123,7 +130,7 @@ extension CPUDevice {
 
   /// Of a thread in a floating-point product, whatever its weight is stored in.
   private var productScratchBytes: Int {
-    max(kernels.product_scratch_bytes, kernels.product_bf16_scratch_bytes)
+    max(kernels.product_scratch_bytes, bf16?.product_scratch_bytes ?? 0)
   }
 
   /// Of floating-point products and convolutions.

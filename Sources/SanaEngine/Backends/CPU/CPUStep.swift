@@ -5,7 +5,7 @@ internal import WeightFormats
 struct CPUStep {
   enum Form {
     case node
-    case chain(CPUChain)
+    case chain(CPUChain, Arithmetic)
     case residualBlock(CPUResidualBlock)
     case upsampling(CPUUpsampling)
   }
@@ -28,8 +28,10 @@ extension CPUDevice {
     var end = graph.nodes.count
     while end > 0 {
       let position = end - 1
-      if let chain = chains[position], isPacked(chain.linear.weight, source) {
-        steps.append(CPUStep(form: .chain(chain), nodes: chain.nodes, arithmetic: .int8))
+      if let chain = chains[position], let arithmetic = arithmetic(of: chain, graph, source) {
+        steps.append(
+          CPUStep(
+            form: .chain(chain, arithmetic), nodes: chain.nodes, arithmetic: arithmetic))
       } else if let block = residualBlock(graph, endingAt: position, readers) {
         steps.append(
           CPUStep(
@@ -51,6 +53,21 @@ extension CPUDevice {
     return steps.reversed()
   }
 
+  /// What a chain multiplies when it is computed as one; nil when its weights do not allow that.
+  private func arithmetic(
+    of chain: CPUChain, _ graph: Graph, _ source: any WeightSource
+  ) -> Arithmetic? {
+    let weight = chain.linear.weight
+    if isPacked(weight, source) { return .int8 }
+    // Few rows are multiplied in f32.
+    guard case .feedForward = chain.form, chain.norm == nil, weight.access == .whole,
+      graph[chain.input].shape.rows > kernels.few_rows,
+      let kernels = source.description(of: weight.name).flatMap(bf16),
+      kernels.has_feed_forward(weight.shape[1], weight.shape[0] / 2)
+    else { return nil }
+    return .bf16
+  }
+
   /// What an operation that is computed by itself multiplies.
   private func arithmetic(of operation: Operation, _ source: any WeightSource) -> Arithmetic {
     let parameters = operation.payload.parameters
@@ -60,7 +77,7 @@ extension CPUDevice {
       return .int8
     }
     let weights = parameters.compactMap { source.description(of: $0.name) }
-    return weights.contains(where: multipliesBFloat) ? .bf16 : .f32
+    return weights.contains { bf16(for: $0) != nil } ? .bf16 : .f32
   }
 
   private func isPacked(_ parameter: Parameter, _ source: any WeightSource) -> Bool {
@@ -83,10 +100,10 @@ extension CPUDevice {
           return MemoryPlan.Step(
             node: position, of: graph,
             scratchBytes: scratch(for: graph.nodes[position], in: graph).byteCount)
-        case .chain(let chain):
+        case .chain(let chain, let arithmetic):
           return MemoryPlan.Step(
             nodes: step.nodes,
-            scratchBytes: scratch(for: chain, graph[chain.input].shape).byteCount)
+            scratchBytes: scratch(for: chain, arithmetic, graph[chain.input].shape).byteCount)
         case .upsampling(let upsampling):
           return MemoryPlan.Step(
             nodes: step.nodes,

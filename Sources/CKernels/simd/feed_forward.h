@@ -1,4 +1,4 @@
-// The Mix-FFN up to its last product: int8 product, activation, depthwise 3x3, gate. The wide hidden activations stay in the
+// The Mix-FFN up to its last product: product of int8 or bf16, activation, depthwise 3x3, gate. The wide hidden activations stay in the
 // second-level cache: a task computes some channels, the gating ones with the gated ones, of one image from top to bottom.
 
 enum {
@@ -22,14 +22,45 @@ static size_t feed_forward_scratch_bytes(size_t image_width) {
 // `channels` counts one half.
 static bool has_feed_forward(size_t channels) { return channels % PANEL == 0; }
 
+// What the first product multiplies.
+typedef struct {
+  const sana_int8_rows *rows;
+  const sana_int8_matrix *weights;
+#if SANA_BF16
+  // Rounded rows; where null, the product is one of int8.
+  const bf16_pair *rounded;
+  size_t inputs;
+  // The weights of the task: [half][panel of channels][pairs][PANEL].
+  const bf16_pair *panels;
+#endif
+} feed_forward_product;
+
+// The tile of TILE_ROWS positions from `row` on and the panel at `column`, which is the task's `c` of one half.
+INLINE void multiply_feed_forward_tile(
+    const feed_forward_product *product, size_t row, size_t column, size_t half, size_t c,
+    float *tile) {
+#if SANA_BF16
+  if (product->rounded) {
+    const size_t stride = bf16_row_stride(product->inputs), pairs = (product->inputs + 1) / 2;
+    multiply_bf16_tile(
+        pairs, product->rounded + row * stride, stride,
+        product->panels + (half * FEED_FORWARD_CHANNELS + c) * pairs, PANEL, tile);
+    return;
+  }
+#else
+  (void)half, (void)c;
+#endif
+  multiply_int8_tile(product->weights, column, product->rows, row, tile);
+}
+
 // Products, bias and activation of a tile of positions from `row` on; `hidden` receives `count` rows.
 INLINE void expand_tile(
-    const sana_int8_feed_forward *layer, size_t row, size_t count, size_t channel, size_t channels,
-    float *hidden, float *tile) {
+    const sana_feed_forward *layer, const feed_forward_product *product, size_t row, size_t count,
+    size_t channel, size_t channels, float *hidden, float *tile) {
   for (size_t half = 0; half < 2; half++) {
     for (size_t c = 0; c < channels; c += PANEL) {
       const size_t column = half * layer->channels + channel + c;
-      multiply_int8_tile(layer->weights, column, layer->rows, row, tile);
+      multiply_feed_forward_tile(product, row, column, half, c, tile);
       for (size_t v = 0; v < PANEL; v += VECTOR_FLOATS) {
         const vfloat bias = layer->bias ? load(layer->bias + column + v) : splat(0);
         float *target = hidden + half * FEED_FORWARD_CHANNELS + c + v;
@@ -73,7 +104,7 @@ INLINE void feed_forward_sums(
 }
 
 INLINE void gate_pixels(
-    const sana_int8_feed_forward *layer, const int pixels, const float *const *lines, size_t x,
+    const sana_feed_forward *layer, const int pixels, const float *const *lines, size_t x,
     size_t channel, size_t channels, float *output) {
   for (size_t c = 0; c < channels; c += VECTOR_FLOATS) {
     vfloat results[2][FEED_FORWARD_PIXELS];
@@ -96,9 +127,9 @@ INLINE void gate_pixels(
 }
 
 // Channels `channel ..< channel_end` of both halves of one batch element; `channel` begins a task.
-static void feed_forward(
-    const sana_int8_feed_forward *layer, size_t batch, size_t channel, size_t channel_end,
-    void *scratch) {
+INLINE void feed_forward(
+    const sana_feed_forward *layer, const feed_forward_product *product, size_t batch,
+    size_t channel, size_t channel_end, void *scratch) {
   const size_t channels = channel_end - channel;
   const size_t width = layer->width;
   const size_t positions = layer->height * width;
@@ -119,7 +150,7 @@ static void feed_forward(
         first = kept;
       }
       expand_tile(
-          layer, batch * positions + done, count, channel, channels,
+          layer, product, batch * positions + done, count, channel, channels,
           hidden + (done - first) * FEED_FORWARD_WIDTH, tile);
       done += count;
     }
@@ -140,3 +171,44 @@ static void feed_forward(
     }
   }
 }
+
+static void feed_forward_int8(
+    const sana_feed_forward *layer, const sana_int8_rows *rows, const sana_int8_matrix *weights,
+    size_t batch, size_t channel, size_t channel_end, void *scratch) {
+  const feed_forward_product product = {.rows = rows, .weights = weights};
+  feed_forward(layer, &product, batch, channel, channel_end, scratch);
+}
+
+#if SANA_BF16
+// Sums over more inputs are cut by the product of one layer, so that they would be others.
+static bool has_feed_forward_bf16(size_t inputs, size_t channels) {
+  return inputs <= 2 * PAIR_BLOCK && has_feed_forward(channels);
+}
+
+INLINE size_t feed_forward_panel_count(size_t inputs) {
+  return FEED_FORWARD_WIDTH * ((inputs + 1) / 2);
+}
+
+static size_t feed_forward_bf16_scratch_bytes(size_t image_width, size_t inputs) {
+  return (feed_forward_panel_count(inputs) + 4 * PAIR_BLOCK) * sizeof(bf16_pair) +
+         feed_forward_scratch_bytes(image_width);
+}
+
+// `rows` are rounded, `weight` is packed for the task.
+static void feed_forward_bf16(
+    const sana_feed_forward *layer, const void *rows, const sana_matrix *weight, size_t batch,
+    size_t channel, size_t channel_end, void *scratch) {
+  const size_t inputs = weight->columns, pairs = (inputs + 1) / 2;
+  bf16_pair *panels = scratch;
+  bf16_pair *packing = panels + feed_forward_panel_count(inputs);
+  for (size_t half = 0; half < 2; half++) {
+    for (size_t c = 0; c < channel_end - channel; c += PANEL) {
+      pack_bf16_panel(
+          weight, half * layer->channels + channel + c, PANEL, PANEL, 0, inputs, packing,
+          panels + (half * FEED_FORWARD_CHANNELS + c) * pairs);
+    }
+  }
+  const feed_forward_product product = {.rounded = rows, .inputs = inputs, .panels = panels};
+  feed_forward(layer, &product, batch, channel, channel_end, packing + 4 * PAIR_BLOCK);
+}
+#endif
