@@ -21,7 +21,7 @@ if [ "$(uname -m)" != aarch64 ]; then
   # Linked statically, so that the emulator needs no arm64 system.
   target="--target=aarch64-linux-gnu --gcc-install-dir=$(dirname "$library") -isystem /usr/aarch64-linux-gnu/include"
   link="-B/usr/aarch64-linux-gnu/lib -L/usr/aarch64-linux-gnu/lib -fuse-ld=lld -static"
-  # A processor with dot products.
+  # A processor with dot products and matrix products.
   run="qemu-aarch64 -cpu max"
 fi
 
@@ -30,4 +30,4 @@ for source in Sources/CKernels/*.c Tests/InstructionSets/compare.c; do
   echo "$compile -c $source -o $folder/$(basename "$source" .c).o"
 done | xargs -P "$(getconf _NPROCESSORS_ONLN)" -I '{}' sh -c '{}'
 clang $target $link "$folder"/*.o -lm -lpthread -o "$folder/compare"
-$run "$folder/compare" neon neondotprod
+$run "$folder/compare" neon neondotprod neoni8mm

@@ -19,6 +19,7 @@ static const struct {
     {"avx512bf16", SANA_ISA_AVX512_BF16},
     {"neon", SANA_ISA_NEON},
     {"neondotprod", SANA_ISA_NEON_DOTPROD},
+    {"neoni8mm", SANA_ISA_NEON_I8MM},
 };
 enum { NAME_COUNT = sizeof names / sizeof names[0] };
 
@@ -54,7 +55,9 @@ sana_isa sana_cpu_best_isa(void) {
   return SANA_ISA_PORTABLE;
 #elif defined(__aarch64__) && defined(__linux__)
   const unsigned long dot_product = 1ul << 20;  // HWCAP_ASIMDDP
-  return getauxval(AT_HWCAP) & dot_product ? SANA_ISA_NEON_DOTPROD : SANA_ISA_NEON;
+  const unsigned long matrix_product = 1ul << 13;  // HWCAP2_I8MM
+  if (!(getauxval(AT_HWCAP) & dot_product)) return SANA_ISA_NEON;
+  return getauxval(AT_HWCAP2) & matrix_product ? SANA_ISA_NEON_I8MM : SANA_ISA_NEON_DOTPROD;
 #elif defined(__aarch64__)
   return SANA_ISA_NEON_DOTPROD;
 #else

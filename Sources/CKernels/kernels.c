@@ -13,6 +13,7 @@ const sana_kernels *sana_kernels_for(sana_isa isa) {
 #elif defined(__aarch64__)
     case SANA_ISA_NEON: return &sana_kernels_neon;
     case SANA_ISA_NEON_DOTPROD: return &sana_kernels_neondotprod;
+    case SANA_ISA_NEON_I8MM: return &sana_kernels_neoni8mm;
 #endif
     default: return &sana_kernels_portable;
   }

@@ -138,6 +138,36 @@ static float *product_int8(const sana_kernels *k, sizes size, size_t *count) {
   return output;
 }
 
+// Weights that are coded when they are loaded, with a factor for each column.
+static float *product_int8_coded(const sana_kernels *k, sizes size, size_t *count) {
+  const size_t rows = size.a, inputs = size.b * 7, outputs = size.c * 3;
+  float *output = memory((*count = rows * outputs) * sizeof *output);
+  sana_product layer = linear_layer(rows, inputs, outputs, output);
+  const size_t padded = k->int8_packed_rows(outputs);
+  int8_t *packed = memory(k->int8_packed_bytes(outputs, inputs));
+  float *scales = memory(padded * sizeof *scales);
+  int32_t *offsets = memory(padded * sizeof *offsets);
+  float *factors = memory((inputs + 16) * sizeof *factors);
+  for (size_t i = 0; i < inputs; i++) factors[i] = 0.25f * (float)(1 + next() % 8);
+  void *coding = memory(k->int8_code_bytes(inputs));
+  k->int8_code(&layer.weight, factors, 0, outputs, packed, scales, offsets, coding);
+  const sana_int8_matrix weights = {packed, scales, offsets, factors, outputs, inputs};
+  const size_t row_count = k->int8_row_count(rows);
+  sana_int8_rows codes = {
+      .codes = memory(row_count * k->int8_row_bytes(inputs)),
+      .scales = memory(row_count * sizeof(float)), .factors = factors, .columns = inputs};
+  k->quantize_int8(layer.input, inputs, &codes, 0, rows);
+  void *scratch = memory(k->int8_scratch_bytes());
+  k->product_int8(&layer, &weights, &codes, 0, rows, 0, outputs, scratch);
+  free(scratch);
+  free(coding);
+  free(factors);
+  free_rows(codes);
+  free_matrix(weights);
+  free_layer(layer);
+  return output;
+}
+
 static float *product_int8_stored(const sana_kernels *k, sizes size, size_t *count) {
   const size_t rows = size.a, inputs = size.b * 7, outputs = size.c * 3;
   float *output = memory((*count = rows * outputs) * sizeof *output);
@@ -179,10 +209,12 @@ static float *winograd(const sana_kernels *k, sizes size, size_t *count) {
   return output;
 }
 
+/// - shortcut: whether the output's channels are fewer than the input's by a factor that allows one, and it is added.
 static float *convolve_int8(
-    const sana_kernels *k, sizes size, size_t *count, sana_convolution_form form) {
+    const sana_kernels *k, sizes size, size_t *count, sana_convolution_form form, bool shortcut) {
   const size_t scale = form == SANA_CONVOLUTION_UPSAMPLE ? 2 : 1;
-  const size_t height = 1 + size.a % 12, width = size.b, channels = size.c * 2, outputs = size.d * 2;
+  const size_t height = 1 + size.a % 12, width = size.b, channels = size.c * (shortcut ? 4 : 2);
+  const size_t outputs = shortcut ? channels >> size.d % 3 : size.d * 2;
   float *output = memory((*count = scale * scale * height * width * outputs) * sizeof *output);
   const sana_matrix weight = scale == 2 ? f32_matrix(4 * outputs, 4 * channels) : f32_matrix(outputs, 9 * channels);
   const size_t padded = k->convolution_int8_packed_rows(form, outputs);
@@ -197,7 +229,8 @@ static float *convolve_int8(
   sana_convolution layer = {
       .form = form, .input = numbers(height * width * channels), .batch = 1, .height = height,
       .width = width, .channels = channels, .weight = {packed, scales, offsets, factors, outputs, channels},
-      .output = output, .outputs = outputs, .epilogue = {.bias = numbers(outputs)}};
+      .output = output, .outputs = outputs, .has_shortcut = shortcut,
+      .epilogue = {.bias = numbers(outputs)}};
   void *scratch = memory(k->convolution_int8_scratch_bytes(form, channels));
   // A task's worth of tiles at a time.
   const size_t tiles = scale == 2 ? height * width : (height + 1) / 2 * ((width + 1) / 2);
@@ -216,11 +249,15 @@ static float *convolve_int8(
 }
 
 static float *convolution_int8(const sana_kernels *k, sizes size, size_t *count) {
-  return convolve_int8(k, size, count, SANA_CONVOLUTION_WINOGRAD);
+  return convolve_int8(k, size, count, SANA_CONVOLUTION_WINOGRAD, false);
 }
 
 static float *upsample_int8(const sana_kernels *k, sizes size, size_t *count) {
-  return convolve_int8(k, size, count, SANA_CONVOLUTION_UPSAMPLE);
+  return convolve_int8(k, size, count, SANA_CONVOLUTION_UPSAMPLE, false);
+}
+
+static float *upsample_with_shortcut(const sana_kernels *k, sizes size, size_t *count) {
+  return convolve_int8(k, size, count, SANA_CONVOLUTION_UPSAMPLE, true);
 }
 
 static float *feed_forward(const sana_kernels *k, sizes size, size_t *count) {
@@ -246,7 +283,8 @@ static float *feed_forward(const sana_kernels *k, sizes size, size_t *count) {
   return output;
 }
 
-static float *relu_attention_int8(const sana_kernels *k, sizes size, size_t *count) {
+/// - normalized: whether queries are multiplied by a norm's weights and keys were made before.
+static float *attend_int8(const sana_kernels *k, sizes size, size_t *count, bool normalized) {
   const size_t positions = size.a * 5, inputs = size.b * 3, heads = 1 + size.c % 5, dimension = 32;
   float *output = memory((*count = positions * heads * dimension) * sizeof *output);
   if (!k->has_relu_attention_int8(dimension)) return output;
@@ -254,12 +292,41 @@ static float *relu_attention_int8(const sana_kernels *k, sizes size, size_t *cou
   sana_int8_matrix weights = packed_matrix(k, 3 * heads * dimension, inputs);
   const sana_int8_relu_attention layer = {
       .rows = &codes, .weights = &weights, .heads = heads, .dimension = dimension,
-      .positions = positions, .output = output};
+      .positions = positions, .query_weight = normalized ? numbers(heads * dimension) : NULL,
+      .keys = normalized ? numbers(positions * heads * dimension) : NULL, .output = output};
   float *scratch = memory(k->relu_attention_int8_scratch_count(dimension, heads) * sizeof *scratch);
   k->relu_attention_int8(&layer, 0, 0, heads, scratch);
   free(scratch);
+  free((void *)layer.query_weight);
+  free((void *)layer.keys);
   free_rows(codes);
   free_matrix(weights);
+  return output;
+}
+
+static float *relu_attention_int8(const sana_kernels *k, sizes size, size_t *count) {
+  return attend_int8(k, size, count, false);
+}
+
+static float *relu_attention_of_keys(const sana_kernels *k, sizes size, size_t *count) {
+  return attend_int8(k, size, count, true);
+}
+
+// The sums of the products of pixels and taps.
+static float *taps(const sana_kernels *k, sizes size, size_t *count) {
+  const size_t height = 1 + size.a % 12, width = size.b, outputs = 1 + size.c % 3;
+  float *output = memory((*count = height * width * outputs) * sizeof *output);
+  float *products = numbers(height * width * outputs * 9);
+  const sana_product layer = {
+      .input = products, .batch = 1, .height = height, .width = width, .channels = 1, .input_stride = 1,
+      .kernel = 3, .stride = 1, .top = 1, .left = 1, .rows = height, .columns = width,
+      .weight = {.encoding = SANA_ENCODING_F32, .values = products, .rows = outputs, .columns = 9},
+      .output = output, .output_batch_stride = height * width * outputs,
+      .output_row_stride = width * outputs, .output_column_stride = outputs,
+      .epilogue = {.bias = numbers(outputs)}};
+  k->sum_taps(&layer, products, 0, 0, 0, height);
+  free(products);
+  free((void *)layer.epilogue.bias);
   return output;
 }
 
@@ -356,14 +423,18 @@ static const struct {
     {"product of few rows", product_few, 100},
     {"int8 product", product_int8, 100},
     {"int8 product of stored weights", product_int8_stored, 100},
+    {"int8 product of coded weights", product_int8_coded, 100},
     {"Winograd", winograd, 100},
     // Transformed numbers are rounded to codes: one between two may become the other.
     {"int8 convolution", convolution_int8, 55},
     {"int8 upsampling", upsample_int8, 55},
+    {"int8 upsampling with shortcut", upsample_with_shortcut, 55},
     {"int8 Mix-FFN", feed_forward, 100},
     {"int8 ReLU attention", relu_attention_int8, 90},
+    {"int8 ReLU attention of keys", relu_attention_of_keys, 90},
     {"attention", attention, 90},
     {"ReLU attention", linear_attention, 90},
+    {"sums of taps", taps, 100},
     {"layer norm", layer_norm, 100},
     {"depthwise", depthwise, 100},
 };
@@ -398,7 +469,7 @@ static bool passes(int index, sana_isa isa) {
     free(actual);
   }
   const bool passed = least >= cases[index].decibels;
-  printf("%-12s %-20s %6.1f dB %s\n", sana_isa_name(isa), cases[index].name, least, passed ? "" : "FAILED");
+  printf("%-12s %-30s %6.1f dB %s\n", sana_isa_name(isa), cases[index].name, least, passed ? "" : "FAILED");
   return passed;
 }
 

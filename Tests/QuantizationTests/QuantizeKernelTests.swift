@@ -5,7 +5,7 @@ import Testing
 @Suite struct QuantizeKernelTests {
   static let instructionSets = [
     SANA_ISA_PORTABLE, SANA_ISA_AVX2, SANA_ISA_AVX512, SANA_ISA_AVX512_VNNI, SANA_ISA_NEON,
-    SANA_ISA_NEON_DOTPROD,
+    SANA_ISA_NEON_DOTPROD, SANA_ISA_NEON_I8MM,
   ].filter { sana_cpu_supports($0) }
 
   private func quantize(

@@ -271,7 +271,7 @@ import WeightFormats
     }
     for isa in [
       SANA_ISA_PORTABLE, SANA_ISA_AVX2, SANA_ISA_AVX512, SANA_ISA_AVX512_VNNI, SANA_ISA_NEON,
-      SANA_ISA_NEON_DOTPROD,
+      SANA_ISA_NEON_DOTPROD, SANA_ISA_NEON_I8MM,
     ] where sana_cpu_supports(isa) {
       var found = row
       sana_kernels_for(isa).pointee.add_low_rank(up, down, rank, columns, 0.75, &found)

@@ -11,6 +11,7 @@ typedef enum {
   SANA_ISA_AVX512_BF16 = 4,
   SANA_ISA_NEON = 16,
   SANA_ISA_NEON_DOTPROD = 17,
+  SANA_ISA_NEON_I8MM = 18,
 } sana_isa;
 
 /// The best instruction set this processor offers.
@@ -23,7 +24,7 @@ bool sana_cpu_supports(sana_isa isa);
 /// unknown, or that this processor does not support, changes nothing. The environment is read once.
 sana_isa sana_cpu_isa(void);
 
-/// `portable`, `avx2`, `avx512`, `avx512vnni`, `avx512bf16`, `neon`, `neondotprod`.
+/// `portable`, `avx2`, `avx512`, `avx512vnni`, `avx512bf16`, `neon`, `neondotprod`, `neoni8mm`.
 const char *_Nonnull sana_isa_name(sana_isa isa);
 
 /// Finds an instruction set by its name; false, and `isa` untouched, when there is none of that name.

@@ -1,7 +1,7 @@
 // All kernels, compiled for the instruction set that the including file names:
 //   SANA_TABLE, SANA_TABLE_ISA  the table to define
 //   VECTOR_FLOATS               f32 lanes of a vector register
-//   SANA_AVX2, SANA_AVX512, SANA_VNNI, SANA_BF16, SANA_NEON, SANA_NEON_DOTPROD
+//   SANA_AVX2, SANA_AVX512, SANA_VNNI, SANA_BF16, SANA_NEON, SANA_NEON_DOTPROD, SANA_NEON_I8MM
 //                               where a kernel has better than generic vectors
 // The instruction set is a property of each function, so that no file needs flags of its own.
 #include <stdbool.h>
@@ -26,6 +26,8 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #elif SANA_NEON_DOTPROD
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+#elif SANA_NEON_I8MM
+#pragma clang attribute push(__attribute__((target("i8mm"))), apply_to = function)
 #endif
 
 #include "vector.h"
@@ -64,7 +66,7 @@
 
 #include "kernels_bf16.h"
 
-#if SANA_AVX2 || SANA_AVX512 || SANA_NEON_DOTPROD
+#if SANA_AVX2 || SANA_AVX512 || SANA_NEON_DOTPROD || SANA_NEON_I8MM
 #pragma clang attribute pop
 #endif
 

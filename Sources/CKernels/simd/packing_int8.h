@@ -15,6 +15,7 @@ INLINE void pack_int8_row(
   }
 }
 
+#if SANA_VNNI || SANA_NEON_DOTPROD
 // A whole panel of rows whose depth is whole groups, which have the size of a float: so this is a transposition. In parts of the depth
 // whose place in the panel stays in the first-level cache.
 INLINE void transpose_int8_panel(const int8_t *codes, size_t depth, int8_t *panel) {
@@ -43,6 +44,22 @@ INLINE void sum_int8_panel(size_t groups, const int8_t *panel, int32_t *offsets)
   }
   __builtin_memcpy(offsets, sums, sizeof sums);
 }
+#else
+// A whole panel of rows whose depth is whole groups.
+INLINE void transpose_int8_panel(const int8_t *codes, size_t depth, int8_t *panel) {
+  for (size_t k = 0; k < depth; k += INT8_GROUP) {
+    for (size_t i = 0; i < PANEL; i++) {
+      __builtin_memcpy(panel + k * PANEL + i * INT8_GROUP, codes + i * depth + k, INT8_GROUP);
+    }
+  }
+}
+
+// Codes are signed: sums exceed nothing.
+INLINE void sum_int8_panel(size_t groups, const int8_t *panel, int32_t *offsets) {
+  (void)groups, (void)panel;
+  __builtin_memset(offsets, 0, PANEL * sizeof *offsets);
+}
+#endif
 
 // Packs the panels of output channels `row ..< row_end`, where `row` begins a panel: [depth / GROUP][PANEL][GROUP].
 static void int8_pack(
@@ -50,7 +67,7 @@ static void int8_pack(
     int32_t *offsets) {
   for (size_t n = row; n < row_end; n += PANEL) {
     int8_t *panel = packed + n / PANEL * int8_panel_bytes(depth);
-    if (INT8_GROUP == sizeof(float) && depth % INT8_GROUP == 0 && n + PANEL <= row_end) {
+    if (depth % INT8_GROUP == 0 && n + PANEL <= row_end) {
       transpose_int8_panel(codes + n * depth, depth, panel);
       sum_int8_panel(depth / INT8_GROUP, panel, offsets + n);
       continue;

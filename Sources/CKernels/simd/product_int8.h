@@ -7,6 +7,9 @@ typedef uint8_t quantized;
 #elif SANA_NEON_DOTPROD
 enum { INT8_GROUP = 4, INT8_OFFSET = 0 };
 typedef int8_t quantized;
+#elif SANA_NEON_I8MM
+enum { INT8_GROUP = 8, INT8_OFFSET = 0 };
+typedef int8_t quantized;
 #elif SANA_AVX512 || SANA_AVX2
 enum { INT8_GROUP = 2, INT8_OFFSET = 0 };
 typedef int16_t quantized;
@@ -61,6 +64,8 @@ INLINE vint add_products(vint sums, vint codes, vint weights) {
   return (vint)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)codes, (__m512i)weights);
 #elif SANA_NEON_DOTPROD
   return (vint)vdotq_s32((int32x4_t)sums, (int8x16_t)codes, (int8x16_t)weights);
+#elif SANA_NEON_I8MM
+  return (vint)vmmlaq_s32((int32x4_t)sums, (int8x16_t)codes, (int8x16_t)weights);
 #elif SANA_AVX512
   return sums + (vint)_mm512_madd_epi16((__m512i)codes, (__m512i)weights);
 #elif SANA_AVX2
@@ -71,7 +76,7 @@ INLINE vint add_products(vint sums, vint codes, vint weights) {
 }
 
 INLINE vint load_weights(const int8_t *weights) {
-#if SANA_VNNI || SANA_NEON_DOTPROD
+#if SANA_VNNI || SANA_NEON_DOTPROD || SANA_NEON_I8MM
   vint v;
   __builtin_memcpy(&v, weights, sizeof v);
   return v;
@@ -86,6 +91,41 @@ INLINE vint load_weights(const int8_t *weights) {
 #endif
 }
 
+#if SANA_NEON_I8MM
+// The codes of two rows.
+INLINE vint load_row_pair(const quantized *codes, size_t stride) {
+  return (vint)vcombine_s8(vld1_s8(codes), vld1_s8(codes + stride));
+}
+
+// As below; sums are those of two rows and two channels a vector, [row pair][channel pair], until `arrange_sums`.
+INLINE void add_int8_groups(
+    size_t groups, const quantized *codes, size_t stride, const int8_t *panel,
+    vint sums[TILE_ROWS][2]) {
+  for (size_t k = 0; k < groups; k++) {
+    vint b[4];
+    UNROLL for (int q = 0; q < 4; q++) b[q] = load_weights(panel + 2 * q * INT8_GROUP);
+    UNROLL for (int r = 0; r < TILE_ROWS; r += 2) {
+      const vint x = load_row_pair(codes + (size_t)r * stride, stride);
+      UNROLL for (int q = 0; q < 4; q++) {
+        vint *sum = &sums[r + q / 2][q % 2];
+        *sum = add_products(*sum, x, b[q]);
+      }
+    }
+    codes += INT8_GROUP;
+    panel += PANEL * INT8_GROUP;
+  }
+}
+
+INLINE void arrange_sums(vint sums[TILE_ROWS][2]) {
+  UNROLL for (int r = 0; r < TILE_ROWS; r += 2) {
+    const vint a = sums[r][0], b = sums[r][1], c = sums[r + 1][0], d = sums[r + 1][1];
+    sums[r][0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+    sums[r][1] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+    sums[r + 1][0] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    sums[r + 1][1] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
+  }
+}
+#else
 INLINE vint splat_group(const quantized *codes) {
   if (INT8_GROUP == 1) return splat_int(codes[0]);
   int32_t group = 0;
@@ -115,6 +155,10 @@ INLINE void add_int8_groups(
   }
 }
 
+// Brings sums into the order of rows and channels.
+INLINE void arrange_sums(vint sums[TILE_ROWS][2]) { (void)sums; }
+#endif
+
 INLINE void clear_sums(vint sums[TILE_ROWS][2]) {
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
     UNROLL for (int v = 0; v < 2; v++) sums[r][v] = splat_int(0);
@@ -139,6 +183,7 @@ INLINE void multiply_int8_panel(
   vint sums[TILE_ROWS][2];
   clear_sums(sums);
   add_int8_groups(groups, codes, stride, panel, sums);
+  arrange_sums(sums);
   UNROLL for (int v = 0; v < 2; v++) {
     const vint offset = load_offsets(offsets + v * VECTOR_FLOATS);
     const vfloat scale = load(scales + v * VECTOR_FLOATS);
@@ -194,6 +239,7 @@ static void multiply_int8_to_output(
         min_size(part, groups - first), codes + first * INT8_GROUP, stride,
         panel + first * PANEL * INT8_GROUP, sums);
   }
+  arrange_sums(sums);
   UNROLL for (int v = 0; v < 2; v++) {
     const size_t c = column + v * VECTOR_FLOATS;
     const vint offset = load_offsets(weights->offsets + c);

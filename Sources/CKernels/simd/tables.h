@@ -11,4 +11,5 @@ extern const sana_kernels sana_kernels_avx512bf16;
 #elif defined(__aarch64__)
 extern const sana_kernels sana_kernels_neon;
 extern const sana_kernels sana_kernels_neondotprod;
+extern const sana_kernels sana_kernels_neoni8mm;
 #endif

@@ -5,8 +5,8 @@ public final class ComponentSource: WeightSource {
   public let component: ComponentEntry
   private let file: ModelFile
   private let tensors: [String: TensorEntry]
-  /// Where the planes begin that are used as they are mapped and were verified.
-  private let verified = Mutex<Set<Int>>([])
+  /// The tensors that were verified.
+  private let verified = Mutex<Set<String>>([])
 
   init(file: ModelFile, component: ComponentEntry) {
     self.file = file
@@ -23,9 +23,13 @@ public final class ComponentSource: WeightSource {
   /// decoded on all cores.
   public func load(_ name: String) throws -> StoredTensor {
     let entry = try find(name)
-    return StoredTensor(
-      description: entry.description, values: try load(entry.values, of: name),
-      scales: try entry.scales.map { try load($0, of: name) })
+    let isVerified = verified.withLock { $0.contains(name) }
+    let tensor = StoredTensor(
+      description: entry.description,
+      values: try load(entry.values, of: name, isVerified: isVerified),
+      scales: try entry.scales.map { try load($0, of: name, isVerified: isVerified) })
+    if !isVerified { verified.withLock { _ = $0.insert(name) } }
+    return tensor
   }
 
   /// Reads and verifies some rows of a tensor, without mapping them: memory does not grow with the tensor.
@@ -111,10 +115,13 @@ public final class ComponentSource: WeightSource {
     return entry
   }
 
-  private func load(_ plane: PlaneEntry, of name: String) throws -> TensorBytes {
+  /// - Parameter isVerified: whether what lies raw in the file need not be verified again.
+  private func load(
+    _ plane: PlaneEntry, of name: String, isVerified: Bool
+  ) throws -> TensorBytes {
     let mapping = file.file
     if plane.isRaw {
-      if !verified.withLock({ $0.contains(plane.offset) }) {
+      if !isVerified {
         try Parallel.forEach(plane.chunks.count) { index, _ in
           let chunk = plane.chunks[index]
           guard
@@ -122,7 +129,6 @@ public final class ComponentSource: WeightSource {
               == chunk.checksum
           else { throw file.damaged(name, chunk: index, of: plane) }
         }
-        verified.withLock { _ = $0.insert(plane.offset) }
       }
       return TensorBytes(mapping, plane.offset..<plane.end)
     }

@@ -51,6 +51,29 @@ import WeightFormats
     }
   }
 
+  @Test func aTensorInThePlaceOfAnEmptyOneIsVerifiedToo() throws {
+    try withTemporaryDirectory { directory in
+      let path = directory.appending(path: "handmade.sana").path
+      var container = HandmadeContainer()
+      container.tensors[0].planes[0].chunks[0].checksum = 1
+      var empty = HandmadeContainer.Tensor()
+      empty.name = Array("empty".utf8)
+      empty.shape = [0, 3]
+      empty.planes = [Plane(chunks: [])]
+      container.tensors.insert(empty, at: 0)
+      try container.bytes.write(to: URL(filePath: path))
+      let file = try ModelFile(path: path)
+      let offsets = file.components[0].tensors.map(\.values.offset)
+      #expect(Set(offsets).count == 1)
+      let source = try file.source(for: .transformer)
+      for _ in 0..<2 {
+        #expect(try source.load("empty").values.bytes.isEmpty)
+        let error = #expect(throws: SanaError.self) { _ = try source.load("w") }
+        #expect(error?.code == .corruptFile)
+      }
+    }
+  }
+
   @Test func whatOnlyANewerReaderKnowsIsNamed() throws {
     try expect(.unsupported, "format version 2.0") { $0.major = 2 }
     try expect(.unsupported, "needs feature 5") { $0.features = 1 << 5 }

@@ -16,6 +16,7 @@ package enum InstructionSet: String, CaseIterable, Sendable {
   case avx512bf16
   case neon
   case neondotprod
+  case neoni8mm
 
   /// The environment variable that makes the toolchain use a weaker instruction set than the best.
   package static let environmentVariable = "SANA_ISA"
@@ -29,6 +30,7 @@ package enum InstructionSet: String, CaseIterable, Sendable {
     case .avx512bf16: SANA_ISA_AVX512_BF16
     case .neon: SANA_ISA_NEON
     case .neondotprod: SANA_ISA_NEON_DOTPROD
+    case .neoni8mm: SANA_ISA_NEON_I8MM
     }
   }
 
