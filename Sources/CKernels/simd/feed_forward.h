@@ -182,7 +182,7 @@ static void feed_forward_int8(
 #if SANA_BF16
 // Sums over more inputs are cut by the product of one layer, so that they would be others.
 static bool has_feed_forward_bf16(size_t inputs, size_t channels) {
-  return inputs <= 2 * PAIR_BLOCK && has_feed_forward(channels);
+  return inputs <= 2 * DEPTH_BLOCK && has_feed_forward(channels);
 }
 
 INLINE size_t feed_forward_panel_count(size_t inputs) {
@@ -190,7 +190,7 @@ INLINE size_t feed_forward_panel_count(size_t inputs) {
 }
 
 static size_t feed_forward_bf16_scratch_bytes(size_t image_width, size_t inputs) {
-  return (feed_forward_panel_count(inputs) + 4 * PAIR_BLOCK) * sizeof(bf16_pair) +
+  return (feed_forward_panel_count(inputs) + 4 * DEPTH_BLOCK) * sizeof(bf16_pair) +
          feed_forward_scratch_bytes(image_width);
 }
 
@@ -209,6 +209,6 @@ static void feed_forward_bf16(
     }
   }
   const feed_forward_product product = {.rounded = rows, .inputs = inputs, .panels = panels};
-  feed_forward(layer, &product, batch, channel, channel_end, packing + 4 * PAIR_BLOCK);
+  feed_forward(layer, &product, batch, channel, channel_end, packing + 4 * DEPTH_BLOCK);
 }
 #endif

@@ -42,6 +42,8 @@
 #include "linear_attention.h"
 #include "normalization.h"
 #include "product.h"
+#include "product_bf16.h"
+#include "product_blocks.h"
 #include "product_few.h"
 #include "quantize.h"
 #include "product_int8.h"
@@ -50,8 +52,6 @@
 #include "rows_int8.h"
 #include "taps.h"
 #include "winograd.h"
-
-#include "product_bf16.h"
 
 #include "feed_forward.h"
 #include "relu_attention_int8.h"

@@ -1,7 +1,9 @@
-// f32 products: weights are decoded panel by panel into scratch memory, positions are gathered strip by strip.
+// Products of numbers: weights are packed panel by panel into scratch memory, positions are gathered strip by strip; see product_blocks.h for the
+// order. Here the parts of f32 products.
 
 enum {
-  // Of the packed weights, which then fill half of a 1 MiB second-level cache.
+  // Of the packed weights, which then fill half of a 1 MiB second-level cache. Blocks and strides count units of four bytes: a number,
+  // or a pair of bf16.
   DEPTH_BLOCK = 512,
   COLUMN_BLOCK = 256,
   // Rows of a strip lie in different cache sets, whatever the depth.
@@ -120,43 +122,4 @@ INLINE void finish_block(
         product, targets, tile, PANEL, rows, column, count, is_first, is_last);
   }
   if (is_last) store_tile(product, targets, tile, PANEL, rows, column, count);
-}
-
-// Positions `row ..< row_end`, output channels `column ..< column_end`. Every sum runs over the depth in the same order
-// whatever the ranges, so they may be cut at will.
-static void product(
-    const sana_product *product, size_t row, size_t row_end, size_t column, size_t column_end,
-    void *memory) {
-  product_scratch *scratch = memory;
-  const size_t depth = product->weight.columns;
-  const size_t blocks = (depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
-  const size_t block = round_up((depth + blocks - 1) / blocks, 4);
-
-  for (size_t n = column; n < column_end; n += COLUMN_BLOCK) {
-    const size_t columns = min_size(COLUMN_BLOCK, column_end - n);
-    for (size_t k = 0; k < depth; k += block) {
-      const size_t length = min_size(block, depth - k);
-      for (size_t c = 0; c < columns; c += PANEL) {
-        const size_t width = columns - c <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL;
-        pack_panel(
-            &product->weight, n + c, min_size(width, columns - c), width, k, length, scratch->rows,
-            scratch->panels + c * length);
-      }
-      for (size_t m = row; m < row_end; m += TILE_ROWS) {
-        const size_t rows = min_size(TILE_ROWS, row_end - m);
-        row_targets targets;
-        find_targets(product, m, rows, &targets);
-        gather_strip(product, m, rows, k, length, scratch->strip);
-        for (size_t c = 0; c < columns; c += PANEL) {
-          const size_t count = min_size(PANEL, columns - c);
-          prefetch_targets(product, &targets, rows, n + c);
-          multiply_tile(
-              length, scratch->strip, STRIP_STRIDE, 1, scratch->panels + c * length,
-              count <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL, scratch->tile, PANEL);
-          finish_block(
-              product, &targets, scratch->tile, rows, n + c, count, k == 0, k + length == depth);
-        }
-      }
-    }
-  }
 }

@@ -1,23 +1,9 @@
-// Products of bf16 weights by activations rounded to bf16: twice the f32 product's multiplications an instruction. Sums are f32;
+// The parts of products of bf16 weights by activations rounded to bf16: twice the f32 product's multiplications an instruction. Sums are f32;
 // numbers below f32's normal range count as zero.
 
 #if SANA_BF16
-enum {
-  // Pairs of neighbouring elements of the depth, which one instruction multiplies and adds. The packed weights of a block then fill
-  // half of a 1 MiB second-level cache.
-  PAIR_BLOCK = 512,
-  PAIR_STRIDE = PAIR_BLOCK + 16,
-};
-
+// Neighbouring elements of the depth, which one instruction multiplies and adds.
 typedef uint32_t bf16_pair;
-
-typedef struct {
-  bf16_pair panels[COLUMN_BLOCK * PAIR_BLOCK];
-  bf16_pair strip[TILE_ROWS * PAIR_STRIDE];
-  bf16_pair rows[4 * PAIR_BLOCK];
-  float patch[2 * PAIR_BLOCK];
-  float tile[TILE_ROWS * PANEL];
-} product_bf16_scratch;
 
 // [pairs][width] from `count` rows of `depth` elements from `first` on; what they lack is zero.
 static void pack_bf16_panel(
@@ -27,7 +13,7 @@ static void pack_bf16_panel(
   const size_t pairs = (depth + 1) / 2;
   for (size_t n = 0; n < width; n += 4) {
     for (size_t i = 0; i < 4; i++) {
-      bf16_pair *target = rows + i * PAIR_BLOCK;
+      bf16_pair *target = rows + i * DEPTH_BLOCK;
       target[pairs - 1] = 0;
       if (n + i < count) {
         __builtin_memcpy(target, values + (row + n + i) * weight->columns + first, 2 * depth);
@@ -35,7 +21,7 @@ static void pack_bf16_panel(
         __builtin_memset(target, 0, pairs * sizeof *target);
       }
     }
-    transpose_quad((const float *)rows, PAIR_BLOCK, pairs, (float *)panel + n, width);
+    transpose_quad((const float *)rows, DEPTH_BLOCK, pairs, (float *)panel + n, width);
   }
 }
 
@@ -76,7 +62,7 @@ static void gather_bf16_strip(
     const sana_product *product, size_t row, size_t count, size_t first, size_t depth,
     float *patch, bf16_pair *strip) {
   for (size_t r = 0; r < TILE_ROWS; r++) {
-    bf16_pair *target = strip + r * PAIR_STRIDE;
+    bf16_pair *target = strip + r * STRIP_STRIDE;
     if (r >= count) {
       __builtin_memset(target, 0, (depth + 1) / 2 * sizeof *target);
     } else if (product->kernel == 1 && product->stride == 1) {
@@ -129,44 +115,6 @@ static void multiply_bf16_tile(
     multiply_bf16_vectors(2, pairs, strip, stride, panel, tile);
   } else {
     multiply_bf16_vectors(1, pairs, strip, stride, panel, tile);
-  }
-}
-
-// As `product`, in the same order of loops.
-static void product_bf16(
-    const sana_product *product, size_t row, size_t row_end, size_t column, size_t column_end,
-    void *memory) {
-  product_bf16_scratch *scratch = memory;
-  const size_t depth = product->weight.columns;
-  const size_t blocks = (depth + 2 * PAIR_BLOCK - 1) / (2 * PAIR_BLOCK);
-  const size_t block = round_up((depth + blocks - 1) / blocks, 4);
-
-  for (size_t n = column; n < column_end; n += COLUMN_BLOCK) {
-    const size_t columns = min_size(COLUMN_BLOCK, column_end - n);
-    for (size_t k = 0; k < depth; k += block) {
-      const size_t length = min_size(block, depth - k), pairs = (length + 1) / 2;
-      for (size_t c = 0; c < columns; c += PANEL) {
-        const size_t width = columns - c <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL;
-        pack_bf16_panel(
-            &product->weight, n + c, min_size(width, columns - c), width, k, length, scratch->rows,
-            scratch->panels + c * pairs);
-      }
-      for (size_t m = row; m < row_end; m += TILE_ROWS) {
-        const size_t rows = min_size(TILE_ROWS, row_end - m);
-        row_targets targets;
-        find_targets(product, m, rows, &targets);
-        gather_bf16_strip(product, m, rows, k, length, scratch->patch, scratch->strip);
-        for (size_t c = 0; c < columns; c += PANEL) {
-          const size_t count = min_size(PANEL, columns - c);
-          prefetch_targets(product, &targets, rows, n + c);
-          multiply_bf16_tile(
-              pairs, scratch->strip, PAIR_STRIDE, scratch->panels + c * pairs,
-              count <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL, scratch->tile);
-          finish_block(
-              product, &targets, scratch->tile, rows, n + c, count, k == 0, k + length == depth);
-        }
-      }
-    }
   }
 }
 #endif
