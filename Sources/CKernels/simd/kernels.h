@@ -60,6 +60,10 @@
 #include "elementwise.h"
 #include "low_rank.h"
 
+#include "convolution_form.h"
+#include "convolution_weights.h"
+#include "convolution_patches.h"
+#include "convolution_results.h"
 #include "convolution_int8.h"
 
 #include "peak.h"

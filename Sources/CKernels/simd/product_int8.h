@@ -159,20 +159,17 @@ INLINE void add_int8_groups(
 INLINE void arrange_sums(vint sums[TILE_ROWS][2]) { (void)sums; }
 #endif
 
-INLINE void clear_sums(vint sums[TILE_ROWS][2]) {
-  UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-    UNROLL for (int v = 0; v < 2; v++) sums[r][v] = splat_int(0);
+// Sums begin where the offsets of a panel's channels make them end exact. Where sums are arranged, the offsets are zeros.
+INLINE void begin_sums(const int32_t *offsets, vint sums[TILE_ROWS][2]) {
+  UNROLL for (int v = 0; v < 2; v++) {
+    vint offset;
+    __builtin_memcpy(&offset, offsets + v * VECTOR_FLOATS, sizeof offset);
+    UNROLL for (int r = 0; r < TILE_ROWS; r++) sums[r][v] = -offset;
   }
 }
 
-INLINE vint load_offsets(const int32_t *offsets) {
-  vint v;
-  __builtin_memcpy(&v, offsets, sizeof v);
-  return v;
-}
-
-INLINE vfloat scaled_sum(vint sum, vint offset, float row_scale, vfloat scale) {
-  return __builtin_convertvector(sum - offset, vfloat) * (row_scale * scale);
+INLINE vfloat scaled_sum(vint sum, float row_scale, vfloat scale) {
+  return __builtin_convertvector(sum, vfloat) * (row_scale * scale);
 }
 
 // tile[r][c] = row_scales[r] * scales[c] * (exact sum), for TILE_ROWS rows of codes `stride` apart and one packed panel of
@@ -181,16 +178,13 @@ INLINE void multiply_int8_panel(
     size_t groups, const quantized *codes, size_t stride, const float *row_scales,
     const int8_t *panel, const float *scales, const int32_t *offsets, float *tile) {
   vint sums[TILE_ROWS][2];
-  clear_sums(sums);
+  begin_sums(offsets, sums);
   add_int8_groups(groups, codes, stride, panel, sums);
   arrange_sums(sums);
   UNROLL for (int v = 0; v < 2; v++) {
-    const vint offset = load_offsets(offsets + v * VECTOR_FLOATS);
     const vfloat scale = load(scales + v * VECTOR_FLOATS);
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-      store(
-          tile + r * PANEL + v * VECTOR_FLOATS,
-          scaled_sum(sums[r][v], offset, row_scales[r], scale));
+      store(tile + r * PANEL + v * VECTOR_FLOATS, scaled_sum(sums[r][v], row_scales[r], scale));
     }
   }
 }
@@ -227,7 +221,7 @@ static void multiply_int8_to_output(
   const float *row_scales = scales_of(rows, row);
 
   vint sums[TILE_ROWS][2];
-  clear_sums(sums);
+  begin_sums(weights->offsets + column, sums);
   for (size_t i = 0; i < TILE_ROWS; i++) {
     const size_t place = targets->output[i] + column;
     for (size_t c = 0; c < PANEL; c += 16) {
@@ -242,11 +236,10 @@ static void multiply_int8_to_output(
   arrange_sums(sums);
   UNROLL for (int v = 0; v < 2; v++) {
     const size_t c = column + v * VECTOR_FLOATS;
-    const vint offset = load_offsets(weights->offsets + c);
     const vfloat scale = load(weights->scales + c);
     const vfloat bias = epilogue->bias ? load(epilogue->bias + c) : splat(0);
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-      vfloat sum = scaled_sum(sums[r][v], offset, row_scales[r], scale);
+      vfloat sum = scaled_sum(sums[r][v], row_scales[r], scale);
       if (epilogue->bias) sum += bias;
       if (epilogue->gate) {
         sum *= load(epilogue->gate + targets->batch[r] * epilogue->gate_stride + c);

@@ -31,6 +31,23 @@ INLINE void store_codes(quantized *codes, vfloat x) {
   __builtin_memcpy(codes, &narrow, sizeof narrow);
 }
 
+// The codes of four vectors.
+INLINE void store_four_codes(quantized *codes, const vfloat *x) {
+#if SANA_VNNI
+  __m512i v[4];
+  UNROLL for (int i = 0; i < 4; i++) v[i] = _mm512_cvtps_epi32((__m512)x[i]);
+  // Packing takes four lanes of each vector in turn.
+  const __m512i packed =
+      _mm512_packs_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]));
+  const __m512i order =
+      _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i offset = _mm512_set1_epi8((char)INT8_OFFSET);
+  _mm512_storeu_si512(codes, _mm512_xor_si512(_mm512_permutexvar_epi32(order, packed), offset));
+#else
+  UNROLL for (int i = 0; i < 4; i++) store_codes(codes + i * VECTOR_FLOATS, x[i]);
+#endif
+}
+
 // Symmetric codes by the largest magnitude; returns the scale. The magnitude is compared as an integer: so infinities and NaN
 // win, and make the scale, and with it every output of the row, infinite or NaN.
 INLINE float quantize_values(
@@ -52,7 +69,15 @@ INLINE float quantize_values(
     for (size_t i = 0; i < stride; i++) codes[i] = INT8_OFFSET;
     return 0;
   }
-  for (size_t i = 0; i < whole; i += VECTOR_FLOATS) {
+  size_t i = 0;
+  for (; i + 4 * VECTOR_FLOATS <= whole; i += 4 * VECTOR_FLOATS) {
+    vfloat x[4];
+    UNROLL for (size_t v = 0; v < 4; v++) {
+      x[v] = int8_row_values(row, form, i + v * VECTOR_FLOATS, VECTOR_FLOATS) * inverse;
+    }
+    store_four_codes(codes + i, x);
+  }
+  for (; i < whole; i += VECTOR_FLOATS) {
     store_codes(codes + i, int8_row_values(row, form, i, VECTOR_FLOATS) * inverse);
   }
   if (whole < depth) {
@@ -60,7 +85,7 @@ INLINE float quantize_values(
     const vfloat x = int8_row_values(row, form, whole, count) * inverse;
     store_codes(codes + whole, (vfloat)((vint)x & first_lanes(count)));
   }
-  for (size_t i = round_up(depth, VECTOR_FLOATS); i < stride; i += VECTOR_FLOATS) {
+  for (i = round_up(depth, VECTOR_FLOATS); i < stride; i += VECTOR_FLOATS) {
     store_codes(codes + i, splat(0));
   }
   return magnitude / 127.0f;

@@ -56,7 +56,6 @@ static void multiply_tile(
 // panel[k * width + i] = rows[i * stride + k] for four rows.
 INLINE void transpose_quad(
     const float *rows, size_t stride, size_t depth, float *panel, size_t width) {
-  typedef float quad __attribute__((vector_size(16)));
   size_t k = 0;
   for (; k + 4 <= depth; k += 4) {
     quad a, b, c, d;

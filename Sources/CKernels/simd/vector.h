@@ -5,6 +5,8 @@ typedef float vfloat __attribute__((vector_size(4 * VECTOR_FLOATS)));
 typedef int32_t vint __attribute__((vector_size(4 * VECTOR_FLOATS)));
 typedef uint32_t vuint __attribute__((vector_size(4 * VECTOR_FLOATS)));
 typedef uint16_t vushort __attribute__((vector_size(2 * VECTOR_FLOATS)));
+typedef float quad __attribute__((vector_size(16)));
+typedef int32_t quad_int __attribute__((vector_size(16)));
 typedef int8_t vchar __attribute__((vector_size(VECTOR_FLOATS)));
 
 INLINE vfloat splat(float x) {
@@ -46,6 +48,19 @@ INLINE void store_first(float *p, vfloat v, size_t count) {
     if (i < count) p[i] = v[i];
   }
 #endif
+}
+
+// As many lanes as there are, which may be more than a vector has.
+INLINE vfloat load_up_to(const float *p, size_t count) {
+  return count >= VECTOR_FLOATS ? load(p) : load_first(p, count);
+}
+
+INLINE void store_up_to(float *p, vfloat v, size_t count) {
+  if (count >= VECTOR_FLOATS) {
+    store(p, v);
+  } else {
+    store_first(p, v, count);
+  }
 }
 
 INLINE vfloat select(vint mask, vfloat yes, vfloat no) {
