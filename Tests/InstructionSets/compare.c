@@ -47,14 +47,20 @@ static sana_matrix f32_matrix(size_t rows, size_t columns) {
       .encoding = SANA_ENCODING_F32, .values = numbers(rows * columns), .rows = rows, .columns = columns};
 }
 
-static sana_int8_rows quantized_rows(const sana_kernels *k, size_t rows, size_t columns) {
+/// - factors: those of the weights, or null.
+static sana_int8_rows quantize(
+    const sana_kernels *k, const float *input, size_t rows, size_t columns, const float *factors) {
   const size_t padded = k->int8_row_count(rows);
   sana_int8_rows result = {
       .codes = memory(padded * k->int8_row_bytes(columns)),
-      .scales = memory(padded * sizeof(float)),
-      .columns = columns};
-  float *input = numbers(rows * columns);
+      .scales = memory(padded * sizeof(float)), .factors = factors, .columns = columns};
   k->quantize_int8(input, columns, &result, 0, rows);
+  return result;
+}
+
+static sana_int8_rows quantized_rows(const sana_kernels *k, size_t rows, size_t columns) {
+  float *input = numbers(rows * columns);
+  const sana_int8_rows result = quantize(k, input, rows, columns, NULL);
   free(input);
   return result;
 }
@@ -123,18 +129,23 @@ static float *product_few(const sana_kernels *k, sizes size, size_t *count) {
   return output;
 }
 
+// Computes the layer and frees what it is made from.
+static void multiply_int8(
+    const sana_kernels *k, sana_product layer, sana_int8_matrix weights, sana_int8_rows codes) {
+  void *scratch = memory(k->int8_scratch_bytes());
+  k->product_int8(&layer, &weights, &codes, 0, layer.columns, 0, weights.rows, scratch);
+  free(scratch);
+  free_rows(codes);
+  free_matrix(weights);
+  free_layer(layer);
+}
+
 static float *product_int8(const sana_kernels *k, sizes size, size_t *count) {
   const size_t rows = size.a, inputs = size.b * 7, outputs = size.c * 3;
   float *output = memory((*count = rows * outputs) * sizeof *output);
   sana_product layer = linear_layer(rows, inputs, outputs, output);
   sana_int8_rows codes = quantized_rows(k, rows, inputs);
-  sana_int8_matrix weights = packed_matrix(k, outputs, inputs);
-  void *scratch = memory(k->int8_scratch_bytes());
-  k->product_int8(&layer, &weights, &codes, 0, rows, 0, outputs, scratch);
-  free(scratch);
-  free_rows(codes);
-  free_matrix(weights);
-  free_layer(layer);
+  multiply_int8(k, layer, packed_matrix(k, outputs, inputs), codes);
   return output;
 }
 
@@ -152,19 +163,9 @@ static float *product_int8_coded(const sana_kernels *k, sizes size, size_t *coun
   void *coding = memory(k->int8_code_bytes(inputs));
   k->int8_code(&layer.weight, factors, 0, outputs, packed, scales, offsets, coding);
   const sana_int8_matrix weights = {packed, scales, offsets, factors, outputs, inputs};
-  const size_t row_count = k->int8_row_count(rows);
-  sana_int8_rows codes = {
-      .codes = memory(row_count * k->int8_row_bytes(inputs)),
-      .scales = memory(row_count * sizeof(float)), .factors = factors, .columns = inputs};
-  k->quantize_int8(layer.input, inputs, &codes, 0, rows);
-  void *scratch = memory(k->int8_scratch_bytes());
-  k->product_int8(&layer, &weights, &codes, 0, rows, 0, outputs, scratch);
-  free(scratch);
+  multiply_int8(k, layer, weights, quantize(k, layer.input, rows, inputs, factors));
   free(coding);
   free(factors);
-  free_rows(codes);
-  free_matrix(weights);
-  free_layer(layer);
   return output;
 }
 

@@ -107,10 +107,7 @@ INLINE void prefetch_results(
     size_t points) {
   const size_t places = TILE_ROWS * 4, share = (places + points - 1) / points;
   for (size_t i = point * share; i < min_size((point + 1) * share, places); i++) {
-    const size_t place = targets[i / 4].place[i % 4] + column;
-    for (size_t c = 0; c < PANEL; c += 16) {
-      __builtin_prefetch(layer->output + place + c, 1);
-      if (layer->epilogue.residual) __builtin_prefetch(layer->epilogue.residual + place + c);
-    }
+    prefetch_place(
+        layer->output, layer->epilogue.residual, targets[i / 4].place[i % 4] + column);
   }
 }

@@ -28,26 +28,26 @@ INLINE void find_targets(const sana_product *product, size_t row, size_t count, 
 INLINE vfloat finish_vector(
     const sana_epilogue *epilogue, vfloat sum, const float *gate, const float *residual,
     size_t column, size_t count) {
-  const bool whole = count >= VECTOR_FLOATS;
-#define LOAD(p) (whole ? load(p) : load_first(p, count))
-  if (epilogue->bias) sum += LOAD(epilogue->bias + column);
+  if (epilogue->bias) sum += load_up_to(epilogue->bias + column, count);
   sum = activate(sum, epilogue->activation);
-  if (gate) sum *= LOAD(gate + column);
-  if (residual) sum += LOAD(residual + column);
-#undef LOAD
+  if (gate) sum *= load_up_to(gate + column, count);
+  if (residual) sum += load_up_to(residual + column, count);
   return sum;
+}
+
+// Brings a panel's channels of one position, `place` floats from the start of output and residual, into the cache.
+INLINE void prefetch_place(const float *output, const float *residual, size_t place) {
+  for (size_t c = 0; c < PANEL; c += 16) {
+    __builtin_prefetch(output + place + c, 1);
+    if (residual) __builtin_prefetch(residual + place + c);
+  }
 }
 
 // Brings what a tile of `rows` rows from `column` on will meet in memory into the cache, while its sums are made.
 INLINE void prefetch_targets(
     const sana_product *product, const row_targets *targets, size_t rows, size_t column) {
-  const float *residual = product->epilogue.residual;
   for (size_t r = 0; r < rows; r++) {
-    const size_t place = targets->output[r] + column;
-    for (size_t c = 0; c < PANEL; c += 16) {
-      __builtin_prefetch(product->output + place + c, 1);
-      if (residual) __builtin_prefetch(residual + place + c);
-    }
+    prefetch_place(product->output, product->epilogue.residual, targets->output[r] + column);
   }
 }
 

@@ -45,6 +45,12 @@ static size_t int8_scratch_bytes(void) { return TILE_ROWS * PANEL * sizeof(float
 
 INLINE size_t int8_panel_bytes(size_t depth) { return round_up(depth, INT8_GROUP) * PANEL; }
 
+// Output channels whose panels stay in the second-level cache with a strip of rows: whole panels.
+static size_t int8_block_columns(size_t depth) {
+  const size_t panels = INT8_PANEL_BYTES / int8_panel_bytes(depth);
+  return (panels > 0 ? panels : 1) * PANEL;
+}
+
 static size_t int8_packed_bytes(size_t rows, size_t depth) {
   return round_up(rows, PANEL) / PANEL * int8_panel_bytes(depth);
 }
@@ -223,11 +229,7 @@ static void multiply_int8_to_output(
   vint sums[TILE_ROWS][2];
   begin_sums(weights->offsets + column, sums);
   for (size_t i = 0; i < TILE_ROWS; i++) {
-    const size_t place = targets->output[i] + column;
-    for (size_t c = 0; c < PANEL; c += 16) {
-      __builtin_prefetch(product->output + place + c, 1);
-      if (epilogue->residual) __builtin_prefetch(epilogue->residual + place + c);
-    }
+    prefetch_place(product->output, epilogue->residual, targets->output[i] + column);
     const size_t first = min_size(i * part, groups);
     add_int8_groups(
         min_size(part, groups - first), codes + first * INT8_GROUP, stride,
@@ -256,8 +258,7 @@ static void product_int8(
     const sana_product *product, const sana_int8_matrix *weights, const sana_int8_rows *rows,
     size_t row, size_t row_end, size_t column, size_t column_end, void *scratch) {
   const size_t depth = weights->columns;
-  const size_t panels = INT8_PANEL_BYTES / int8_panel_bytes(depth);
-  const size_t columns = (panels > 0 ? panels : 1) * PANEL;
+  const size_t columns = int8_block_columns(depth);
   const size_t strip = int8_strip_rows(depth);
   const bool is_plain = product->epilogue.activation == SANA_ACTIVATION_NONE;
   float *tile = scratch;

@@ -9,14 +9,8 @@ typedef struct {
   size_t bytes;
 } stored_panels;
 
-// Output channels whose panels stay in the second-level cache with a strip of rows: a multiple of a panel.
-static size_t int8_stored_columns(size_t depth) {
-  const size_t panels = INT8_PANEL_BYTES / int8_panel_bytes(depth);
-  return (panels > 0 ? panels : 1) * PANEL;
-}
-
 INLINE stored_panels stored_areas(size_t depth, void *memory) {
-  const size_t columns = int8_stored_columns(depth);
+  const size_t columns = int8_block_columns(depth);
   char *next = memory;
   stored_panels areas = {.codes = memory};
   next += round_up(int8_packed_bytes(columns, depth), 64);
@@ -37,7 +31,7 @@ static void product_int8_stored(
     const sana_product *product, const sana_int8_rows *rows, size_t row, size_t row_end,
     size_t column, size_t column_end, void *scratch) {
   const sana_matrix *weight = &product->weight;
-  const size_t depth = weight->columns, step = int8_stored_columns(depth);
+  const size_t depth = weight->columns, step = int8_block_columns(depth);
   const stored_panels areas = stored_areas(depth, scratch);
   for (size_t n = column; n < column_end; n += step) {
     const size_t count = min_size(step, column_end - n);

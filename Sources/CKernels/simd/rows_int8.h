@@ -13,14 +13,13 @@ typedef struct {
 
 INLINE vfloat int8_row_values(
     const int8_row *row, const int8_row_form form, size_t i, size_t count) {
-  const bool whole = count >= VECTOR_FLOATS;
-#define LOAD(p) (whole ? load(p) : load_first(p, count))
-  vfloat x = LOAD(row->input + i);
+  vfloat x = load_up_to(row->input + i, count);
   if (form.modulated) {
-    x = modulate((x - row->mean) * row->factor, LOAD(row->scale + i), LOAD(row->shift + i));
+    x = modulate(
+        (x - row->mean) * row->factor, load_up_to(row->scale + i, count),
+        load_up_to(row->shift + i, count));
   }
-  return form.balanced ? x * LOAD(row->balance + i) : x;
-#undef LOAD
+  return form.balanced ? x * load_up_to(row->balance + i, count) : x;
 }
 
 INLINE void store_codes(quantized *codes, vfloat x) {

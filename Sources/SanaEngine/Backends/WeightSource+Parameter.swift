@@ -19,6 +19,12 @@ extension WeightSource {
     return description
   }
 
+  /// Loads a weight that a graph reads.
+  /// - Throws: as `description(of:)` and `load(_:)` of a description.
+  func load(_ parameter: Parameter) throws -> StoredTensor {
+    try load(description(of: parameter))
+  }
+
   /// Loads a weight.
   /// - Throws: `SanaError` `.corruptFile` when it is not what the source said it was, and what the source throws.
   func load(_ description: TensorDescription) throws -> StoredTensor {

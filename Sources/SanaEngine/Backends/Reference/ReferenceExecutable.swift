@@ -72,8 +72,7 @@ final class ReferenceExecutable: Executable {
   /// A weight that is resident, or is loaded now.
   func loadedWeight(_ parameter: Parameter) throws -> ReferenceWeight {
     guard parameter.access == .once else { return weight(parameter) }
-    return try ReferenceWeight(
-      source.load(source.description(of: parameter)), precision: precision)
+    return try ReferenceWeight(source.load(parameter), precision: precision)
   }
 
   /// Some rows of a weight, in this order.
