@@ -5,8 +5,8 @@
 
 enum {
   MAXIMUM_POINTS = 16,
-  // Quantized patches of a block; with the weights of a panel they stay in a 1 MiB second-level cache.
-  PATCH_BYTES = 288 * 1024,
+  // Quantized patches of a block; with the weights of a panel they stay in the second-level cache.
+  PATCH_BYTES = SECOND_LEVEL_CACHE / 32 * 9,
 };
 
 INLINE size_t form_side(sana_convolution_form form) {

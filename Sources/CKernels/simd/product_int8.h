@@ -18,10 +18,23 @@ enum { INT8_GROUP = 1, INT8_OFFSET = 0 };
 typedef int16_t quantized;
 #endif
 
+#if SANA_AVX2
+// Apart from its callers, whose own addresses would leave the inner loop too few registers.
+#define INT8_PANEL_FUNCTION static __attribute__((noinline))
+#else
+#define INT8_PANEL_FUNCTION INLINE
+#endif
+
 enum {
-  // Together they stay in a 1 MiB second-level cache.
-  INT8_STRIP_BYTES = 384 * 1024,
-  INT8_PANEL_BYTES = 320 * 1024,
+  // Together they stay in the second-level cache.
+  INT8_STRIP_BYTES = SECOND_LEVEL_CACHE / 8 * 3,
+  INT8_PANEL_BYTES = SECOND_LEVEL_CACHE / 16 * 5,
+#if SANA_AVX2
+  // Groups that the inner loop takes at a time: the sums of one are so few that a loop's own instructions count.
+  INT8_UNROLLED = 2,
+#else
+  INT8_UNROLLED = 1,
+#endif
 };
 
 // Elements of a quantized row: whole groups, and an odd number of cache lines, so that the rows of a strip lie in different
@@ -139,24 +152,43 @@ INLINE vint splat_group(const quantized *codes) {
   return splat_int(group);
 }
 
+// Adds the products of one group of each row.
+INLINE void add_int8_group(
+    const quantized *const *rows, size_t place, const int8_t *panel, vint sums[TILE_ROWS][2]) {
+  vint b[2];
+  UNROLL for (int v = 0; v < 2; v++) b[v] = load_weights(panel + v * VECTOR_FLOATS * INT8_GROUP);
+  UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+    const vint x = splat_group(rows[r] + place);
+    UNROLL for (int v = 0; v < 2; v++) sums[r][v] = add_products(sums[r][v], x, b[v]);
+  }
+}
+
 // Adds the products of `groups` groups to the sums of TILE_ROWS rows of codes `stride` apart and one packed panel.
 INLINE void add_int8_groups(
     size_t groups, const quantized *codes, size_t stride, const int8_t *panel,
     vint sums[TILE_ROWS][2]) {
-  for (size_t k = 0; k < groups; k++) {
-    vint b[2];
+  enum { BYTES = INT8_UNROLLED * PANEL * INT8_GROUP, LINE = 64 };
+  const quantized *rows[TILE_ROWS];
+  UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+    rows[r] = codes + r * stride;
+#if SANA_AVX2
+    // In registers, and not computed anew from the stride in the inner loop.
+    __asm__("" : "+r"(rows[r]));
+#endif
+  }
+  size_t k = 0;
+  for (; k + INT8_UNROLLED <= groups; k += INT8_UNROLLED) {
     // The panel streams from the second-level cache.
-    UNROLL for (int v = 0; v < 2; v++) {
-      __builtin_prefetch(panel + (16 * PANEL + v * VECTOR_FLOATS) * INT8_GROUP);
+    UNROLL for (int i = 0; i < BYTES; i += LINE) {
+      __builtin_prefetch(panel + 16 * PANEL * INT8_GROUP + i);
     }
-    UNROLL for (int v = 0; v < 2; v++) {
-      b[v] = load_weights(panel + v * VECTOR_FLOATS * INT8_GROUP);
+    UNROLL for (int i = 0; i < INT8_UNROLLED; i++) {
+      add_int8_group(rows, (k + i) * INT8_GROUP, panel + i * PANEL * INT8_GROUP, sums);
     }
-    UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-      const vint x = splat_group(codes + r * stride);
-      UNROLL for (int v = 0; v < 2; v++) sums[r][v] = add_products(sums[r][v], x, b[v]);
-    }
-    codes += INT8_GROUP;
+    panel += BYTES;
+  }
+  for (; k < groups; k++) {
+    add_int8_group(rows, k * INT8_GROUP, panel, sums);
     panel += PANEL * INT8_GROUP;
   }
 }
@@ -180,7 +212,7 @@ INLINE vfloat scaled_sum(vint sum, float row_scale, vfloat scale) {
 
 // tile[r][c] = row_scales[r] * scales[c] * (exact sum), for TILE_ROWS rows of codes `stride` apart and one packed panel of
 // `groups` groups; scales and offsets are the panel's own.
-INLINE void multiply_int8_panel(
+INT8_PANEL_FUNCTION void multiply_int8_panel(
     size_t groups, const quantized *codes, size_t stride, const float *row_scales,
     const int8_t *panel, const float *scales, const int32_t *offsets, float *tile) {
   vint sums[TILE_ROWS][2];

@@ -5,6 +5,12 @@ enum { TILE_ROWS = 12 };
 #else
 enum { TILE_ROWS = 6 };
 #endif
+// Bytes that what is multiplied over and over may take: processors without AVX-512 are taken to have half as much.
+#if SANA_AVX512
+enum { SECOND_LEVEL_CACHE = 1024 * 1024 };
+#else
+enum { SECOND_LEVEL_CACHE = 512 * 1024 };
+#endif
 enum { PANEL = 2 * VECTOR_FLOATS, PREFETCH_DISTANCE = 16 * PANEL };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
