@@ -10,7 +10,26 @@
 #include "sana_product.h"
 #include "sana_quantize.h"
 
-/// Kernels that multiply bf16 by bf16 and add in f32: weights in bf16 as they are stored, activations rounded, half to even.
+/// The Mix-FFN of weights in bf16.
+typedef struct {
+  /// Bytes of a rounded row. There must be memory for as many rows as of int8 codes (`int8_row_count`).
+  size_t (*_Nonnull row_bytes)(size_t columns);
+  /// Rounds rows `row ..< row_end` of `input`, which are `input_stride` floats apart.
+  void (*_Nonnull round_rows)(
+      const float *_Nonnull input, size_t input_stride, size_t columns, void *_Nonnull rows,
+      size_t row, size_t row_end);
+  /// Whether `compute` can compute so many channels of so many inputs.
+  bool (*_Nonnull can_compute)(size_t inputs, size_t channels);
+  size_t (*_Nonnull scratch_bytes)(size_t image_width, size_t inputs);
+  /// As the int8 `feed_forward`, of rounded rows.
+  void (*_Nonnull compute)(
+      const sana_feed_forward *_Nonnull, const void *_Nonnull rows, const sana_matrix *_Nonnull,
+      size_t batch, size_t channel, size_t channel_end, void *_Nonnull scratch);
+} sana_bf16_feed_forward;
+
+/// Kernels that multiply weights in bf16 in pairs of 16 bits. With instructions for bf16, weights are multiplied as they are stored,
+/// activations are rounded, half to even, and sums are f32. With instructions for int16, both become int16 with one scale for each row and
+/// block of the depth, of 13 and 14 bits.
 typedef struct {
   /// Scratch memory of `product`.
   size_t product_scratch_bytes;
@@ -18,19 +37,8 @@ typedef struct {
   void (*_Nonnull product)(
       const sana_product *_Nonnull, size_t row, size_t row_end, size_t column, size_t column_end,
       void *_Nonnull scratch);
-  /// Bytes of a rounded row. There must be memory for as many rows as of int8 codes (`int8_row_count`).
-  size_t (*_Nonnull row_bytes)(size_t columns);
-  /// Rounds rows `row ..< row_end` of `input`, which are `input_stride` floats apart.
-  void (*_Nonnull round_rows)(
-      const float *_Nonnull input, size_t input_stride, size_t columns, void *_Nonnull rows,
-      size_t row, size_t row_end);
-  /// Whether `feed_forward` can compute so many channels of so many inputs.
-  bool (*_Nonnull has_feed_forward)(size_t inputs, size_t channels);
-  size_t (*_Nonnull feed_forward_scratch_bytes)(size_t image_width, size_t inputs);
-  /// As the int8 `feed_forward`, of rounded rows.
-  void (*_Nonnull feed_forward)(
-      const sana_feed_forward *_Nonnull, const void *_Nonnull rows, const sana_matrix *_Nonnull,
-      size_t batch, size_t channel, size_t channel_end, void *_Nonnull scratch);
+  /// Null where the set has no instructions for bf16.
+  const sana_bf16_feed_forward *_Nullable feed_forward;
 } sana_bf16_kernels;
 
 /// The kernels compiled for one instruction set. Every set has the same kernels with the same meaning; results differ in
@@ -58,7 +66,7 @@ typedef struct {
   void (*_Nonnull product)(
       const sana_product *_Nonnull, size_t row, size_t row_end, size_t column, size_t column_end,
       void *_Nonnull scratch);
-  /// Null where the set has no instructions for bf16.
+  /// Null where weights in bf16 are multiplied as others are, in f32.
   const sana_bf16_kernels *_Nullable bf16;
   /// The most positions `product_few` takes.
   size_t few_rows;
@@ -226,7 +234,7 @@ typedef struct {
   // For benchmarks: `rounds` of multiply-adds that never leave the registers; returns how many operations that were. `result`
   // holds two factors close to 1 and receives something.
   double (*_Nonnull peak_f32)(size_t rounds, float *_Nonnull result);
-  /// That of f32 without bf16 instructions.
+  /// Of what the kernels of bf16 weights multiply; that of f32 where there are none.
   double (*_Nonnull peak_bf16)(size_t rounds, float *_Nonnull result);
   double (*_Nonnull peak_int8)(size_t rounds, float *_Nonnull result);
 } sana_kernels;

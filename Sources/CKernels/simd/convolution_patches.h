@@ -63,11 +63,11 @@ INLINE quad_int largest_lanes(const vint *x) {
       largest[i] = __builtin_elementwise_max(largest[i], parts[part]);
     }
   }
-#define PAIRS(a, b) \
+#define LANE_PAIRS(a, b) \
   __builtin_elementwise_max( \
       __builtin_shufflevector(a, b, 0, 4, 1, 5), __builtin_shufflevector(a, b, 2, 6, 3, 7))
-  const quad_int first = PAIRS(largest[0], largest[1]), last = PAIRS(largest[2], largest[3]);
-#undef PAIRS
+  const quad_int first = LANE_PAIRS(largest[0], largest[1]), last = LANE_PAIRS(largest[2], largest[3]);
+#undef LANE_PAIRS
   return __builtin_elementwise_max(
       __builtin_shufflevector(first, last, 0, 1, 4, 5),
       __builtin_shufflevector(first, last, 2, 3, 6, 7));

@@ -1,7 +1,7 @@
 // All kernels, compiled for the instruction set that the including file names:
 //   SANA_TABLE, SANA_TABLE_ISA  the table to define
 //   VECTOR_FLOATS               f32 lanes of a vector register
-//   SANA_AVX2, SANA_AVX512, SANA_VNNI, SANA_BF16, SANA_NEON, SANA_NEON_DOTPROD, SANA_NEON_I8MM
+//   SANA_AVX2, SANA_AVX512, SANA_VNNI, SANA_BF16, SANA_INT16, SANA_NEON, SANA_NEON_DOTPROD, SANA_NEON_I8MM
 //                               where a kernel has better than generic vectors
 // The instruction set is a property of each function, so that no file needs flags of its own.
 #include <stdbool.h>
@@ -43,6 +43,7 @@
 #include "normalization.h"
 #include "product.h"
 #include "product_bf16.h"
+#include "product_int16.h"
 #include "product_blocks.h"
 #include "product_few.h"
 #include "quantize.h"

@@ -1,16 +1,29 @@
-// The kernels with bf16 instructions, where there are any.
+// The kernels of bf16 weights, where instructions multiply pairs of 16 bits.
 
 #if SANA_BF16
-static const sana_bf16_kernels bf16_kernels = {
-    .product_scratch_bytes = sizeof(product_bf16_scratch),
-    .product = product_bf16,
+static const sana_bf16_feed_forward bf16_feed_forward = {
     .row_bytes = bf16_row_bytes,
     .round_rows = round_bf16_rows,
-    .has_feed_forward = has_feed_forward_bf16,
-    .feed_forward_scratch_bytes = feed_forward_bf16_scratch_bytes,
-    .feed_forward = feed_forward_bf16,
+    .can_compute = has_feed_forward_bf16,
+    .scratch_bytes = feed_forward_bf16_scratch_bytes,
+    .compute = feed_forward_bf16,
 };
+#endif
 
+#if SANA_PAIRS
+static const sana_bf16_kernels bf16_kernels = {
+    .product_scratch_bytes = sizeof(product_pairs_scratch),
+    .product = product_pairs,
+#if SANA_BF16
+    .feed_forward = &bf16_feed_forward,
+#endif
+};
+#define BF16_KERNELS &bf16_kernels
+#else
+#define BF16_KERNELS NULL
+#endif
+
+#if SANA_BF16
 // Each instruction is two multiplications and two additions a lane.
 static double peak_bf16(size_t rounds, float *result) {
   __m512 sums[PEAK_CHAINS];
@@ -28,9 +41,10 @@ static double peak_bf16(size_t rounds, float *result) {
   return 4.0 * PEAK_CHAINS * VECTOR_FLOATS * (double)rounds;
 }
 
-#define BF16_KERNELS &bf16_kernels
 #define PEAK_BF16 peak_bf16
+#elif SANA_INT16
+// int8 codes are multiplied as int16, by the same instructions.
+#define PEAK_BF16 peak_int8
 #else
-#define BF16_KERNELS NULL
 #define PEAK_BF16 peak_f32
 #endif

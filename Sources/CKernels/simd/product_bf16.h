@@ -58,19 +58,35 @@ static void round_bf16_rows(
   }
 }
 
-static void gather_bf16_strip(
+// Scratch memory of a task.
+typedef struct {
+  product_scratch blocks;
+  // A position's part of a block of the depth before it is rounded.
+  float numbers[2 * DEPTH_BLOCK];
+} product_pairs_scratch;
+
+// As `pack_bf16_panel`, of the block's column `column`.
+static void pack_pairs(
+    const sana_matrix *weight, size_t row, size_t count, size_t width, size_t first, size_t depth,
+    size_t column, product_pairs_scratch *scratch) {
+  pack_bf16_panel(
+      weight, row, count, width, first, depth, (bf16_pair *)scratch->blocks.rows,
+      (bf16_pair *)scratch->blocks.panels + column * ((depth + 1) / 2));
+}
+
+static void gather_pairs(
     const sana_product *product, size_t row, size_t count, size_t first, size_t depth,
-    float *patch, bf16_pair *strip) {
+    product_pairs_scratch *scratch) {
   for (size_t r = 0; r < TILE_ROWS; r++) {
-    bf16_pair *target = strip + r * STRIP_STRIDE;
+    bf16_pair *target = (bf16_pair *)scratch->blocks.strip + r * STRIP_STRIDE;
     if (r >= count) {
       __builtin_memset(target, 0, (depth + 1) / 2 * sizeof *target);
     } else if (product->kernel == 1 && product->stride == 1) {
       round_to_pairs(
           product->input + (row + r) * product->input_stride + first, depth, target);
     } else {
-      gather_position(product, row + r, first, depth, patch);
-      round_to_pairs(patch, depth, target);
+      gather_position(product, row + r, first, depth, scratch->numbers);
+      round_to_pairs(scratch->numbers, depth, target);
     }
   }
 }
@@ -116,5 +132,13 @@ static void multiply_bf16_tile(
   } else {
     multiply_bf16_vectors(1, pairs, strip, stride, panel, tile);
   }
+}
+
+// The tile of the strip and the panel of the block's column `column`.
+static void multiply_pairs(
+    size_t pairs, size_t width, size_t column, product_pairs_scratch *scratch) {
+  multiply_bf16_tile(
+      pairs, (const bf16_pair *)scratch->blocks.strip, STRIP_STRIDE,
+      (const bf16_pair *)scratch->blocks.panels + column * pairs, width, scratch->blocks.tile);
 }
 #endif

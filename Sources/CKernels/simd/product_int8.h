@@ -171,10 +171,7 @@ INLINE void add_int8_groups(
   const quantized *rows[TILE_ROWS];
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
     rows[r] = codes + r * stride;
-#if SANA_AVX2
-    // In registers, and not computed anew from the stride in the inner loop.
-    __asm__("" : "+r"(rows[r]));
-#endif
+    KEEP_ADDRESS(rows[r]);
   }
   size_t k = 0;
   for (; k + INT8_UNROLLED <= groups; k += INT8_UNROLLED) {

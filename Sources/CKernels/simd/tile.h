@@ -13,6 +13,13 @@ enum { SECOND_LEVEL_CACHE = 512 * 1024 };
 #endif
 enum { PANEL = 2 * VECTOR_FLOATS, PREFETCH_DISTANCE = 16 * PANEL };
 
+// Keeps an address in a register: otherwise it may be computed anew, from another and a stride, in every turn of a loop.
+#if SANA_AVX2
+#define KEEP_ADDRESS(pointer) __asm__("" : "+r"(pointer))
+#else
+#define KEEP_ADDRESS(pointer) (void)(pointer)
+#endif
+
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 INLINE size_t round_up(size_t count, size_t multiple) {

@@ -26,7 +26,9 @@ extension CPUExecutable {
     rounding chain: CPUChain, _ convolution: DepthwiseConvolution, _ output: Value,
     _ scratch: UnsafeMutableRawPointer
   ) {
-    guard let bf16 = device.bf16 else { preconditionFailure("there are no bf16 instructions") }
+    guard let bf16 = device.bf16FeedForward else {
+      preconditionFailure("there are no bf16 instructions")
+    }
     let size = shape(chain.input)
     let layout = device.scratch(for: chain, .bf16, size)
     let input = floats(chain.input)
@@ -36,7 +38,7 @@ extension CPUExecutable {
     }
     withUnsafePointer(to: matrix(chain.linear.weight)) { weight in
       forEachPiece(chain, convolution, output) { layer, batch, channels, worker in
-        bf16.feed_forward(
+        bf16.compute(
           layer, scratch, weight, batch, channels.lowerBound, channels.upperBound,
           layout.worker(worker, at: scratch))
       }

@@ -80,10 +80,13 @@ final class CPUDevice {
     self.cancellation = cancellation
   }
 
-  /// Kernels with bf16 instructions, where the processor has them.
+  /// Kernels of bf16 weights, where the processor multiplies pairs of 16 bits.
   var bf16: sana_bf16_kernels? { kernels.bf16?.pointee }
 
-  /// The kernels of a product of many positions that rounds its activations to bf16 and multiplies bf16 by bf16, if it does.
+  /// The Mix-FFN with bf16 instructions, where the processor has them.
+  var bf16FeedForward: sana_bf16_feed_forward? { bf16?.feed_forward?.pointee }
+
+  /// The kernels of a product of many positions by bf16 in pairs of 16 bits, if it is multiplied so.
   func bf16(for weight: sana_matrix) -> sana_bf16_kernels? {
     precision == .auto && weight.encoding == SANA_ENCODING_BF16 ? bf16 : nil
   }

@@ -65,10 +65,10 @@ extension CPUDevice {
   /// Of nodes that are computed as one.
   /// - Parameter arithmetic: int8, or bf16 of a feed-forward.
   func scratch(for chain: CPUChain, _ arithmetic: Arithmetic, _ input: Shape) -> CPUScratch {
-    if arithmetic == .bf16, let bf16 {
+    if arithmetic == .bf16, let bf16 = bf16FeedForward {
       return CPUScratch(
         sharedBytes: kernels.int8_row_count(input.rows) * bf16.row_bytes(input.channels),
-        workerBytes: bf16.feed_forward_scratch_bytes(input.width, input.channels),
+        workerBytes: bf16.scratch_bytes(input.width, input.channels),
         workers: pool.size)
     }
     let workerBytes: Int

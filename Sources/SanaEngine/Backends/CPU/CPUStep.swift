@@ -62,8 +62,8 @@ extension CPUDevice {
     // Few rows are multiplied in f32.
     guard case .feedForward = chain.form, chain.norm == nil, weight.access == .whole,
       graph[chain.input].shape.rows > kernels.few_rows,
-      let kernels = source.description(of: weight.name).flatMap(bf16),
-      kernels.has_feed_forward(weight.shape[1], weight.shape[0] / 2)
+      source.description(of: weight.name).flatMap(bf16) != nil,
+      bf16FeedForward?.can_compute(weight.shape[1], weight.shape[0] / 2) == true
     else { return nil }
     return .bf16
   }

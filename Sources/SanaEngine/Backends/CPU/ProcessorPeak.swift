@@ -4,7 +4,7 @@ internal import WeightFormats
 /// What the arithmetic units of the threads of a back end can do together, in operations (additions and multiplications) a second.
 public struct ProcessorPeak: Sendable {
   public let f32: Double
-  /// That of f32 where the processor has no instructions for bf16.
+  /// Of what bf16 weights are multiplied in: bf16, or int16, or f32.
   public let bf16: Double
   public let int8: Double
 
