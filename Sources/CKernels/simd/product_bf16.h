@@ -58,6 +58,11 @@ static void round_bf16_rows(
   }
 }
 
+static bool multiplies_pairs(size_t depth) {
+  (void)depth;
+  return true;
+}
+
 // Scratch memory of a task.
 typedef struct {
   product_scratch blocks;

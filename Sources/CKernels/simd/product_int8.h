@@ -167,7 +167,7 @@ INLINE void add_int8_group(
 INLINE void add_int8_groups(
     size_t groups, const quantized *codes, size_t stride, const int8_t *panel,
     vint sums[TILE_ROWS][2]) {
-  enum { BYTES = INT8_UNROLLED * PANEL * INT8_GROUP, LINE = 64 };
+  enum { BYTES = INT8_UNROLLED * PANEL * INT8_GROUP, LINE = 64, AHEAD = 2048 };
   const quantized *rows[TILE_ROWS];
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
     rows[r] = codes + r * stride;
@@ -175,10 +175,8 @@ INLINE void add_int8_groups(
   }
   size_t k = 0;
   for (; k + INT8_UNROLLED <= groups; k += INT8_UNROLLED) {
-    // The panel streams from the second-level cache.
-    UNROLL for (int i = 0; i < BYTES; i += LINE) {
-      __builtin_prefetch(panel + 16 * PANEL * INT8_GROUP + i);
-    }
+    // The panel streams from the second-level cache, or for the first tile of a block from the third.
+    UNROLL for (int i = 0; i < BYTES; i += LINE) __builtin_prefetch(panel + AHEAD + i);
     UNROLL for (int i = 0; i < INT8_UNROLLED; i++) {
       add_int8_group(rows, (k + i) * INT8_GROUP, panel + i * PANEL * INT8_GROUP, sums);
     }
