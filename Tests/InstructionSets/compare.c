@@ -218,26 +218,28 @@ static float *convolve_int8(
   const size_t outputs = shortcut ? channels >> size.d % 3 : size.d * 2;
   float *output = memory((*count = scale * scale * height * width * outputs) * sizeof *output);
   const sana_matrix weight = scale == 2 ? f32_matrix(4 * outputs, 4 * channels) : f32_matrix(outputs, 9 * channels);
-  const size_t padded = k->convolution_int8_packed_rows(form, outputs);
-  int8_t *packed = memory(k->convolution_int8_packed_bytes(form, channels, outputs));
+  const sana_convolution_kernels *c = k->convolution(form, channels);
+  const size_t padded = c->packed_rows(form, outputs);
+  int8_t *packed = memory(c->packed_bytes(form, channels, outputs));
   float *scales = memory(padded * sizeof *scales);
   int32_t *offsets = memory(padded * sizeof *offsets);
   float *factors = memory((channels + 16) * sizeof *factors);
   for (size_t i = 0; i < channels; i++) factors[i] = 0.25f * (float)(1 + next() % 8);
-  void *pack_scratch = memory(k->convolution_int8_pack_bytes(form, channels));
-  k->convolution_int8_pack(
+  void *pack_scratch = memory(c->pack_bytes(form, channels));
+  c->pack(
       form, &weight, channels, outputs, factors, 0, outputs, packed, scales, offsets, pack_scratch);
   sana_convolution layer = {
       .form = form, .input = numbers(height * width * channels), .batch = 1, .height = height,
       .width = width, .channels = channels, .weight = {packed, scales, offsets, factors, outputs, channels},
       .output = output, .outputs = outputs, .has_shortcut = shortcut,
       .epilogue = {.bias = numbers(outputs)}};
-  void *scratch = memory(k->convolution_int8_scratch_bytes(form, channels));
+  void *scratch = memory(c->scratch_bytes(form, channels));
   // A task's worth of tiles at a time.
-  const size_t tiles = scale == 2 ? height * width : (height + 1) / 2 * ((width + 1) / 2);
-  const size_t block = k->convolution_int8_block(form, channels);
+  const size_t down = (scale * height + c->side - 1) / c->side;
+  const size_t across = (scale * width + c->side - 1) / c->side;
+  const size_t tiles = down * across, block = c->block(form, channels);
   for (size_t tile = 0; tile < tiles; tile += block) {
-    k->convolution_int8(&layer, tile, tile + block < tiles ? tile + block : tiles, scratch);
+    c->compute(&layer, tile, tile + block < tiles ? tile + block : tiles, scratch);
   }
   free(scratch);
   free(pack_scratch);

@@ -72,14 +72,7 @@ import WeightFormats
 
   @Test(arguments: sets) func convolutionsRoundTheirPatches(_ set: InstructionSet) throws {
     var random = RandomNumbers(seed: 29)
-    for (channels, outputs, kernel, stride) in [(5, 7, 3, 2), (67, 20, 2, 1), (130, 33, 3, 2)] {
-      var builder = GraphBuilder(name: "\(kernel)x\(kernel) of \(channels) to \(outputs)")
-      let x = builder.input("x", Shape(batch: 2, height: 7, width: 9, channels: channels))
-      let y = builder.convolution(
-        x, weight: Parameter("w", [outputs, kernel, kernel, channels]), stride: stride,
-        padding: kernel / 2)
-      try compare(builder.finish(outputs: [y]), set, &random)
-    }
+    for graph in PatchConvolutions.graphs { try compare(graph, set, &random) }
     var builder = GraphBuilder(name: "upsampling")
     let x = builder.input("x", Shape(batch: 2, height: 5, width: 6, channels: 71))
     let y = builder.upsampleConvolution(

@@ -202,12 +202,10 @@ import WeightFormats
   func int8AndFloatingPointGiveTheIntegers(
     _ test: ConvolutionCase, _ set: InstructionSet
   ) throws {
-    try compare(
-      test,
-      on: [
-        CPUBackend(threads: 2, instructionSet: set),
-        CPUBackend(threads: 2, precision: .f32, instructionSet: set),
-      ])
+    try compare(test, on: [CPUBackend(threads: 2, precision: .f32, instructionSet: set)])
+    // F(4x4, 3x3) has no integers for factors.
+    guard test.transform == .upsampling || set.winogradTile == .twoByTwo else { return }
+    try compare(test, on: [CPUBackend(threads: 2, instructionSet: set)])
   }
 
   @Test(arguments: all) func theReferenceGivesTheIntegers(_ test: ConvolutionCase) throws {

@@ -78,7 +78,8 @@ import WeightFormats
     for (activations, minimum) in [(ActivationEncoding.floatingPoint, 105.0), (.int8PerToken, 50)] {
       let graph = block.graph(.full)
       let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: activations)
-      let expected = try outputs(of: graph, on: ReferenceBackend(), weights: weights)
+      let reference = ReferenceBackend(winograd: set.winogradTile)
+      let expected = try outputs(of: graph, on: reference, weights: weights)
       let decibels = signalToNoise(try run(graph, set, activations), expected)
       #expect(decibels >= minimum, "\(decibels) dB")
     }

@@ -156,28 +156,11 @@ typedef struct {
       float *_Nonnull scratch);
 
   // int8 convolutions.
-  size_t (*_Nonnull convolution_int8_packed_bytes)(
-      sana_convolution_form, size_t channels, size_t outputs);
-  /// Scales and offsets of a packed weight.
-  size_t (*_Nonnull convolution_int8_packed_rows)(sana_convolution_form, size_t outputs);
-  /// Scratch memory of `convolution_int8_pack`.
-  size_t (*_Nonnull convolution_int8_pack_bytes)(sana_convolution_form, size_t channels);
-  /// Transforms, quantizes and packs output channels `row ..< row_end` (`row` a multiple of 32) of a weight
-  /// `[outputs, 3 * 3 * channels]`, or `[4 * outputs, 2 * 2 * channels]` when upsampling. Every channel's is divided by its factor,
-  /// which the activations are multiplied by; there are as many factors as channels, and memory for 16 more.
-  void (*_Nonnull convolution_int8_pack)(
-      sana_convolution_form, const sana_matrix *_Nonnull, size_t channels, size_t outputs,
-      const float *_Nonnull factors, size_t row, size_t row_end, int8_t *_Nonnull packed, float *_Nonnull scales,
-      int32_t *_Nonnull offsets, void *_Nonnull scratch);
+  /// The way to compute a convolution of so many input channels.
+  const sana_convolution_kernels *_Nonnull (*_Nonnull convolution)(
+      sana_convolution_form, size_t channels);
   /// Whether an upsampling convolution can add its shortcut.
   bool (*_Nonnull has_shortcut)(size_t channels, size_t outputs);
-  /// Tiles of 2x2 results that are best computed at a time.
-  size_t (*_Nonnull convolution_int8_block)(sana_convolution_form, size_t channels);
-  size_t (*_Nonnull convolution_int8_scratch_bytes)(sana_convolution_form, size_t channels);
-  /// Computes tiles of 2x2 results `tile ..< tile_end`, counted through rows and batch (the last tile of an odd row or column is
-  /// cut).
-  void (*_Nonnull convolution_int8)(
-      const sana_convolution *_Nonnull, size_t tile, size_t tile_end, void *_Nonnull scratch);
 
   // Attention that forms its scores.
   /// Floats that `attention_pack` writes.

@@ -124,24 +124,31 @@ INLINE void gather_border(
   }
 }
 
+// The patch whose first pixel is [top, left], in `border` if it reaches beyond the image.
+INLINE convolution_patch find_patch(
+    const sana_convolution *layer, size_t side, size_t batch, size_t top, size_t left,
+    float *border) {
+  // Before the first row or column the unsigned number is huge, and its sum with the side small.
+  if (top < layer->height && left < layer->width && top + side <= layer->height &&
+      left + side <= layer->width) {
+    return (convolution_patch){
+        .pixels = layer->input +
+                  ((batch * layer->height + top) * layer->width + left) * layer->channels,
+        .line = layer->width * layer->channels,
+        .channels = layer->channels,
+    };
+  }
+  gather_border(layer, side, batch, top, left, border);
+  return (convolution_patch){
+      .pixels = border, .line = side * layer->channels, .channels = layer->channels};
+}
+
 INLINE void quantize_tile(
     const bool winograd, const sana_convolution *layer, convolution_tile tile, size_t block,
     size_t r, const convolution_scratch *scratch) {
   const size_t side = winograd ? 4 : 3, step = winograd ? 1 : 2;
-  const size_t top = tile.y / step - 1, left = tile.x / step - 1;
-  convolution_patch patch = {
-      .pixels = layer->input +
-                ((tile.batch * layer->height + top) * layer->width + left) * layer->channels,
-      .line = layer->width * layer->channels,
-      .channels = layer->channels,
-  };
-  // Before the first row or column the unsigned number is huge, and its sum with the side small.
-  if (top >= layer->height || left >= layer->width || top + side > layer->height ||
-      left + side > layer->width) {
-    gather_border(layer, side, tile.batch, top, left, scratch->border);
-    patch.pixels = scratch->border;
-    patch.line = side * layer->channels;
-  }
+  const convolution_patch patch = find_patch(
+      layer, side, tile.batch, tile.y / step - 1, tile.x / step - 1, scratch->border);
   UNROLL for (int y = 0; y < (int)side; y++) {
     const size_t row = (size_t)y * side * block + r;
     quantize_patch_line(winograd, y, &patch, layer->weight.factors, scratch, row, block);

@@ -67,9 +67,16 @@
 #include "convolution_results.h"
 #include "convolution_int8.h"
 
+#include "winograd_4x4.h"
+#include "convolution_int16.h"
+#include "convolution_int16_weights.h"
+#include "convolution_int16_patches.h"
+#include "convolution_int16_blocks.h"
+
 #include "peak.h"
 
 #include "kernels_bf16.h"
+#include "kernels_convolution.h"
 
 #if SANA_AVX2 || SANA_AVX512 || SANA_NEON_DOTPROD || SANA_NEON_I8MM
 #pragma clang attribute pop
@@ -113,14 +120,8 @@ const sana_kernels SANA_TABLE = {
     .has_relu_attention_int8 = has_relu_attention_int8,
     .relu_attention_int8_scratch_count = relu_attention_int8_scratch_count,
     .relu_attention_int8 = relu_attention_int8,
-    .convolution_int8_packed_bytes = convolution_int8_packed_bytes,
-    .convolution_int8_packed_rows = convolution_int8_packed_rows,
-    .convolution_int8_pack_bytes = convolution_int8_pack_bytes,
-    .convolution_int8_pack = convolution_int8_pack,
     .has_shortcut = has_shortcut,
-    .convolution_int8_block = convolution_int8_block,
-    .convolution_int8_scratch_bytes = convolution_int8_scratch_bytes,
-    .convolution_int8 = convolution_int8,
+    .convolution = convolution_kernels,
     .attention_packed_count = attention_packed_count,
     .attention_scratch_count = attention_scratch_count,
     .attention_pack = attention_pack,

@@ -13,11 +13,18 @@ enum {
   INT16_SUM = 32,
 };
 
+// Numbers rounded half to even, as int16.
+INLINE __m256i pack_codes(vfloat low, vfloat high) {
+  // Packing takes four lanes of each vector in turn.
+  const __m256i packed =
+      _mm256_packs_epi32(_mm256_cvtps_epi32((__m256)low), _mm256_cvtps_epi32((__m256)high));
+  return _mm256_permute4x64_epi64(packed, _MM_SHUFFLE(3, 1, 2, 0));
+}
+
 // Symmetric codes of `count` numbers, an odd last one paired with zero; returns the scale. As of int8 rows, infinities and NaN make the scale
 // infinite or NaN.
 static float quantize_pairs(const float *input, size_t count, float limit, int16_pair *pairs) {
   enum { STEP = 2 * VECTOR_FLOATS };
-  const size_t whole = count / STEP * STEP;
   vint largest = splat_int(0);
   for (size_t i = 0; i < count; i += VECTOR_FLOATS) {
     const vint bits = (vint)load_up_to(input + i, count - i) & 0x7fffffff;
@@ -30,18 +37,13 @@ static float quantize_pairs(const float *input, size_t count, float limit, int16
     return 0;
   }
   for (size_t i = 0; i < count; i += STEP) {
-    __m256i codes[2];
-    UNROLL for (int v = 0; v < 2; v++) {
-      const size_t place = i + (size_t)v * VECTOR_FLOATS;
-      const vfloat x = i < whole        ? load(input + place)
-                       : place < count ? load_up_to(input + place, count - place)
-                                       : splat(0);
-      codes[v] = _mm256_cvtps_epi32((__m256)(x * inverse));
+    vfloat x[2];
+    UNROLL for (size_t v = 0; v < 2; v++) {
+      const size_t place = i + v * VECTOR_FLOATS;
+      x[v] = place < count ? load_up_to(input + place, count - place) : splat(0);
     }
-    // Packing takes four lanes of each vector in turn.
-    const __m256i packed =
-        _mm256_permute4x64_epi64(_mm256_packs_epi32(codes[0], codes[1]), _MM_SHUFFLE(3, 1, 2, 0));
-    if (i < whole) {
+    const __m256i packed = pack_codes(x[0] * inverse, x[1] * inverse);
+    if (i + STEP <= count) {
       __builtin_memcpy(pairs + i / 2, &packed, sizeof packed);
     } else {
       __builtin_memcpy(pairs + i / 2, &packed, (count - i + 1) / 2 * sizeof *pairs);
@@ -117,11 +119,10 @@ INLINE void add_pair_products(
   }
 }
 
-// Adds the sums of INT16_SUM or fewer pairs from `k` on to the tile's.
-INLINE void add_pair_sums(
+// The sums of the products of pairs `k ..< end`.
+INLINE void sum_pairs(
     const int vectors, const int16_pair *const *rows, size_t k, size_t end,
-    const int16_pair *panel, bool is_first, float *tile) {
-  vint sums[TILE_ROWS][2];
+    const int16_pair *panel, vint sums[TILE_ROWS][2]) {
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
     UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = splat_int(0);
   }
@@ -136,6 +137,14 @@ INLINE void add_pair_sums(
     panel += 2 * vectors * VECTOR_FLOATS;
   }
   if (k < end) add_pair_products(vectors, rows, k, panel, sums);
+}
+
+// Adds the sums of INT16_SUM or fewer pairs from `k` on to the tile's.
+INLINE void add_pair_sums(
+    const int vectors, const int16_pair *const *rows, size_t k, size_t end,
+    const int16_pair *panel, bool is_first, float *tile) {
+  vint sums[TILE_ROWS][2];
+  sum_pairs(vectors, rows, k, end, panel, sums);
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
     UNROLL for (int v = 0; v < vectors; v++) {
       float *target = tile + r * PANEL + v * VECTOR_FLOATS;

@@ -14,6 +14,6 @@ extension Operation {
 }
 
 extension Convolution {
-  /// Whether Winograd's F(2x2, 3x3) can compute it.
+  /// Whether Winograd's algorithms can compute it: F(2x2, 3x3), and F(4x4, 3x3) on some processors.
   var isWinograd: Bool { kernel == 3 && stride == 1 && padding == 1 }
 }

@@ -2,27 +2,28 @@ internal import CKernels
 
 extension CPUExecutable {
   /// Computes a convolution whose weight was transformed for int8 activations.
-  /// - Parameter tiles: of 2x2 results, counted through rows and batch; all when nil.
+  /// - Parameters:
+  ///   - size: of the output.
+  ///   - rows: of the output, whole tiles; all when nil.
   func convolve(
-    _ layer: sana_convolution, _ tiles: Range<Int>?, _ layout: CPUScratch,
+    _ layer: sana_convolution, _ size: Shape, rows: ImageRows? = nil, _ layout: CPUScratch,
     _ scratch: UnsafeMutableRawPointer
   ) {
-    let all = 0..<layer.batch * layer.form.tiles(layer.height) * layer.form.tiles(layer.width)
-    let tiles = tiles ?? all
-    let block = kernels.convolution_int8_block(layer.form, layer.channels)
+    let kernels = kernels.convolution(layer.form, layer.channels).pointee
+    let tiles =
+      rows?.tiles(size, side: kernels.side) ?? ImageRows.tiles(ofAll: size, side: kernels.side)
+    // The rows of the last band may have been computed with those of the band before.
+    guard !tiles.isEmpty else { return }
+    let most = kernels.block(layer.form, layer.channels)
+    // As many rounds of tasks as there must be, all threads with as much to do.
+    let rounds = (tiles.count + most * pool.size - 1) / (most * pool.size)
+    let block = (tiles.count + rounds * pool.size - 1) / (rounds * pool.size)
     withUnsafePointer(to: layer) { layer in
       pool.forEach((tiles.count + block - 1) / block) { index, worker in
         let first = tiles.lowerBound + index * block
-        kernels.convolution_int8(
+        kernels.compute(
           layer, first, min(first + block, tiles.upperBound), layout.worker(worker, at: scratch))
       }
     }
-  }
-}
-
-extension sana_convolution_form {
-  /// Tiles of two results along a side of the input.
-  fileprivate func tiles(_ side: Int) -> Int {
-    self == SANA_CONVOLUTION_WINOGRAD ? (side + 1) / 2 : side
   }
 }

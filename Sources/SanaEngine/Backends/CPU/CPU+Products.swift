@@ -63,7 +63,7 @@ extension CPUExecutable {
         form: SANA_CONVOLUTION_WINOGRAD, input: input, batch: source.batch,
         height: source.height, width: source.width, channels: source.channels, weight: matrix,
         output: output, outputs: size.channels, has_shortcut: false, epilogue: epilogue)
-      return convolve(layer, rows?.tiles(size), layout, scratch)
+      return convolve(layer, size, rows: rows, layout, scratch)
     }
     let weight = matrix(operation.weight)
     var product = product(source, size, from: input, to: output, weight, epilogue)
@@ -94,10 +94,9 @@ extension CPUExecutable {
       let layer = sana_convolution(
         form: SANA_CONVOLUTION_UPSAMPLE, input: floats(operation.input), batch: input.batch,
         height: input.height, width: input.width, channels: input.channels, weight: matrix,
-        output: floats(output),
-        outputs: size.channels, has_shortcut: shortcut, epilogue: epilogue)
+        output: floats(output), outputs: size.channels, has_shortcut: shortcut, epilogue: epilogue)
       return convolve(
-        layer, nil, device.scratch(for: SANA_CONVOLUTION_UPSAMPLE, operation.weight), scratch)
+        layer, size, device.scratch(for: SANA_CONVOLUTION_UPSAMPLE, operation.weight), scratch)
     }
     let area = Area(layout: device.convolutionScratch, start: scratch)
     let weight = matrix(operation.weight)
@@ -185,7 +184,7 @@ extension CPUExecutable {
     // Rows of the task are positions, or tiles of 2x2 positions.
     let range =
       usesTiles
-      ? part.map { $0.rows.tiles($0.size) }
+      ? part.map { $0.rows.tiles($0.size, side: 2) }
         ?? 0..<first.batch * ((first.rows + 1) / 2) * ((first.columns + 1) / 2)
       : part.map { $0.rows.positions($0.size) } ?? 0..<first.batch * first.rows * first.columns
     let tasks =

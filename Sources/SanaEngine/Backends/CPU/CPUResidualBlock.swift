@@ -18,19 +18,22 @@ struct CPUResidualBlock {
 /// How a residual block is cut into bands of image rows.
 struct ResidualBands {
   let height: Int
-  /// Rows of a band, an even number: Winograd's tiles have two.
+  /// Rows of a band, whole tiles.
   let length: Int
+
+  /// Rows of the largest tiles of Winograd's algorithms; others have half as many.
+  private static let tileRows = 4
 
   /// Positions of a band: enough for many threads, few enough for bands to be small beside the image.
   private static let positions = 16384
 
   init(height: Int, width: Int) {
     self.height = height
-    length = max(8, Self.positions / max(width, 1) / 2 * 2)
+    length = max(8, Self.positions / max(width, 1) / Self.tileRows * Self.tileRows)
   }
 
-  /// Rows of hidden activations that exist at a time: those of a band, one above that the rows before have made, and two below.
-  var hiddenRows: Int { min(length + 3, height) }
+  /// Rows of hidden activations that exist at a time: those of a band, one above that the rows before have made, and a tile below.
+  var hiddenRows: Int { min(length + 1 + Self.tileRows, height) }
   /// Rows of sums.
   var sumRows: Int { min(length, height) }
 
@@ -41,7 +44,7 @@ struct ResidualBands {
 
   /// The rows of hidden activations that exist when the rows of a band are computed: those that they read, up to a whole tile.
   func hidden(_ band: Range<Int>) -> Range<Int> {
-    max(band.lowerBound - 1, 0)..<min(band.upperBound + 2, height)
+    max(band.lowerBound - 1, 0)..<min(band.upperBound + Self.tileRows, height)
   }
 }
 

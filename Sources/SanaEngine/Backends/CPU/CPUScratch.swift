@@ -124,7 +124,7 @@ extension CPUDevice {
     CPUScratch(
       workerBytes: max(
         productScratchBytes, kernels.winograd_scratch_bytes,
-        kernels.convolution_int8_scratch_bytes(form, weight.shape[3])),
+        kernels.convolution(form, weight.shape[3]).pointee.scratch_bytes(form, weight.shape[3])),
       workers: pool.size)
   }
 

@@ -11,7 +11,7 @@ enum CPUStorage {
   case packed(codeBytes: Int, rows: Int)
   /// As `packed`, the codes made when it is loaded, and a factor for each column.
   case coded(codeBytes: Int, rows: Int, columns: Int)
-  /// As the transformed int8 codes of a convolution, and a factor for each of its input channels.
+  /// As the transformed codes of a convolution, and a factor for each of its input channels.
   case transformed(sana_convolution_form, codeBytes: Int, rows: Int, channels: Int)
 
   /// Whether only an operation that takes int8 activations can use it.
@@ -78,9 +78,10 @@ extension CPUDevice {
     let channels = description.shape[3]
     guard channels <= Self.int8Columns else { return .stored(bytes: description.storedBytes) }
     let outputs = form.outputs(rows: description.rows)
+    let kernels = kernels.convolution(form, channels).pointee
     return .transformed(
-      form, codeBytes: kernels.convolution_int8_packed_bytes(form, channels, outputs),
-      rows: kernels.convolution_int8_packed_rows(form, outputs), channels: channels)
+      form, codeBytes: kernels.packed_bytes(form, channels, outputs),
+      rows: kernels.packed_rows(form, outputs), channels: channels)
   }
 }
 
@@ -188,9 +189,9 @@ final class CPUWeight {
     let packed = try PackedCodes(codeBytes: codeBytes, rows: rows, tensor)
     let channels = tensor.description.shape[3]
     let outputs = form.outputs(rows: matrix.rows)
+    let kernels = device.kernels.convolution(form, channels).pointee
     let layout = CPUScratch(
-      workerBytes: device.kernels.convolution_int8_pack_bytes(form, channels),
-      workers: device.pool.size)
+      workerBytes: kernels.pack_bytes(form, channels), workers: device.pool.size)
     let scratch = try AlignedMemory(byteCount: layout.byteCount, purpose: tensor.description.name)
     let factors = try ChannelFactors(matrix, channels: channels, tensor, on: device) {
       layout.worker($0, at: scratch.start)
@@ -198,7 +199,7 @@ final class CPUWeight {
     let panel = ProductTasks.panelColumns
     withUnsafePointer(to: matrix) { matrix in
       device.pool.forEach((outputs + panel - 1) / panel) { index, worker in
-        device.kernels.convolution_int8_pack(
+        kernels.pack(
           form, matrix, channels, outputs, factors.floats, index * panel,
           min((index + 1) * panel, outputs), packed.codes, packed.scales, packed.offsets,
           layout.worker(worker, at: scratch.start))

@@ -10,11 +10,16 @@ struct ImageRows {
     return (first + rows.lowerBound) * size.width..<(first + rows.upperBound) * size.width
   }
 
-  /// Their tiles of 2x2 positions, counted through the batch. The rows begin and end with a tile.
-  func tiles(_ size: Shape) -> Range<Int> {
-    let (down, across) = ((size.height + 1) / 2, (size.width + 1) / 2)
+  /// Their tiles of `side` x `side` positions, counted through the batch. The rows begin and end with a tile.
+  func tiles(_ size: Shape, side: Int) -> Range<Int> {
+    let (down, across) = ((size.height + side - 1) / side, (size.width + side - 1) / side)
     let first = image * down
-    func firstTile(_ row: Int) -> Int { (first + (row + 1) / 2) * across }
+    func firstTile(_ row: Int) -> Int { (first + (row + side - 1) / side) * across }
     return firstTile(rows.lowerBound)..<firstTile(rows.upperBound)
+  }
+
+  /// The tiles of all images of a batch.
+  static func tiles(ofAll size: Shape, side: Int) -> Range<Int> {
+    0..<size.batch * ((size.height + side - 1) / side) * ((size.width + side - 1) / side)
   }
 }

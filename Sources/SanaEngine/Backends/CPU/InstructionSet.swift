@@ -42,6 +42,12 @@ package enum InstructionSet: String, CaseIterable, Sendable {
   /// The kernels compiled for this set, which must be supported.
   package var kernels: sana_kernels { sana_kernels_for(identifier).pointee }
 
+  /// How this set computes 3x3 convolutions of int8 activations with up to 4096 channels; those with more are computed by F(2x2, 3x3) on every
+  /// set.
+  package var winogradTile: WinogradTile {
+    kernels.convolution(SANA_CONVOLUTION_WINOGRAD, 1).pointee.side == 4 ? .fourByFour : .twoByTwo
+  }
+
   /// The best set of this processor, or the one that `SANA_ISA` asks for.
   /// - Throws: `SanaError` `.invalidArgument` when the variable names no set that this processor can run.
   package static func chosen() throws -> InstructionSet {

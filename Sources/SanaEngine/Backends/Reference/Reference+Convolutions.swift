@@ -4,7 +4,7 @@ extension ReferenceExecutable {
     let input = activation(operation.input)
     let epilogue = epilogue(operation.epilogue, output)
     if weight.quantizesActivations, operation.isWinograd {
-      return computeInt8(.winograd, input, weight, epilogue, output)
+      return computeInt8(.winograd(winograd), input, weight, epilogue, output)
     }
     let rows = rows(operation.input)
     let (kernel, channels) = (operation.kernel, input.shape.channels)

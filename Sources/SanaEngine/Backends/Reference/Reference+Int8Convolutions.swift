@@ -15,13 +15,13 @@ extension ReferenceExecutable {
       for y in Swift.stride(from: 0, to: size.height, by: transform.step) {
         for x in Swift.stride(from: 0, to: size.width, by: transform.step) {
           let patch = quantizedPatch(transform, input, factors, batch, y, x)
-          let first = 2 / transform.step
+          let first = transform.results / transform.step
           for channel in 0..<output.shape.channels {
             let sums = (0..<transform.points).map { point in
               dot(patch[point], 0, kernels[channel][point], 0, count: size.channels)
             }
             for (index, sum) in transform.results(sums).enumerated() {
-              let (row, column) = index.quotientAndRemainder(dividingBy: 2)
+              let (row, column) = index.quotientAndRemainder(dividingBy: transform.results)
               guard let place = output.row(batch, y * first + row, x * first + column) else {
                 continue
               }
@@ -55,8 +55,9 @@ extension ReferenceExecutable {
         }
       ).map { $0 * factors[channel] }
     }
+    let largest = transform.largestCode(channels: channels.count)
     return (0..<transform.points).map { point in
-      Self.quantizedPerToken(channels.map { Double($0[point]) })
+      Self.quantizedPerToken(channels.map { Double($0[point]) }, largest: largest)
     }
   }
 
@@ -68,8 +69,9 @@ extension ReferenceExecutable {
     let points = factors.indices.map { channel in
       let points =
         switch transform {
-        case .winograd:
+        case .winograd(let tile):
           PatchTransform.winogradKernelPoints(
+            tile,
             (0..<9).map { Float(weight.values[(output * 9 + $0) * channels + channel]) })
         case .upsampling:
           PatchTransform.upsamplingKernelPoints(
@@ -82,7 +84,14 @@ extension ReferenceExecutable {
       return points.map { $0 / factors[channel] }
     }
     return (0..<transform.points).map { point in
-      Self.quantizedPerChannel(points.map { $0[point] })
+      let values = points.map { $0[point] }
+      switch transform {
+      case .winograd(.fourByFour):
+        let largest = transform.largestCode(channels: channels)
+        return Self.quantizedPerToken(values.map(Double.init), largest: largest)
+      case .winograd(.twoByTwo), .upsampling:
+        return Self.quantizedPerChannel(values)
+      }
     }
   }
 }

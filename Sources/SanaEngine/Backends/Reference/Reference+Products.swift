@@ -33,7 +33,9 @@ extension ReferenceExecutable {
     _ rows: [[Double]], _ weight: ReferenceWeight, columns: Int
   ) -> (rows: [[Double]], weight: [Double]) {
     guard weight.quantizesActivations else { return (rows, weight.values) }
-    guard weight.isFloatingPoint else { return (rows.map(Self.quantizedPerToken), weight.values) }
+    guard weight.isFloatingPoint else {
+      return (rows.map { Self.quantizedPerToken($0) }, weight.values)
+    }
     let factors = ChannelBalance.factors(magnitudes(weight, channels: columns))
     return (
       rows.map { Self.quantizedPerToken(zip($0, factors).map { $0 * Double($1) }) },
@@ -60,12 +62,13 @@ extension ReferenceExecutable {
 
   /// The definition of `ActivationEncoding.int8PerToken`: with `a` the greatest magnitude of the row, `code = x * (127 / a)` rounded
   /// half to even, `scale = a / 127`, in f32. A row of zeros has the scale 0.
-  static func quantizedPerToken(_ channels: [Double]) -> [Double] {
+  /// - Parameter largest: what takes the place of 127.
+  static func quantizedPerToken(_ channels: [Double], largest: Float = 127) -> [Double] {
     let values = channels.map(Float.init)
     let greatest = values.reduce(0) { max($0, abs($1)) }
-    let inverse = 127 / greatest
+    let inverse = largest / greatest
     guard inverse.isFinite else { return values.map { _ in 0 } }
-    let scale = Double(greatest / 127)
+    let scale = Double(greatest / largest)
     return values.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * scale }
   }
 

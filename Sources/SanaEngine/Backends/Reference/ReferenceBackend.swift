@@ -8,9 +8,12 @@ public import WeightFormats
 public final class ReferenceBackend: Backend {
   public let name = "reference"
   private let precision: ComputePrecision
+  private let winograd: WinogradTile
 
-  public init(precision: ComputePrecision = .auto) {
+  /// - Parameter winograd: how 3x3 convolutions of int8 activations are defined.
+  public init(precision: ComputePrecision = .auto, winograd: WinogradTile = .twoByTwo) {
     self.precision = precision
+    self.winograd = winograd
   }
 
   public func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan {
@@ -24,7 +27,7 @@ public final class ReferenceBackend: Backend {
   public func keepsLoadedBytes(of weight: TensorDescription) -> Bool { false }
 
   public func load(_ source: any WeightSource) -> any ResidentModel {
-    ReferenceModel(source: source, precision: precision)
+    ReferenceModel(source: source, precision: precision, winograd: winograd)
   }
 }
 
@@ -32,11 +35,13 @@ public final class ReferenceBackend: Backend {
 final class ReferenceModel: ResidentModel {
   private let source: any WeightSource
   private let precision: ComputePrecision
+  private let winograd: WinogradTile
   private var weights: [String: ReferenceWeight] = [:]
 
-  init(source: any WeightSource, precision: ComputePrecision) {
+  init(source: any WeightSource, precision: ComputePrecision, winograd: WinogradTile) {
     self.source = source
     self.precision = precision
+    self.winograd = winograd
   }
 
   var residentBytes: Int {
@@ -46,7 +51,7 @@ final class ReferenceModel: ResidentModel {
   func prepare(_ graph: Graph) throws -> any Executable {
     for parameter in graph.parameters { try makeResident(parameter) }
     return ReferenceExecutable(
-      graph: graph, weights: weights, source: source, precision: precision)
+      graph: graph, weights: weights, source: source, precision: precision, winograd: winograd)
   }
 
   private func makeResident(_ parameter: Parameter) throws {

@@ -7,18 +7,20 @@ final class ReferenceExecutable: Executable {
   private let weights: [String: ReferenceWeight]
   private let source: any WeightSource
   private let precision: ComputePrecision
+  let winograd: WinogradTile
   private let arena: ReferenceArena
 
   /// - Parameter source: of the weights that are read by rows.
   init(
     graph: Graph, weights: [String: ReferenceWeight], source: any WeightSource,
-    precision: ComputePrecision
+    precision: ComputePrecision, winograd: WinogradTile
   ) {
     self.graph = graph
     self.plan = MemoryPlan(graph)
     self.weights = weights
     self.source = source
     self.precision = precision
+    self.winograd = winograd
     self.arena = ReferenceArena(byteCount: plan.arenaBytes)
   }
 
