@@ -31,6 +31,8 @@ typedef struct {
 /// activations are rounded, half to even, and sums are f32. With instructions for int16, both become int16 with one scale for each row and
 /// block of the depth, of 13 and 14 bits.
 typedef struct {
+  /// Products with a smaller depth are better computed in f32.
+  size_t least_depth;
   /// Scratch memory of `product`.
   size_t product_scratch_bytes;
   /// As the f32 product, of a weight in bf16.

@@ -76,7 +76,7 @@ INLINE float softmax_row(float *scores, size_t begin, size_t end, size_t count) 
     const vfloat x =
         end - j >= VECTOR_FLOATS
             ? load(scores + j)
-            : select(first_lanes(end - j), load_first(scores + j, end - j), largest);
+            : select(first_lanes(end - j), load_up_to(scores + j, end - j), largest);
     largest = select(x > largest, x, largest);
   }
   float maximum = largest[0];
@@ -84,9 +84,9 @@ INLINE float softmax_row(float *scores, size_t begin, size_t end, size_t count) 
   vfloat sums = splat(0);
   for (size_t j = begin; j < end; j += VECTOR_FLOATS) {
     const size_t valid = min_size(VECTOR_FLOATS, end - j);
-    vfloat x = vector_exp(load_first(scores + j, valid) - maximum);
+    vfloat x = vector_exp(load_up_to(scores + j, valid) - maximum);
     if (valid < VECTOR_FLOATS) x = select(first_lanes(valid), x, splat(0));
-    store_first(scores + j, x, valid);
+    store_up_to(scores + j, x, valid);
     sums += x;
   }
   return sum_lanes(sums);

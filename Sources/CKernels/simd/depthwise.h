@@ -34,18 +34,18 @@ INLINE vfloat depthwise_border(
     const sana_depthwise *layer, const float *image, size_t y, size_t x, size_t channel,
     size_t count) {
   const ptrdiff_t kernel = (ptrdiff_t)layer->kernel, margin = kernel / 2;
-  vfloat sum = layer->bias ? load_first(layer->bias + channel, count) : splat(0);
+  vfloat sum = layer->bias ? load_up_to(layer->bias + channel, count) : splat(0);
   for (ptrdiff_t ky = 0; ky < kernel; ky++) {
     const ptrdiff_t line = (ptrdiff_t)y + ky - margin;
     if (line < 0 || line >= (ptrdiff_t)layer->height) continue;
     for (ptrdiff_t kx = 0; kx < kernel; kx++) {
       const ptrdiff_t column = (ptrdiff_t)x + kx - margin;
       if (column < 0 || column >= (ptrdiff_t)layer->width) continue;
-      sum += load_first(
+      sum += load_up_to(
                  image + (line * (ptrdiff_t)layer->width + column) * (ptrdiff_t)layer->channels +
                      channel,
                  count) *
-             load_first(
+             load_up_to(
                  layer->weight + (ky * kernel + kx) * (ptrdiff_t)layer->channels + channel, count);
     }
   }
@@ -91,7 +91,7 @@ static void depthwise(const sana_depthwise *layer, size_t row, size_t row_end) {
             for (size_t i = 0; i < (inner ? DEPTHWISE_PIXELS : 1); i++) {
               const vfloat result =
                   layer->gated ? sums[i] * activate(gates[i], SANA_ACTIVATION_SILU) : sums[i];
-              store_first(
+              store_up_to(
                   layer->output + (line * layer->width + x + p + i) * outputs + c, result, count);
             }
           }

@@ -4,7 +4,7 @@ static void activate_all(
     const float *input, sana_activation activation, float *output, size_t count) {
   for (size_t i = 0; i < count; i += VECTOR_FLOATS) {
     const size_t valid = min_size(VECTOR_FLOATS, count - i);
-    store_first(output + i, activate(load_first(input + i, valid), activation), valid);
+    store_up_to(output + i, activate(load_up_to(input + i, valid), activation), valid);
   }
 }
 
@@ -23,7 +23,7 @@ static void gate_all(
     size_t count) {
   for (size_t i = 0; i < count; i += VECTOR_FLOATS) {
     const size_t valid = min_size(VECTOR_FLOATS, count - i);
-    const vfloat g = activate(load_first(gate + i, valid), activation);
-    store_first(output + i, g * load_first(input + i, valid), valid);
+    const vfloat g = activate(load_up_to(gate + i, valid), activation);
+    store_up_to(output + i, g * load_up_to(input + i, valid), valid);
   }
 }

@@ -69,7 +69,7 @@ static void store_tile(
                           epilogue, load(sums + c), gate, residual, column + c, VECTOR_FLOATS));
     }
     if (c < count) {
-      store_first(
+      store_up_to(
           output + c,
           finish_vector(epilogue, load(sums + c), gate, residual, column + c, count - c),
           count - c);

@@ -12,6 +12,7 @@ static const sana_bf16_feed_forward bf16_feed_forward = {
 
 #if SANA_PAIRS
 static const sana_bf16_kernels bf16_kernels = {
+    .least_depth = PAIRS_LEAST_DEPTH,
     .product_scratch_bytes = sizeof(product_pairs_scratch),
     .product = product_pairs,
 #if SANA_BF16

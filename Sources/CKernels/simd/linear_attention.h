@@ -74,9 +74,9 @@ static void linear_attention(const sana_linear_attention *head, float *scratch) 
       vfloat sum = splat(0);
       for (size_t i = 0; i < dimension; i += VECTOR_FLOATS) {
         const size_t count = min_size(VECTOR_FLOATS, dimension - i);
-        const vfloat q = relu(load_first(query + i, count));
-        store_first(queries + r * key_width + i, q, count);
-        sum += q * load_first(key_totals + i, count);
+        const vfloat q = relu(load_up_to(query + i, count));
+        store_up_to(queries + r * key_width + i, q, count);
+        sum += q * load_up_to(key_totals + i, count);
       }
       denominators[r] = sum_lanes(sum) + 1e-15f;
     }

@@ -11,7 +11,7 @@ INLINE float sum_of_squares(const float *x, size_t count, float mean) {
   }
   for (; i < count; i += VECTOR_FLOATS) {
     const size_t valid = min_size(VECTOR_FLOATS, count - i);
-    vfloat d = load_first(x + i, valid) - mean;
+    vfloat d = load_up_to(x + i, valid) - mean;
     if (valid < VECTOR_FLOATS) d = select(first_lanes(valid), d, splat(0));
     sums[0] += d * d;
   }
@@ -25,7 +25,7 @@ INLINE float sum_of(const float *x, size_t count) {
     UNROLL for (int v = 0; v < 4; v++) sums[v] += load(x + i + v * VECTOR_FLOATS);
   }
   for (; i < count; i += VECTOR_FLOATS) {
-    sums[0] += load_first(x + i, min_size(VECTOR_FLOATS, count - i));
+    sums[0] += load_up_to(x + i, min_size(VECTOR_FLOATS, count - i));
   }
   return sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
@@ -48,13 +48,13 @@ static void rms_norm(const sana_rms_norm *norm, size_t row, size_t row_end) {
       for (size_t i = end; i < norm->stride; i++) output[i] += residual[i];
     }
     for (size_t i = 0; i < norm->channels; i += VECTOR_FLOATS) {
-      const size_t valid = min_size(VECTOR_FLOATS, norm->channels - i);
+      const size_t valid = norm->channels - i;
       const size_t c = norm->first + i;
-      vfloat x = load_first(input + c, valid) * factor;
-      if (norm->weight) x *= load_first(norm->weight + i, valid) + norm->weight_offset;
-      if (norm->bias) x += load_first(norm->bias + i, valid);
-      if (residual) x += load_first(residual + c, valid);
-      store_first(output + c, x, valid);
+      vfloat x = load_up_to(input + c, valid) * factor;
+      if (norm->weight) x *= load_up_to(norm->weight + i, valid) + norm->weight_offset;
+      if (norm->bias) x += load_up_to(norm->bias + i, valid);
+      if (residual) x += load_up_to(residual + c, valid);
+      store_up_to(output + c, x, valid);
     }
   }
 }
@@ -80,9 +80,9 @@ static void layer_norm(const sana_layer_norm *norm, size_t row, size_t row_end) 
     normalize_row(input, channels, norm->epsilon, &mean, &factor);
     for (size_t i = 0; i < channels; i += VECTOR_FLOATS) {
       const size_t valid = min_size(VECTOR_FLOATS, channels - i);
-      const vfloat x = (load_first(input + i, valid) - mean) * factor;
-      store_first(
-          output + i, modulate(x, load_first(scale + i, valid), load_first(shift + i, valid)),
+      const vfloat x = (load_up_to(input + i, valid) - mean) * factor;
+      store_up_to(
+          output + i, modulate(x, load_up_to(scale + i, valid), load_up_to(shift + i, valid)),
           valid);
     }
   }

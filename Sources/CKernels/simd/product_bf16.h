@@ -36,7 +36,7 @@ INLINE void round_to_pairs(const float *input, size_t count, bf16_pair *pairs) {
   if (i < count) {
     const size_t low = min_size(VECTOR_FLOATS, count - i);
     const __m512bh v = _mm512_cvtne2ps_pbh(
-        (__m512)load_first(input + i + low, count - i - low), (__m512)load_first(input + i, low));
+        (__m512)load_up_to(input + i + low, count - i - low), (__m512)load_up_to(input + i, low));
     __builtin_memcpy(pairs + i / 2, &v, (count - i + 1) / 2 * sizeof *pairs);
   }
 }
@@ -58,10 +58,7 @@ static void round_bf16_rows(
   }
 }
 
-static bool multiplies_pairs(size_t depth) {
-  (void)depth;
-  return true;
-}
+enum { PAIRS_LEAST_DEPTH = 1 };
 
 // Scratch memory of a task.
 typedef struct {

@@ -94,7 +94,6 @@ static void product(
 static void product_pairs(
     const sana_product *product, size_t row, size_t row_end, size_t column, size_t column_end,
     void *memory) {
-  multiply_blocks(
-      multiplies_pairs(product->weight.columns), product, row, row_end, column, column_end, memory);
+  multiply_blocks(true, product, row, row_end, column, column_end, memory);
 }
 #endif

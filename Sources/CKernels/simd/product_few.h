@@ -16,9 +16,9 @@ INLINE void accumulate_dots(
   }
   if (k < depth) {
     UNROLL for (int n = 0; n < 4; n++) {
-      const vfloat w = load_first(weights[n] + k, depth - k);
+      const vfloat w = load_up_to(weights[n] + k, depth - k);
       UNROLL for (int m = 0; m < count; m++) {
-        local[m][n] += load_first(inputs[m] + k, depth - k) * w;
+        local[m][n] += load_up_to(inputs[m] + k, depth - k) * w;
       }
     }
   }

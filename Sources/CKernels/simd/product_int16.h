@@ -52,8 +52,8 @@ static float quantize_pairs(const float *input, size_t count, float limit, int16
   return magnitude / limit;
 }
 
-// Sums of few products would take less time than to quantize what they multiply.
-static bool multiplies_pairs(size_t depth) { return depth >= 64; }
+// Sums of fewer products would take less time than to quantize what they multiply.
+enum { PAIRS_LEAST_DEPTH = 64 };
 
 // Scratch memory of a task.
 typedef struct {

@@ -88,12 +88,17 @@ final class CPUDevice {
 
   /// The kernels of a product of many positions by bf16 in pairs of 16 bits, if it is multiplied so.
   func bf16(for weight: sana_matrix) -> sana_bf16_kernels? {
-    precision == .auto && weight.encoding == SANA_ENCODING_BF16 ? bf16 : nil
+    weight.encoding == SANA_ENCODING_BF16 ? bf16(depth: weight.columns) : nil
   }
 
   /// As `bf16(for:)`, of a weight that is not loaded.
   func bf16(for weight: TensorDescription) -> sana_bf16_kernels? {
-    guard case .stored = storage(of: weight) else { return nil }
-    return precision == .auto && weight.encoding == .bf16 ? bf16 : nil
+    guard case .stored = storage(of: weight), weight.encoding == .bf16 else { return nil }
+    return bf16(depth: weight.columns)
+  }
+
+  private func bf16(depth: Int) -> sana_bf16_kernels? {
+    guard precision == .auto, let bf16, depth >= bf16.least_depth else { return nil }
+    return bf16
   }
 }
