@@ -147,25 +147,6 @@ import WeightFormats
     return results
   }
 
-  /// f32 weights, whatever the activations.
-  private struct Weights: WeightSource {
-    let values: [Float]
-    let shape: [Int]
-
-    func description(of name: String) -> TensorDescription? {
-      TensorDescription(name: name, shape: shape, encoding: .f32, activations: .int8PerToken)
-    }
-
-    func load(_ name: String) throws -> StoredTensor {
-      StoredTensor(
-        description: TensorDescription(
-          name: name, shape: shape, encoding: .f32, activations: .int8PerToken),
-        values: values.withUnsafeBytes { source in
-          TensorBytes(byteCount: source.count) { $0.copyMemory(from: source) }
-        }, scales: nil)
-    }
-  }
-
   private func compare(_ test: ConvolutionCase, on backends: [any Backend]) throws {
     var random = RandomNumbers(seed: UInt64(test.shape.channels * 100 + test.outputs))
     let pixels = Self.pixels(test, &random)
@@ -190,7 +171,7 @@ import WeightFormats
     let graph = builder.finish(outputs: [output])
     for backend in backends {
       let executable = try backend.load(
-        Weights(values: values.map(Float.init), shape: weight.shape)
+        FloatWeights(values: values.map(Float.init), shape: weight.shape)
       ).prepare(graph)
       executable.write(HostTensor(test.shape, pixels.map(Float.init)), to: x)
       try executable.run(observer: nil)

@@ -49,12 +49,14 @@ import WeightFormats
     }
   }
 
+  /// Pixels along a side of a tile of a 3x3 convolution: as far as a number in it can reach.
+  private func tile(_ set: InstructionSet) -> Int { set.winogradTile == .fourByFour ? 4 : 2 }
+
   @Test(arguments: InstructionSet.supported)
   func throughConvolutions(_ set: InstructionSet) throws {
-    let tile = set.winogradTile == .fourByFour ? 4 : 2
     for channels in [3, 37, 64] {
       let size = Shape(batch: 2, height: 9, width: 11, channels: channels)
-      try check(size, reach: (1, tile), set) { builder, x in
+      try check(size, reach: (1, tile(set)), set) { builder, x in
         builder.convolution(x, weight: Parameter("w", [33, 3, 3, channels]), activation: .silu)
       }
       try check(size, factor: 2, reach: (0, 1), set) { builder, x in
@@ -65,9 +67,8 @@ import WeightFormats
 
   @Test(arguments: InstructionSet.supported)
   func throughResidualBlocks(_ set: InstructionSet) throws {
-    let tile = set.winogradTile == .fourByFour ? 4 : 2
     let size = Shape(batch: 2, height: 12, width: 31, channels: 20)
-    try check(size, reach: (2, 2 * tile), set) { builder, x in
+    try check(size, reach: (2, 2 * tile(set)), set) { builder, x in
       let input = builder.activate(x, .geluTanh)
       let first = builder.convolution(
         input, weight: Parameter("v", [20, 3, 3, 20]), activation: .silu)

@@ -52,7 +52,9 @@ import WeightFormats
       let pixels = random.floats(size.height * size.width)
       let taps = random.floats(3 * 9)
       let input = HostTensor(size, pixels.flatMap { [Float](repeating: $0, count: channels) })
-      let weights = EqualChannels(taps: taps, channels: channels)
+      let weights = FloatWeights(
+        values: taps.flatMap { [Float](repeating: $0, count: channels) },
+        shape: [3, 3, 3, channels])
       func run(_ backend: some Backend) throws -> [Float] {
         let executable = try backend.load(weights).prepare(graph)
         executable.write(input, to: x)
@@ -63,29 +65,6 @@ import WeightFormats
       let decibels = signalToNoise(
         try run(CPUBackend(threads: 1, instructionSet: set)), expected)
       #expect(decibels >= 110, "\(graph.name): \(decibels) dB")
-    }
-  }
-
-  /// f32 kernels `[outputs, 3, 3, channels]` from one channel's taps.
-  private struct EqualChannels: WeightSource {
-    let taps: [Float]
-    let channels: Int
-
-    func description(of name: String) -> TensorDescription? { description }
-
-    private var description: TensorDescription {
-      TensorDescription(
-        name: "w", shape: [taps.count / 9, 3, 3, channels], encoding: .f32,
-        activations: .int8PerToken)
-    }
-
-    func load(_ name: String) throws -> StoredTensor {
-      let values = taps.flatMap { [Float](repeating: $0, count: channels) }
-      return StoredTensor(
-        description: description,
-        values: values.withUnsafeBytes { source in
-          TensorBytes(byteCount: source.count) { $0.copyMemory(from: source) }
-        }, scales: nil)
     }
   }
 
