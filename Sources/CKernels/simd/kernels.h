@@ -36,6 +36,7 @@
 #include "decode.h"
 #include "math.h"
 #include "tile.h"
+#include "multiply_add.h"
 
 #include "attention.h"
 #include "epilogue.h"

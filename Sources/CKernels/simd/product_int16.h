@@ -111,11 +111,15 @@ static void gather_pairs(
 INLINE void add_pair_products(
     const int vectors, const int16_pair *const *rows, size_t k, const int16_pair *panel,
     vint sums[TILE_ROWS][2]) {
-  __m256i b[2];
+  vint b[2];
   UNROLL for (int v = 0; v < vectors; v++) __builtin_memcpy(&b[v], panel + v * VECTOR_FLOATS, sizeof b[v]);
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-    const __m256i x = _mm256_set1_epi32((int)rows[r][k]);
-    UNROLL for (int v = 0; v < vectors; v++) sums[r][v] += (vint)_mm256_madd_epi16(x, b[v]);
+    const vint x = splat_int((int)rows[r][k]);
+    if (vectors == 2) {
+      add_two_products(sums[r], x, b);
+    } else {
+      sums[r][0] = add_products(sums[r][0], x, b[0]);
+    }
   }
 }
 

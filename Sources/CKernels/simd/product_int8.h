@@ -1,23 +1,5 @@
 // int8 products: positions were quantized before, weights were packed once; the int32 sums are exact.
 
-// How many neighbouring elements of the depth one instruction multiplies and adds, and how a quantized activation is held.
-#if SANA_VNNI
-enum { INT8_GROUP = 4, INT8_OFFSET = 128 };
-typedef uint8_t quantized;
-#elif SANA_NEON_DOTPROD
-enum { INT8_GROUP = 4, INT8_OFFSET = 0 };
-typedef int8_t quantized;
-#elif SANA_NEON_I8MM
-enum { INT8_GROUP = 8, INT8_OFFSET = 0 };
-typedef int8_t quantized;
-#elif SANA_AVX512 || SANA_AVX2
-enum { INT8_GROUP = 2, INT8_OFFSET = 0 };
-typedef int16_t quantized;
-#else
-enum { INT8_GROUP = 1, INT8_OFFSET = 0 };
-typedef int16_t quantized;
-#endif
-
 #if SANA_AVX2
 // Apart from its callers, whose own addresses would leave the inner loop too few registers.
 #define INT8_PANEL_FUNCTION static __attribute__((noinline))
@@ -76,22 +58,6 @@ INLINE quantized *codes_of(const sana_int8_rows *rows, size_t row) {
 
 INLINE float *scales_of(const sana_int8_rows *rows, size_t row) {
   return rows->scales + (row - rows->first);
-}
-
-INLINE vint add_products(vint sums, vint codes, vint weights) {
-#if SANA_VNNI
-  return (vint)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)codes, (__m512i)weights);
-#elif SANA_NEON_DOTPROD
-  return (vint)vdotq_s32((int32x4_t)sums, (int8x16_t)codes, (int8x16_t)weights);
-#elif SANA_NEON_I8MM
-  return (vint)vmmlaq_s32((int32x4_t)sums, (int8x16_t)codes, (int8x16_t)weights);
-#elif SANA_AVX512
-  return sums + (vint)_mm512_madd_epi16((__m512i)codes, (__m512i)weights);
-#elif SANA_AVX2
-  return sums + (vint)_mm256_madd_epi16((__m256i)codes, (__m256i)weights);
-#else
-  return sums + codes * weights;
-#endif
 }
 
 INLINE vint load_weights(const int8_t *weights) {
@@ -158,8 +124,7 @@ INLINE void add_int8_group(
   vint b[2];
   UNROLL for (int v = 0; v < 2; v++) b[v] = load_weights(panel + v * VECTOR_FLOATS * INT8_GROUP);
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-    const vint x = splat_group(rows[r] + place);
-    UNROLL for (int v = 0; v < 2; v++) sums[r][v] = add_products(sums[r][v], x, b[v]);
+    add_two_products(sums[r], splat_group(rows[r] + place), b);
   }
 }
 

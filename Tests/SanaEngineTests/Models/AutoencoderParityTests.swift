@@ -12,6 +12,23 @@ import WeightFormats
 
   @Test(arguments: TestedBackend.allCases, RecordedNetwork.names)
   func everyValueOfTheDecoder(backend: TestedBackend, name: String) throws {
+    try compareDecoder(backend, name, .observable) { compared, recorded in
+      #expect(compared == recorded.subtracting(Self.notValues))
+    }
+  }
+
+  /// As pictures are decoded: fewer values can be observed.
+  @Test(arguments: TestedBackend.allCases, RecordedNetwork.names)
+  func theFusedDecodersImage(backend: TestedBackend, name: String) throws {
+    try compareDecoder(backend, name, .full) { compared, _ in
+      #expect(compared.contains("image_float"))
+    }
+  }
+
+  private func compareDecoder(
+    _ backend: TestedBackend, _ name: String, _ fusion: GraphBuilder.Fusion,
+    _ check: (_ compared: Set<String>, _ recorded: Set<String>) -> Void
+  ) throws {
     for network in try RecordedNetwork.all(name) {
       guard let (configuration, model) = try network.load(.autoencoder, on: backend),
         case .autoencoder(let configuration) = configuration
@@ -20,12 +37,12 @@ import WeightFormats
         let group = "\(path)/decode"
         let latents = try network.recorded("\(group)/input")
         let decoder = AutoencoderDecoder(configuration).graph(
-          height: latents.shape.height, width: latents.shape.width, batch: latents.shape.batch)
+          height: latents.shape.height, width: latents.shape.width, batch: latents.shape.batch,
+          fusion: fusion)
         let executable = try model.prepare(decoder.graph)
         executable.write(latents, to: decoder.latents)
         let compared = try network.run(executable, comparingWith: group)
-        let recorded = Set(try network.trace.entries(of: group).map(\.name))
-        #expect(compared == recorded.subtracting(Self.notValues))
+        check(compared, Set(try network.trace.entries(of: group).map(\.name)))
       }
     }
   }
@@ -42,7 +59,7 @@ import WeightFormats
         let image = RGBImage(
           width: pixels.shape[1], height: pixels.shape[0], pixels: pixels.values)
         let encoder = AutoencoderEncoder(configuration).graph(
-          height: image.height, width: image.width, batch: 1)
+          height: image.height, width: image.width, batch: 1, fusion: .observable)
         let executable = try model.prepare(encoder.graph)
         executable.write(image.encoderInput, to: encoder.image)
         let compared = try network.run(executable, comparingWith: group)

@@ -41,11 +41,19 @@ extension CPUExecutable {
   }
 
   func compute(_ operation: Activate, _ output: Value) {
-    let (input, target) = (floats(operation.input), floats(output))
-    pool.forEachRange(shape(output).elementCount, minimum: Self.elements) {
-      let place = $0.lowerBound
+    activate(
+      operation.activation, floats(operation.input), floats(output),
+      0..<shape(output).elementCount)
+  }
+
+  func activate(
+    _ activation: Activation, _ input: UnsafeMutablePointer<Float>,
+    _ output: UnsafeMutablePointer<Float>, _ elements: Range<Int>
+  ) {
+    pool.forEachRange(elements.count, minimum: Self.elements) {
+      let place = elements.lowerBound + $0.lowerBound
       kernels.activate(
-        input + place, operation.activation.kernelActivation, target + place, $0.count)
+        input + place, activation.kernelActivation, output + place, $0.count)
     }
   }
 

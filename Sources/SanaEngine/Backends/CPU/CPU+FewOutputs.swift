@@ -29,9 +29,11 @@ extension CPUDevice {
     MemoryPlan.aligned(count * MemoryLayout<Float>.size)
   }
 
-  fileprivate func bands(_ height: Int) -> [Range<Int>] {
-    stride(from: 0, to: height, by: Self.rowsOfBand).map {
-      $0..<min($0 + Self.rowsOfBand, height)
+  /// The rows of tasks.
+  fileprivate func bands(_ rows: Range<Int>) -> [Range<Int>] {
+    let length = max(1, min(Self.rowsOfBand, (rows.count + pool.size - 1) / pool.size))
+    return stride(from: rows.lowerBound, to: rows.upperBound, by: length).map {
+      $0..<min($0 + length, rows.upperBound)
     }
   }
 }
@@ -39,18 +41,21 @@ extension CPUDevice {
 extension CPUExecutable {
   /// A 3x3 convolution with few outputs: every pixel times every tap, as one product with a row of weights for each output and tap, then
   /// the nine products around each pixel are added.
+  /// - Parameter rows: to compute, all when nil.
   func convolveFewOutputs(
-    _ operation: Convolution, _ convolution: sana_product, _ scratch: UnsafeMutableRawPointer
+    _ operation: Convolution, _ convolution: sana_product, rows: ImageRows?, _ layout: CPUScratch,
+    _ scratch: UnsafeMutableRawPointer
   ) {
     let input = shape(operation.input)
-    let layout = device.scratch(forTapsOf: operation, input)
-    let bands = device.bands(input.height)
+    let images = rows.map { $0.image..<$0.image + 1 } ?? 0..<input.batch
+    let bands = device.bands(rows?.rows ?? 0..<input.height)
     var matrix = convolution.weight
     matrix.rows *= operation.kernel * operation.kernel
     matrix.columns = input.channels
     withUnsafePointer(to: convolution) { convolution in
-      pool.forEach(input.batch * bands.count) { index, worker in
-        let (batch, band) = index.quotientAndRemainder(dividingBy: bands.count)
+      pool.forEach(images.count * bands.count) { index, worker in
+        let batch = images.lowerBound + index / bands.count
+        let band = index % bands.count
         let rows = bands[band]
         let read = max(0, rows.lowerBound - 1)..<min(input.height, rows.upperBound + 1)
         let positions = read.count * input.width

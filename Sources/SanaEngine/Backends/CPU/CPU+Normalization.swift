@@ -6,9 +6,14 @@ extension CPUExecutable {
     let norm = norm(
       operation, size, input: floats(operation.input), output: floats(output),
       residual: operation.residual.map(floats))
+    normalize(norm, 0..<size.rows)
+  }
+
+  func normalize(_ norm: sana_rms_norm, _ positions: Range<Int>) {
     withUnsafePointer(to: norm) { norm in
-      pool.forEachRange(size.rows, minimum: 16) {
-        kernels.rms_norm(norm, $0.lowerBound, $0.upperBound)
+      pool.forEachRange(positions.count, minimum: 16) {
+        kernels.rms_norm(
+          norm, positions.lowerBound + $0.lowerBound, positions.lowerBound + $0.upperBound)
       }
     }
   }

@@ -76,43 +76,52 @@ extension CPUExecutable {
     product.rows = size.height
     product.columns = size.width
     product.output_row_stride = size.width * size.channels
-    if rows == nil, operation.hasFewOutputs, weight.scales == nil {
-      return convolveFewOutputs(operation, product, scratch)
+    if operation.hasFewOutputs, weight.scales == nil {
+      return convolveFewOutputs(operation, product, rows: rows, layout, scratch)
     }
     multiply([product], part: rows.map { ($0, size) }, Area(layout: layout, start: scratch))
   }
 
-  /// - Parameter shortcut: whether the shortcut of the same input is added, which takes a weight for int8 activations.
   func compute(
-    _ operation: UpsampleConvolution, shortcut: Bool = false, _ output: Value,
-    _ scratch: UnsafeMutableRawPointer
+    _ operation: UpsampleConvolution, _ output: Value, _ scratch: UnsafeMutableRawPointer
   ) {
-    let size = shape(output)
+    upsample(
+      operation, shape(output), from: floats(operation.input), to: floats(output),
+      device.scratch(for: SANA_CONVOLUTION_UPSAMPLE, operation.weight), scratch)
+  }
+
+  /// An upsampling convolution of one place in memory into another.
+  /// - Parameters:
+  ///   - size: of the output.
+  ///   - shortcut: whether the shortcut of the same input is added, which takes a weight for int8 activations.
+  ///   - rows: of the output, in pairs, all when nil. Only those, and the rows of the input that they read, must be in memory.
+  func upsample(
+    _ operation: UpsampleConvolution, _ size: Shape, shortcut: Bool = false,
+    from input: UnsafeMutablePointer<Float>, to output: UnsafeMutablePointer<Float>,
+    rows: ImageRows? = nil, _ layout: CPUScratch, _ scratch: UnsafeMutableRawPointer
+  ) {
+    let source = shape(operation.input)
     let epilogue = epilogue(operation.epilogue, channels: size.channels)
     if let matrix = int8Matrix(operation.weight) {
-      let input = shape(operation.input)
       let layer = sana_convolution(
-        form: SANA_CONVOLUTION_UPSAMPLE, input: floats(operation.input), batch: input.batch,
-        height: input.height, width: input.width, channels: input.channels, weight: matrix,
-        output: floats(output), outputs: size.channels, has_shortcut: shortcut, epilogue: epilogue)
-      return convolve(
-        layer, size, device.scratch(for: SANA_CONVOLUTION_UPSAMPLE, operation.weight), scratch)
+        form: SANA_CONVOLUTION_UPSAMPLE, input: input, batch: source.batch,
+        height: source.height, width: source.width, channels: source.channels, weight: matrix,
+        output: output, outputs: size.channels, has_shortcut: shortcut, epilogue: epilogue)
+      return convolve(layer, size, rows: rows, layout, scratch)
     }
-    let area = Area(layout: device.convolutionScratch, start: scratch)
     let weight = matrix(operation.weight)
-    let input = shape(operation.input)
     let phases = (0..<4).map { phase in
       let (y, x) = phase.quotientAndRemainder(dividingBy: 2)
-      var product = linear(
-        operation.input, output,
+      var product = product(
+        source, size, from: input, to: output,
         weight.rows(from: phase * operation.outputs, count: operation.outputs), epilogue)
-      product.height = input.height
-      product.width = input.width
+      product.height = source.height
+      product.width = source.width
       product.kernel = 2
       product.top = 1 - y
       product.left = 1 - x
-      product.rows = input.height
-      product.columns = input.width
+      product.rows = source.height
+      product.columns = source.width
       product.output_row_stride = 2 * size.width * size.channels
       product.output_column_stride = 2 * size.channels
       let offset = (y * size.width + x) * size.channels
@@ -120,7 +129,13 @@ extension CPUExecutable {
       product.epilogue.residual = product.epilogue.residual.map { $0 + offset }
       return product
     }
-    multiply(phases, area)
+    let part = rows.map {
+      (
+        rows: ImageRows(image: $0.image, rows: $0.rows.lowerBound / 2..<$0.rows.upperBound / 2),
+        size: source
+      )
+    }
+    multiply(phases, part: part, Area(layout: layout, start: scratch))
   }
 
   // MARK: Descriptions
@@ -179,7 +194,7 @@ extension CPUExecutable {
   private func multiply(
     _ products: [sana_product], part: (rows: ImageRows, size: Shape)? = nil, _ area: Area
   ) {
-    guard let first = products.first else { return }
+    guard let first = products.first, part?.rows.rows.isEmpty != true else { return }
     let usesTiles = withUnsafePointer(to: first) { kernels.has_winograd($0) }
     // Rows of the task are positions, or tiles of 2x2 positions.
     let range =

@@ -33,14 +33,25 @@ extension CPUExecutable {
   }
 
   func compute(_ operation: DuplicateChannels, _ output: Value) {
-    let (input, residual, target) = (
-      floats(operation.input), floats(operation.residual), floats(output)
-    )
+    let size = shape(output)
+    duplicateChannels(
+      operation, size, from: floats(operation.input), residual: floats(operation.residual),
+      to: floats(output), 0..<size.batch * size.height)
+  }
+
+  /// - Parameters:
+  ///   - size: of the output.
+  ///   - rows: of the output, counted through the batch.
+  func duplicateChannels(
+    _ operation: DuplicateChannels, _ size: Shape, from input: UnsafeMutablePointer<Float>,
+    residual: UnsafeMutablePointer<Float>, to output: UnsafeMutablePointer<Float>,
+    _ rows: Range<Int>
+  ) {
     let inputChannels = shape(operation.input).channels
-    forEachImageRow(output) { size, rows in
+    pool.forEachRange(rows.count, minimum: 1) {
       sana_duplicate_channels(
-        input, inputChannels, operation.factor, residual, target, size.width, size.channels,
-        rows.lowerBound, rows.upperBound)
+        input, inputChannels, operation.factor, residual, output, size.width, size.channels,
+        rows.lowerBound + $0.lowerBound, rows.lowerBound + $0.upperBound)
     }
   }
 

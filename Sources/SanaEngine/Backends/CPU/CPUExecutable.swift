@@ -50,15 +50,16 @@ final class CPUExecutable: Executable {
     for (index, step) in steps.enumerated() {
       let scratch = arena.start + plan.scratchOffsets[index]
       try device.cancellation?.check()
+      let durations = try execute(step, scratch)
       if let onStep = device.onStep {
-        let duration = try ContinuousClock().measure { try execute(step, scratch) }
-        let nodes = Array(graph.nodes[step.nodes])
-        onStep(
-          ExecutedStep(
-            nodes: nodes, operationCount: nodes.reduce(0) { $0 + graph.operationCount(of: $1) },
-            arithmetic: step.arithmetic, duration: duration), graph)
-      } else {
-        try execute(step, scratch)
+        for (part, duration) in zip(step.parts, durations) {
+          let nodes = Array(graph.nodes[part.nodes])
+          onStep(
+            ExecutedStep(
+              nodes: nodes,
+              operationCount: nodes.reduce(0) { $0 + graph.operationCount(of: $1) },
+              arithmetic: part.arithmetic, duration: duration), graph)
+        }
       }
       guard let observer else { continue }
       let output = graph.nodes[step.nodes.upperBound].output
@@ -125,15 +126,19 @@ final class CPUExecutable: Executable {
     (UnsafePointer(floats(row.value) + row.index * channels), shape(row.value).channels)
   }
 
-  private func execute(_ step: CPUStep, _ scratch: UnsafeMutableRawPointer) throws {
-    switch step.form {
-    case .node: try execute(graph.nodes[step.nodes.upperBound], scratch)
-    case .chain(let chain, let arithmetic): compute(chain, arithmetic, scratch)
-    case .residualBlock(let block): compute(block, scratch)
-    case .upsampling(let upsampling):
-      compute(
-        upsampling.convolution, shortcut: true, graph.nodes[step.nodes.upperBound].output, scratch)
+  /// - Returns: how long each part of the step took.
+  private func execute(
+    _ step: CPUStep, _ scratch: UnsafeMutableRawPointer
+  ) throws -> [Duration] {
+    if case .cascade(let cascade) = step.form { return try compute(cascade, scratch) }
+    let duration = try ContinuousClock().measure {
+      switch step.form {
+      case .node: try execute(graph.nodes[step.nodes.upperBound], scratch)
+      case .chain(let chain, let arithmetic): compute(chain, arithmetic, scratch)
+      case .cascade: break
+      }
     }
+    return [duration]
   }
 
   private func execute(_ node: Node, _ scratch: UnsafeMutableRawPointer) throws {

@@ -6,47 +6,56 @@ struct CPUStep {
   enum Form {
     case node
     case chain(CPUChain, Arithmetic)
-    case residualBlock(CPUResidualBlock)
-    case upsampling(CPUUpsampling)
+    case cascade(CPUCascade)
+  }
+
+  /// What is measured by itself.
+  struct Part {
+    /// Positions in the graph.
+    let nodes: ClosedRange<Int>
+    /// What its products multiply.
+    let arithmetic: Arithmetic
   }
 
   let form: Form
+  let parts: [Part]
+
   /// Positions in the graph.
-  let nodes: ClosedRange<Int>
-  /// What its products multiply.
-  let arithmetic: Arithmetic
+  var nodes: ClosedRange<Int> {
+    (parts.first?.nodes.lowerBound ?? 0)...(parts.last?.nodes.upperBound ?? 0)
+  }
+
+  init(_ form: Form, _ nodes: ClosedRange<Int>, _ arithmetic: Arithmetic) {
+    self.form = form
+    parts = [Part(nodes: nodes, arithmetic: arithmetic)]
+  }
+
+  init(_ cascade: CPUCascade) {
+    form = .cascade(cascade)
+    parts = cascade.layers.map { Part(nodes: $0.nodes, arithmetic: $0.arithmetic) }
+  }
 }
 
 extension CPUDevice {
-  /// How a graph is executed: residual blocks, and chains and upsampling whose weights allow it, the longest where several overlap, are
-  /// computed as one; every other node is by itself.
+  /// How a graph is executed: cascades, and chains whose weights allow it, the longest where several overlap, are computed as one; every
+  /// other node is by itself.
   /// - Parameter source: describes the weights.
   func steps(_ graph: Graph, weights source: any WeightSource) -> [CPUStep] {
     var steps: [CPUStep] = []
     let readers = graph.readerCounts
     let chains = chains(graph, readers)
+    let cascades = cascades(graph, readers, source)
     var end = graph.nodes.count
     while end > 0 {
       let position = end - 1
       if let chain = chains[position], let arithmetic = arithmetic(of: chain, graph, source) {
-        steps.append(
-          CPUStep(
-            form: .chain(chain, arithmetic), nodes: chain.nodes, arithmetic: arithmetic))
-      } else if let block = residualBlock(graph, endingAt: position, readers) {
-        steps.append(
-          CPUStep(
-            form: .residualBlock(block), nodes: block.nodes,
-            arithmetic: arithmetic(of: graph.nodes[position - 1].operation, source)))
-      } else if let upsampling = upsampling(graph, endingAt: position, readers),
-        isPacked(upsampling.convolution.weight, source)
-      {
-        steps.append(
-          CPUStep(form: .upsampling(upsampling), nodes: upsampling.nodes, arithmetic: .int8))
+        steps.append(CPUStep(.chain(chain, arithmetic), chain.nodes, arithmetic))
+      } else if let cascade = cascades[position] {
+        steps.append(CPUStep(cascade))
       } else {
         steps.append(
           CPUStep(
-            form: .node, nodes: position...position,
-            arithmetic: arithmetic(of: graph.nodes[position].operation, source)))
+            .node, position...position, arithmetic(of: graph.nodes[position].operation, source)))
       }
       end = steps.last?.nodes.lowerBound ?? 0
     }
@@ -69,7 +78,7 @@ extension CPUDevice {
   }
 
   /// What an operation that is computed by itself multiplies.
-  private func arithmetic(of operation: Operation, _ source: any WeightSource) -> Arithmetic {
+  func arithmetic(of operation: Operation, _ source: any WeightSource) -> Arithmetic {
     let parameters = operation.payload.parameters
     if operation.takesInt8Activations,
       parameters.contains(where: { multipliesInt8($0, source) })
@@ -104,16 +113,10 @@ extension CPUDevice {
           return MemoryPlan.Step(
             nodes: step.nodes,
             scratchBytes: scratch(for: chain, arithmetic, graph[chain.input].shape).byteCount)
-        case .upsampling(let upsampling):
+        case .cascade(let cascade):
           return MemoryPlan.Step(
-            nodes: step.nodes,
-            scratchBytes: scratch(
-              for: SANA_CONVOLUTION_UPSAMPLE, upsampling.convolution.weight
-            ).byteCount)
-        case .residualBlock(let block):
-          return MemoryPlan.Step(
-            nodes: step.nodes, scratchBytes: scratch(for: block, in: graph).byteCount,
-            inPlaceInput: block.input)
+            nodes: step.nodes, scratchBytes: scratch(for: cascade, in: graph).byteCount,
+            inPlaceInput: cascade.isInPlace ? cascade.input : nil)
         }
       })
   }

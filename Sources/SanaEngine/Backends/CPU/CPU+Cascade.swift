@@ -1,0 +1,147 @@
+internal import CKernels
+
+extension CPUExecutable {
+  /// - Returns: how long each layer took.
+  /// - Throws: when the run is cancelled.
+  func compute(_ cascade: CPUCascade, _ scratch: UnsafeMutableRawPointer) throws -> [Duration] {
+    let layout = device.scratch(for: cascade, in: graph)
+    let clock = ContinuousClock()
+    var durations = [Duration](repeating: .zero, count: cascade.layers.count)
+    for image in 0..<shape(cascade.input).batch {
+      var rows = CascadeRows(self, cascade, image: image, at: scratch)
+      for band in cascade.bands.all {
+        try device.cancellation?.check()
+        for (index, part) in band.enumerated() {
+          durations[index] += clock.measure {
+            rows.hold(part.held, of: index, pool)
+            compute(
+              cascade.layers[index], rows, index,
+              ImageRows(image: image, rows: part.rows), layout, scratch)
+          }
+        }
+      }
+    }
+    return durations
+  }
+
+  private func compute(
+    _ layer: CPUCascade.Layer, _ places: CascadeRows, _ index: Int, _ rows: ImageRows,
+    _ layout: CPUScratch, _ scratch: UnsafeMutableRawPointer
+  ) {
+    guard !rows.rows.isEmpty else { return }
+    let size = shape(graph.nodes[layer.nodes.upperBound].output)
+    let (made, result) = (places.made(index), places.result(index))
+    let input = places[layer.source.input]
+    switch layer.source {
+    case .convolution(let convolution):
+      convolve(convolution, size, from: input, to: made, rows: rows, layout, scratch)
+    case .upsampling(let convolution, let shortcut):
+      upsample(
+        convolution, size, shortcut: shortcut != nil, from: input, to: made, rows: rows, layout,
+        scratch)
+    }
+    for (number, finish) in layer.finishes.enumerated() {
+      let target = number == layer.finishes.count - 1 ? result : made
+      let other = finish.other.map { places[$0.value] }
+      compute(finish, size, made, other, to: target, rows.positions(size))
+    }
+  }
+
+  private func compute(
+    _ finish: CPUCascade.Finish, _ size: Shape, _ input: UnsafeMutablePointer<Float>,
+    _ other: UnsafeMutablePointer<Float>?, to output: UnsafeMutablePointer<Float>,
+    _ positions: Range<Int>
+  ) {
+    switch finish {
+    case .norm(let operation):
+      normalize(
+        norm(operation, size, input: input, output: output, residual: other), positions)
+    case .activation(let operation):
+      activate(
+        operation.activation, input, output,
+        positions.lowerBound * size.channels..<positions.upperBound * size.channels)
+    case .shortcut(let operation):
+      guard let other else { return }
+      duplicateChannels(
+        operation, size, from: other, residual: input, to: output,
+        positions.lowerBound / size.width..<positions.upperBound / size.width)
+    }
+  }
+}
+
+/// Where the rows of a cascade are while it computes one image.
+///
+/// Every place is given as where the first row of the batch would be if all were in memory; what is not must not be touched.
+private struct CascadeRows {
+  private struct Lines {
+    let start: UnsafeMutablePointer<Float>
+    let rowFloats: Int
+    /// The rows of the image's predecessors in the batch.
+    let rowsBefore: Int
+    var held = 0..<0
+
+    var origin: UnsafeMutablePointer<Float> {
+      start - (rowsBefore + held.lowerBound) * rowFloats
+    }
+
+    /// Moves the rows that stay to the front.
+    mutating func hold(_ rows: Range<Int>, _ pool: ThreadPool) {
+      let distance = (rows.lowerBound - held.lowerBound) * rowFloats
+      let count = max(held.upperBound - rows.lowerBound, 0) * rowFloats
+      held = rows
+      if count <= distance {
+        pool.forEachRange(count, minimum: 1 << 14) {
+          (start + $0.lowerBound).update(
+            from: start + distance + $0.lowerBound, count: $0.count)
+        }
+      } else {
+        start.update(from: start + distance, count: count)
+      }
+    }
+  }
+
+  private var lines: [Lines]
+  private let layers: [Value: Int]
+  private let input: UnsafeMutablePointer<Float>
+  private let output: UnsafeMutablePointer<Float>
+  private let keepsLast: Bool
+
+  init(
+    _ executable: CPUExecutable, _ cascade: CPUCascade, image: Int,
+    at scratch: UnsafeMutableRawPointer
+  ) {
+    let outputs = cascade.layers.map { executable.graph.nodes[$0.nodes.upperBound].output }
+    input = executable.floats(cascade.input)
+    output = executable.floats(outputs[outputs.count - 1])
+    keepsLast = cascade.layers.last?.finishes.isEmpty == false
+    layers = Dictionary(uniqueKeysWithValues: outputs.enumerated().map { ($1, $0) })
+    lines = []
+    var next = scratch.assumingMemoryBound(to: Float.self)
+    for (value, count) in zip(outputs, cascade.lineFloats) {
+      let size = executable.shape(value)
+      lines.append(
+        Lines(
+          start: next, rowFloats: size.width * size.channels, rowsBefore: image * size.height))
+      next += count
+    }
+  }
+
+  mutating func hold(_ rows: Range<Int>, of layer: Int, _ pool: ThreadPool) {
+    lines[layer].hold(rows, pool)
+  }
+
+  /// Where a value is that layers read: the cascade's input, or what a layer has made.
+  subscript(value: Value) -> UnsafeMutablePointer<Float> {
+    layers[value].map { lines[$0].origin } ?? input
+  }
+
+  /// Where a layer's rows are made.
+  func made(_ layer: Int) -> UnsafeMutablePointer<Float> {
+    layer < lines.count - 1 || keepsLast ? lines[layer].origin : output
+  }
+
+  /// Where they are when they are finished.
+  func result(_ layer: Int) -> UnsafeMutablePointer<Float> {
+    layer < lines.count - 1 ? lines[layer].origin : output
+  }
+}

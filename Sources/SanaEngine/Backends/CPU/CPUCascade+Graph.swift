@@ -1,0 +1,198 @@
+internal import CKernels
+internal import WeightFormats
+
+extension CPUDevice {
+  /// The cascades of a graph by the position of their last node.
+  /// - Parameters:
+  ///   - readers: how many nodes read each value.
+  ///   - source: describes the weights.
+  func cascades(
+    _ graph: Graph, _ readers: [Int], _ source: any WeightSource
+  ) -> [Int: CPUCascade] {
+    guard graph.fusion == .full else { return [:] }
+    let finder = CascadeFinder(graph: graph, readers: readers, device: self, weights: source)
+    var cascades: [Int: CPUCascade] = [:]
+    var position = 0
+    while position < graph.nodes.count {
+      guard let cascade = finder.cascade(from: position) else {
+        position += 1
+        continue
+      }
+      cascades[cascade.nodes.upperBound] = cascade
+      position = cascade.nodes.upperBound + 1
+    }
+    return cascades
+  }
+
+  /// The rows that layers keep, then what each thread needs.
+  func scratch(for cascade: CPUCascade, in graph: Graph) -> CPUScratch {
+    let workers = cascade.layers.map { layer in
+      switch layer.source {
+      case .convolution(let convolution) where convolution.hasFewOutputs:
+        scratch(forTapsOf: convolution, graph[convolution.input].shape).workerBytes
+      case .convolution(let convolution):
+        scratch(for: convolution).workerBytes
+      case .upsampling(let convolution, _):
+        scratch(for: SANA_CONVOLUTION_UPSAMPLE, convolution.weight).workerBytes
+      }
+    }
+    return CPUScratch(
+      sharedBytes: cascade.lineFloats.reduce(0, +) * MemoryLayout<Float>.size,
+      workerBytes: workers.max() ?? 0, workers: pool.size)
+  }
+}
+
+/// Finds layers that can be computed together.
+private struct CascadeFinder {
+  let graph: Graph
+  let readers: [Int]
+  let device: CPUDevice
+  let weights: any WeightSource
+
+  /// The least rows of a layer in a band, and the least positions: enough for many threads, and to read a layer's weights for.
+  private static let leastRows = 8
+  private static let leastPositions = 16384
+  /// What a cascade's largest value takes that is not whole in memory, as a multiple of what its layers keep instead.
+  private static let saving = 6
+
+  /// The longest cascade that saves memory, otherwise the shortest; nil where none of several nodes begins. Short ones read the weights
+  /// for longer bands.
+  func cascade(from position: Int) -> CPUCascade? {
+    let layers = layers(from: position)
+    let lengths = (1..<layers.count + 1).filter { isClosed(layers[..<$0]) }
+    let cascades = lengths.map { cascade(Array(layers[..<$0])) }.filter { $0.nodes.count > 1 }
+    return cascades.last(where: isSparing) ?? cascades.first
+  }
+
+  /// Layers from a position on, each made of the one before; what finishes them may read any of them, and what the first one reads.
+  private func layers(from position: Int) -> [CPUCascade.Layer] {
+    guard let first = layer(at: position) else { return [] }
+    var layers: [CPUCascade.Layer] = []
+    var known: Set<Value> = [first.source.input]
+    var next = first
+    while true {
+      extend(&next, known)
+      layers.append(next)
+      known.insert(output(next))
+      guard let layer = layer(at: next.nodes.upperBound + 1), layer.source.input == output(next)
+      else { return layers }
+      next = layer
+    }
+  }
+
+  /// The layer whose first node is at a position, without what finishes it.
+  private func layer(at position: Int) -> CPUCascade.Layer? {
+    guard graph.nodes.indices.contains(position) else { return nil }
+    let operation = graph.nodes[position].operation
+    let arithmetic = device.arithmetic(of: operation, weights)
+    switch operation {
+    case .convolution(let convolution)
+    where convolution.isWinograd && convolution.epilogue.inputs.isEmpty:
+      return CPUCascade.Layer(
+        source: .convolution(convolution), arithmetic: arithmetic, nodes: position...position)
+    case .upsampleConvolution(let convolution) where convolution.epilogue.inputs.isEmpty:
+      let shortcut =
+        arithmetic == .int8 ? fusedShortcut(of: convolution, before: position + 1) : nil
+      return CPUCascade.Layer(
+        source: .upsampling(convolution, shortcut: shortcut), arithmetic: arithmetic,
+        nodes: position...position + (shortcut == nil ? 0 : 1))
+    default:
+      return nil
+    }
+  }
+
+  private func fusedShortcut(
+    of convolution: UpsampleConvolution, before position: Int
+  ) -> DuplicateChannels? {
+    guard let shortcut = shortcut(at: position), shortcut.factor == 2,
+      shortcut.input == convolution.input,
+      device.kernels.has_shortcut(graph[convolution.input].shape.channels, convolution.outputs)
+    else { return nil }
+    return shortcut
+  }
+
+  /// The shortcut at a position, added to the value of the node before, which nobody else reads.
+  private func shortcut(at position: Int) -> DuplicateChannels? {
+    guard continues(position),
+      case .duplicateChannels(let shortcut) = graph.nodes[position].operation,
+      shortcut.residual == graph.nodes[position - 1].output
+    else { return nil }
+    return shortcut
+  }
+
+  /// Adds the nodes that follow a layer and can be done in the place of its rows.
+  private func extend(_ layer: inout CPUCascade.Layer, _ known: Set<Value>) {
+    while let finish = finish(at: layer.nodes.upperBound + 1),
+      finish.other.map({ known.contains($0.value) }) ?? true
+    {
+      layer.finishes.append(finish)
+      layer.nodes = layer.nodes.lowerBound...layer.nodes.upperBound + 1
+    }
+  }
+
+  private func finish(at position: Int) -> CPUCascade.Finish? {
+    guard continues(position) else { return nil }
+    let value = graph.nodes[position - 1].output
+    switch graph.nodes[position].operation {
+    case .rmsNorm(let norm) where norm.input == value && norm.channels == nil:
+      return .norm(norm)
+    case .activate(let activation) where activation.input == value:
+      return .activation(activation)
+    case .duplicateChannels:
+      return shortcut(at: position).map { .shortcut($0) }
+    default:
+      return nil
+    }
+  }
+
+  /// Whether the node at a position is the only reader of the one before it.
+  private func continues(_ position: Int) -> Bool {
+    guard graph.nodes.indices.contains(position), position > 0 else { return false }
+    return readers[graph.nodes[position - 1].output.index] == 1
+  }
+
+  private func output(_ layer: CPUCascade.Layer) -> Value {
+    graph.nodes[layer.nodes.upperBound].output
+  }
+
+  /// Whether nobody outside reads what the layers before the last one make.
+  private func isClosed(_ layers: ArraySlice<CPUCascade.Layer>) -> Bool {
+    var inside = [Value: Int]()
+    for value in layers.flatMap(\.inputs).map(\.value) { inside[value, default: 0] += 1 }
+    return layers.dropLast().map(output).allSatisfy { inside[$0] == readers[$0.index] }
+  }
+
+  private func cascade(_ layers: [CPUCascade.Layer]) -> CPUCascade {
+    let outputs = layers.map(output)
+    let sizes = outputs.map { graph[$0].shape }
+    // Of all layers the band holds the same part of the image, as large a part as the one with the fewest positions asks for.
+    let part = sizes.map { size in
+      Double(max(Self.leastRows, Self.leastPositions / max(size.width, 1)))
+        / Double(max(size.height, 1))
+    }.max()
+    let bands = CascadeBands(
+      layers.indices.map { index in
+        CascadeBands.Layer(
+          height: sizes[index].height,
+          length: Int(min(part ?? 1, 1) * Double(sizes[index].height)),
+          sources: layers[index].inputs.compactMap { input in
+            outputs.firstIndex(of: input.value).map { ($0, input.reach) }
+          })
+      })
+    let lineFloats = layers.indices.map { index in
+      let isDirect = index == layers.count - 1 && layers[index].finishes.isEmpty
+      return isDirect ? 0 : bands.capacities[index] * sizes[index].width * sizes[index].channels
+    }
+    let input = layers[0].source.input
+    // The first layer is a row ahead of the last: when that writes a row, no row that is still to come reads the input there.
+    let isInPlace =
+      layers.count > 1 && sizes.allSatisfy { $0.height == graph[input].shape.height }
+    return CPUCascade(
+      input: input, layers: layers, bands: bands, lineFloats: lineFloats, isInPlace: isInPlace)
+  }
+
+  private func isSparing(_ cascade: CPUCascade) -> Bool {
+    let inside = cascade.layers.dropLast().map { graph[output($0)].shape.elementCount }
+    return cascade.lineFloats.reduce(0, +) <= (inside.max() ?? 0) / Self.saving
+  }
+}

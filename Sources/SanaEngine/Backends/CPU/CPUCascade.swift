@@ -1,0 +1,80 @@
+internal import CKernels
+
+/// Layers of DC-AE from convolution to convolution, computed together over bands of image rows, in any precision.
+///
+/// Only the rows of a band, and those around it that are still to be read, exist of what the layers pass to each other. The layers may
+/// differ in resolution: of large pictures the whole end of the decoder is one cascade, and none of its activations is ever whole
+/// in memory.
+struct CPUCascade {
+  /// What makes the rows of a layer.
+  enum Source {
+    /// 3x3.
+    case convolution(Convolution)
+    /// With its shortcut where that is added while the convolution's results are in registers.
+    case upsampling(UpsampleConvolution, shortcut: DuplicateChannels?)
+  }
+
+  /// What is done with rows once they are made, in their place.
+  enum Finish {
+    case norm(RMSNorm)
+    case activation(Activate)
+    case shortcut(DuplicateChannels)
+  }
+
+  struct Layer {
+    let source: Source
+    var finishes: [Finish] = []
+    let arithmetic: Arithmetic
+    /// Positions of the nodes in the graph; the last one's value is the layer's.
+    var nodes: ClosedRange<Int>
+  }
+
+  let input: Value
+  let layers: [Layer]
+  let bands: CascadeBands
+  /// Floats of the rows that each layer keeps.
+  let lineFloats: [Int]
+  /// Whether the last value may take the place of the input.
+  let isInPlace: Bool
+
+  /// Positions of the nodes in the graph.
+  var nodes: ClosedRange<Int> {
+    (layers.first?.nodes.lowerBound ?? 0)...(layers.last?.nodes.upperBound ?? 0)
+  }
+}
+
+extension CPUCascade.Source {
+  var input: Value {
+    switch self {
+    case .convolution(let convolution): convolution.input
+    case .upsampling(let convolution, _): convolution.input
+    }
+  }
+
+  /// The rows of the input that rows of the output read.
+  var reach: CascadeBands.Reach {
+    switch self {
+    case .convolution: CascadeBands.Reach(factor: 1, margin: 1)
+    case .upsampling: CascadeBands.Reach(factor: 2, margin: 1)
+    }
+  }
+}
+
+extension CPUCascade.Finish {
+  /// What is read beside the rows themselves.
+  var other: (value: Value, reach: CascadeBands.Reach)? {
+    switch self {
+    case .norm(let norm): norm.residual.map { ($0, .same) }
+    case .activation: nil
+    case .shortcut(let shortcut):
+      (shortcut.input, CascadeBands.Reach(factor: shortcut.factor, margin: 0))
+    }
+  }
+}
+
+extension CPUCascade.Layer {
+  /// All that is read of other layers and of the cascade's input.
+  var inputs: [(value: Value, reach: CascadeBands.Reach)] {
+    [(source.input, source.reach)] + finishes.compactMap(\.other)
+  }
+}

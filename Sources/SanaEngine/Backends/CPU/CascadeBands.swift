@@ -1,0 +1,88 @@
+/// How the layers of a cascade are cut into bands of image rows: which rows of each layer are computed, and kept, in turn.
+struct CascadeBands {
+  /// The rows of a source that a layer reads for some of its own rows.
+  struct Reach {
+    /// Rows of the layer for one of the source.
+    let factor: Int
+    /// Rows of the source above and below.
+    let margin: Int
+
+    /// One row for one.
+    static let same = Reach(factor: 1, margin: 0)
+
+    func rows(_ output: Range<Int>, of height: Int) -> Range<Int> {
+      let first = output.lowerBound / factor - margin
+      let end = (output.upperBound + factor - 1) / factor + margin
+      return max(first, 0)..<min(end, height)
+    }
+  }
+
+  /// What a layer computes from other layers.
+  struct Layer {
+    let height: Int
+    /// Rows in a band, at most.
+    let length: Int
+    /// Layers before this one.
+    let sources: [(layer: Int, reach: Reach)]
+  }
+
+  /// What is done for a layer in a band.
+  struct Part {
+    /// Computed in this band, whole tiles; empty when those of the bands before suffice.
+    let rows: Range<Int>
+    /// The rows in memory from then on.
+    let held: Range<Int>
+  }
+
+  /// The parts of every layer, band by band.
+  let all: [[Part]]
+  /// The most rows of each layer that are in memory at a time.
+  let capacities: [Int]
+
+  /// Rows of the largest tiles of Winograd's algorithms; others have half as many.
+  private static let tileRows = 4
+
+  /// - Parameter layers: a layer's rows are of use to the layers after it; those of the last are the result.
+  init(_ layers: [Layer]) {
+    var computed = layers.map { _ in 0 }
+    var bands: [[Part]] = []
+    while let last = layers.last, computed[layers.count - 1] < last.height {
+      let ends = Self.ends(layers, computed)
+      let needed = Self.firstNeeded(layers, computed)
+      bands.append(
+        layers.indices.map { Part(rows: computed[$0]..<ends[$0], held: needed[$0]..<ends[$0]) })
+      computed = ends
+    }
+    all = bands
+    capacities = layers.indices.map { layer in bands.map { $0[layer].held.count }.max() ?? 0 }
+  }
+
+  /// Up to which row each layer is computed next: as far as its sources are, in whole tiles, but not further than a band. So a layer is
+  /// never far ahead of those that read it.
+  private static func ends(_ layers: [Layer], _ computed: [Int]) -> [Int] {
+    var ends = computed
+    for (index, layer) in layers.enumerated() {
+      let length = max(layer.length / tileRows, 1) * tileRows
+      var end = min(computed[index] + length, layer.height)
+      for source in layer.sources where ends[source.layer] < layers[source.layer].height {
+        let readable = (ends[source.layer] - source.reach.margin) * source.reach.factor
+        end = min(end, readable / tileRows * tileRows)
+      }
+      ends[index] = max(end, computed[index])
+    }
+    return ends
+  }
+
+  /// The first row of each layer that is still to be computed, or still to be read by another.
+  private static func firstNeeded(_ layers: [Layer], _ computed: [Int]) -> [Int] {
+    var first = computed
+    for (index, layer) in layers.enumerated() where computed[index] < layer.height {
+      for source in layer.sources {
+        let read = source.reach.rows(
+          computed[index]..<computed[index] + 1, of: layers[source.layer].height)
+        first[source.layer] = min(first[source.layer], read.lowerBound)
+      }
+    }
+    return first
+  }
+}

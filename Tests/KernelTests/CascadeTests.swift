@@ -1,0 +1,127 @@
+import SanaEngine
+import Testing
+import WeightFormats
+
+/// Layers of an image that the CPU computes together, band by band.
+@Suite struct CascadeTests {
+  struct CascadeCase: Sendable, CustomTestStringConvertible {
+    enum Layers: CaseIterable {
+      case residualBlock
+      case upsampling
+      case convolution
+      case normAndActivation
+    }
+
+    let shape: Shape
+    let layers: [Layers]
+    /// Whether the first layer's input is made in the graph, so that its place can be taken over.
+    let isInPlace: Bool
+
+    var testDescription: String { "\(shape), \(layers)\(isInPlace ? ", in place" : "")" }
+
+    func graph(_ fusion: GraphBuilder.Fusion) -> Graph {
+      var builder = GraphBuilder(name: testDescription, fusion: fusion)
+      let x = builder.input("x", shape)
+      var value = isInPlace ? builder.activate(x, .silu) : x
+      for (index, layer) in layers.enumerated() {
+        value = append(layer, value, "\(index)", &builder)
+      }
+      return builder.finish(outputs: [value])
+    }
+
+    private func append(
+      _ layer: Layers, _ input: Value, _ name: String, _ builder: inout GraphBuilder
+    ) -> Value {
+      let channels = builder.shape(input).channels
+      func norm(_ value: Value, residual: Value?) -> Value {
+        builder.rmsNorm(
+          value, weight: Parameter("n\(name)", [channels]), bias: nil, epsilon: 1e-5,
+          residual: residual)
+      }
+      switch layer {
+      case .residualBlock:
+        let hidden = builder.convolution(
+          input, weight: Parameter("v\(name)", [channels + 3, 3, 3, channels]),
+          bias: Parameter("b\(name)", [channels + 3]), activation: .silu)
+        let sums = builder.convolution(
+          hidden, weight: Parameter("w\(name)", [channels, 3, 3, channels + 3]))
+        return norm(sums, residual: input)
+      case .upsampling:
+        let sums = builder.upsampleConvolution(
+          input, weight: Parameter("w\(name)", [4 * channels, 2, 2, channels]),
+          bias: Parameter("b\(name)", [channels]))
+        return builder.duplicateChannels(input, factor: 2, residual: sums)
+      case .convolution:
+        return builder.convolution(
+          input, weight: Parameter("w\(name)", [channels, 3, 3, channels]))
+      case .normAndActivation:
+        return builder.activate(norm(input, residual: nil), .relu)
+      }
+    }
+  }
+
+  /// Several bands each, with every remainder of rows behind the last whole one.
+  static let cases: [CascadeCase] = {
+    var random = RandomNumbers(seed: 41)
+    func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+    let decoder: [CascadeCase.Layers] = [
+      .upsampling, .residualBlock, .upsampling, .residualBlock, .residualBlock, .normAndActivation,
+      .convolution,
+    ]
+    return [
+      CascadeCase(
+        shape: Shape(batch: 2, height: 189, width: 512, channels: 2), layers: decoder,
+        isInPlace: true)
+    ]
+      + (0..<8).map { index in
+        CascadeCase(
+          shape: Shape(
+            batch: pick(1...2), height: 96 + index, width: 2048 + index, channels: pick(1...3)),
+          layers: (0..<pick(1...3)).map { _ in CascadeCase.Layers.allCases[pick(0...3)] },
+          isInPlace: pick(0...2) > 0)
+      }
+  }()
+
+  private func run(
+    _ graph: Graph, _ set: InstructionSet, _ encoding: TensorEncoding,
+    _ activations: ActivationEncoding, threads: Int = 2
+  ) throws -> [Float] {
+    try outputs(
+      of: graph, on: CPUBackend(threads: threads, instructionSet: set),
+      weights: RandomWeights(for: graph, encoding: encoding, activations: activations))
+  }
+
+  @Test(arguments: cases, InstructionSet.supported)
+  func aCascadeComputesWhatItsNodesCompute(_ item: CascadeCase, _ set: InstructionSet) throws {
+    for (encoding, activations) in [
+      (TensorEncoding.f32, ActivationEncoding.floatingPoint), (.bf16, .floatingPoint),
+      (.int8PerChannel, .int8PerToken),
+    ] {
+      let apart = try run(item.graph(.observable), set, encoding, activations)
+      #expect(try run(item.graph(.full), set, encoding, activations) == apart)
+    }
+  }
+
+  @Test(arguments: cases) func resultsDoNotDependOnTheThreads(_ item: CascadeCase) throws {
+    let graph = item.graph(.full)
+    let alone = try run(graph, .chosen(), .bf16, .floatingPoint, threads: 1)
+    for threads in [2, 3, 8] {
+      #expect(try run(graph, .chosen(), .bf16, .floatingPoint, threads: threads) == alone)
+    }
+  }
+
+  /// What an upsampling and residual blocks pass to each other is never whole in memory.
+  @Test func aDecodersEndTakesItsInputAndItsOutput() throws {
+    let item = CascadeCase(
+      shape: Shape(batch: 1, height: 1024, width: 512, channels: 8),
+      layers: [.upsampling, .residualBlock, .residualBlock, .normAndActivation], isInPlace: false)
+    let graph = item.graph(.full)
+    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let input = graph[graph.inputs[0]].byteCount
+    let backend = try CPUBackend(threads: 2)
+    let bands = input / 2
+    #expect(backend.plan(graph, weights: weights).arenaBytes < input + 4 * input + bands)
+    #expect(
+      backend.plan(item.graph(.observable), weights: weights).arenaBytes >= input + 8 * input)
+  }
+}
