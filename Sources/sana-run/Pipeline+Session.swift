@@ -21,8 +21,8 @@ extension Pipeline {
     onStageEnd: (PipelineStage, Duration) -> Void
   ) throws {
     let timedBackend = backend as? CPUBackend
-    timedBackend?.onStep = { _, _ in session.progress.tick() }
-    defer { timedBackend?.onStep = nil }
+    timedBackend?.onProgress = { session.progress.tick() }
+    defer { timedBackend?.onProgress = nil }
     try run { event in
       try session.cancellation.check()
       switch event {

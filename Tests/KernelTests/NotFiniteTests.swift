@@ -50,7 +50,7 @@ import WeightFormats
   }
 
   /// Pixels along a side of a tile of a 3x3 convolution: as far as a number in it can reach.
-  private func tile(_ set: InstructionSet) -> Int { set.winogradTile == .fourByFour ? 4 : 2 }
+  private func tile(_ set: InstructionSet) -> Int { set.winogradTile.side }
 
   @Test(arguments: InstructionSet.supported)
   func throughConvolutions(_ set: InstructionSet) throws {

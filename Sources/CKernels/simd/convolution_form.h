@@ -59,22 +59,23 @@ typedef struct {
   size_t bytes;
 } convolution_scratch;
 
+// Gives an area of scratch memory the next `count` of its elements.
+#define TAKE(areas, field, count, next) \
+  areas.field = (void *)next; \
+  next += round_up((count) * sizeof *areas.field, 64)
+
 INLINE convolution_scratch convolution_areas(
     sana_convolution_form form, size_t channels, void *memory) {
   const size_t points = form_points(form), block = convolution_int8_block(form, channels);
   const size_t width = round_up(channels, VECTOR_FLOATS);
   char *next = memory;
   convolution_scratch areas;
-#define TAKE(field, count) \
-  areas.field = (void *)next; \
-  next += round_up((count) * sizeof *areas.field, 64)
-  TAKE(codes, points * block * patch_stride(channels));
-  TAKE(scales, points * block);
-  TAKE(points, 4 * width);
-  TAKE(border, points * channels);
-  TAKE(sums, points * TILE_ROWS * PANEL);
-  TAKE(targets, block);
-#undef TAKE
+  TAKE(areas, codes, points * block * patch_stride(channels), next);
+  TAKE(areas, scales, points * block, next);
+  TAKE(areas, points, 4 * width, next);
+  TAKE(areas, border, points * channels, next);
+  TAKE(areas, sums, points * TILE_ROWS * PANEL, next);
+  TAKE(areas, targets, block, next);
   areas.bytes = (size_t)(next - (char *)memory);
   return areas;
 }

@@ -51,15 +51,11 @@ typedef struct {
 INLINE square_scratch square_areas(size_t channels, void *memory) {
   char *next = memory;
   square_scratch areas;
-#define TAKE(field, count) \
-  areas.field = (void *)next; \
-  next += round_up((count) * sizeof *areas.field, 64)
-  TAKE(codes, SQUARE_POINTS * SQUARE_BLOCK * square_stride(channels));
-  TAKE(scales, SQUARE_POINTS * SQUARE_BLOCK);
-  TAKE(points, SQUARE_PATCH * round_up(channels, 2 * VECTOR_FLOATS));
-  TAKE(border, SQUARE_POINTS * channels);
-  TAKE(sums, SQUARE_BLOCK * SQUARE_POINTS * SQUARE_COLUMNS);
-#undef TAKE
+  TAKE(areas, codes, SQUARE_POINTS * SQUARE_BLOCK * square_stride(channels), next);
+  TAKE(areas, scales, SQUARE_POINTS * SQUARE_BLOCK, next);
+  TAKE(areas, points, SQUARE_PATCH * round_up(channels, 2 * VECTOR_FLOATS), next);
+  TAKE(areas, border, SQUARE_POINTS * channels, next);
+  TAKE(areas, sums, SQUARE_BLOCK * SQUARE_POINTS * SQUARE_COLUMNS, next);
   areas.bytes = (size_t)(next - (char *)memory);
   return areas;
 }

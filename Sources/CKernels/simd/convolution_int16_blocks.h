@@ -19,7 +19,8 @@ static __attribute__((noinline)) void multiply_square_panel(
     KEEP_ADDRESS(rows[r]);
   }
   vint totals[TILE_ROWS][2];
-  sum_pairs(2, rows, 0, pairs, panel, totals);
+  // The panel was brought near while the one before it was multiplied.
+  sum_pairs(2, false, rows, 0, pairs, panel, totals);
   UNROLL for (int v = 0; v < 2; v++) {
     const vfloat scale = load(scales + v * VECTOR_FLOATS);
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {

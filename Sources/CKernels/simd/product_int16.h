@@ -123,16 +123,15 @@ INLINE void add_pair_products(
   }
 }
 
-// The sums of the products of pairs `k ..< end`.
+// The sums of the products of pairs `k ..< end`. `streams`: whether the panel comes from the second-level cache; otherwise it is nearer.
 INLINE void sum_pairs(
-    const int vectors, const int16_pair *const *rows, size_t k, size_t end,
+    const int vectors, const bool streams, const int16_pair *const *rows, size_t k, size_t end,
     const int16_pair *panel, vint sums[TILE_ROWS][2]) {
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
     UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = splat_int(0);
   }
   for (; k + 2 <= end; k += 2) {
-    // The panel streams from the second-level cache.
-    UNROLL for (int v = 0; v < vectors; v++) {
+    UNROLL for (int v = 0; streams && v < vectors; v++) {
       __builtin_prefetch(panel + PREFETCH_DISTANCE + v * 2 * VECTOR_FLOATS);
     }
     UNROLL for (int i = 0; i < 2; i++) {
@@ -148,7 +147,7 @@ INLINE void add_pair_sums(
     const int vectors, const int16_pair *const *rows, size_t k, size_t end,
     const int16_pair *panel, bool is_first, float *tile) {
   vint sums[TILE_ROWS][2];
-  sum_pairs(vectors, rows, k, end, panel, sums);
+  sum_pairs(vectors, true, rows, k, end, panel, sums);
   UNROLL for (int r = 0; r < TILE_ROWS; r++) {
     UNROLL for (int v = 0; v < vectors; v++) {
       float *target = tile + r * PANEL + v * VECTOR_FLOATS;

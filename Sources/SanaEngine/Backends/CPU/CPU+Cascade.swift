@@ -11,6 +11,7 @@ extension CPUExecutable {
       var rows = CascadeRows(self, cascade, image: image, at: scratch)
       for band in cascade.bands.all {
         try device.cancellation?.check()
+        device.onProgress?()
         for (index, part) in band.enumerated() {
           durations[index] += clock.measure {
             rows.hold(part.held, of: index, pool)

@@ -196,12 +196,13 @@ extension CPUExecutable {
   ) {
     guard let first = products.first, part?.rows.rows.isEmpty != true else { return }
     let usesTiles = withUnsafePointer(to: first) { kernels.has_winograd($0) }
+    let size = Shape(
+      batch: first.batch, height: first.rows, width: first.columns, channels: first.weight.rows)
     // Rows of the task are positions, or tiles of 2x2 positions.
     let range =
       usesTiles
-      ? part.map { $0.rows.tiles($0.size, side: 2) }
-        ?? 0..<first.batch * ((first.rows + 1) / 2) * ((first.columns + 1) / 2)
-      : part.map { $0.rows.positions($0.size) } ?? 0..<first.batch * first.rows * first.columns
+      ? part.map { $0.rows.tiles($0.size, side: 2) } ?? ImageRows.tiles(ofAll: size, side: 2)
+      : part.map { $0.rows.positions($0.size) } ?? 0..<size.rows
     let tasks =
       usesTiles
       ? ProductTasks.tiles(rows: range.count, columns: first.weight.rows, threads: pool.size)

@@ -21,6 +21,12 @@ public final class CPUBackend: Backend {
     set { device.onStep = newValue }
   }
 
+  /// Called several times while a graph runs, where set.
+  public var onProgress: (() -> Void)? {
+    get { device.onProgress }
+    set { device.onProgress = newValue }
+  }
+
   /// - Parameters:
   ///   - threads: how many threads compute; as many as there are processors when nil.
   ///   - cancellation: asked between the nodes of a run.
@@ -69,6 +75,7 @@ final class CPUDevice {
   let precision: ComputePrecision
   let cancellation: CancellationToken?
   var onStep: ((_ step: ExecutedStep, _ graph: Graph) -> Void)?
+  var onProgress: (() -> Void)?
 
   init(
     pool: ThreadPool, kernels: sana_kernels, precision: ComputePrecision,

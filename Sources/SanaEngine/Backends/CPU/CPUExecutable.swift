@@ -51,6 +51,7 @@ final class CPUExecutable: Executable {
       let scratch = arena.start + plan.scratchOffsets[index]
       try device.cancellation?.check()
       let durations = try execute(step, scratch)
+      device.onProgress?()
       if let onStep = device.onStep {
         for (part, duration) in zip(step.parts, durations) {
           let nodes = Array(graph.nodes[part.nodes])

@@ -45,7 +45,11 @@ package enum InstructionSet: String, CaseIterable, Sendable {
   /// How this set computes 3x3 convolutions of int8 activations with up to 4096 channels; those with more are computed by F(2x2, 3x3) on every
   /// set.
   package var winogradTile: WinogradTile {
-    kernels.convolution(SANA_CONVOLUTION_WINOGRAD, 1).pointee.side == 4 ? .fourByFour : .twoByTwo
+    let side = kernels.convolution(SANA_CONVOLUTION_WINOGRAD, 1).pointee.side
+    guard let tile = WinogradTile(rawValue: side) else {
+      preconditionFailure("no reference of tiles of \(side)x\(side)")
+    }
+    return tile
   }
 
   /// The best set of this processor, or the one that `SANA_ISA` asks for.

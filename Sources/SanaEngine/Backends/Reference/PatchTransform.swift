@@ -14,8 +14,7 @@ enum PatchTransform {
   /// Pixels of a patch in one dimension.
   var side: Int {
     switch self {
-    case .winograd(.twoByTwo): 4
-    case .winograd(.fourByFour): 6
+    case .winograd(let tile): tile.side + 2
     case .upsampling: 3
     }
   }
@@ -24,8 +23,8 @@ enum PatchTransform {
   /// Results of a tile in one dimension.
   var results: Int {
     switch self {
-    case .winograd(.twoByTwo), .upsampling: 2
-    case .winograd(.fourByFour): 4
+    case .winograd(let tile): tile.side
+    case .upsampling: 2
     }
   }
 
