@@ -10,6 +10,8 @@ import WeightFormats
       case upsampling
       case convolution
       case normAndActivation
+      /// Few outputs.
+      case picture
     }
 
     let shape: Shape
@@ -33,29 +35,20 @@ import WeightFormats
       _ layer: Layers, _ input: Value, _ name: String, _ builder: inout GraphBuilder
     ) -> Value {
       let channels = builder.shape(input).channels
-      func norm(_ value: Value, residual: Value?) -> Value {
-        builder.rmsNorm(
-          value, weight: Parameter("n\(name)", [channels]), bias: nil, epsilon: 1e-5,
-          residual: residual)
-      }
       switch layer {
       case .residualBlock:
-        let hidden = builder.convolution(
-          input, weight: Parameter("v\(name)", [channels + 3, 3, 3, channels]),
-          bias: Parameter("b\(name)", [channels + 3]), activation: .silu)
-        let sums = builder.convolution(
-          hidden, weight: Parameter("w\(name)", [channels, 3, 3, channels + 3]))
-        return norm(sums, residual: input)
+        return ResidualBlock(path: .root[name], channels: channels).apply(input, &builder)
       case .upsampling:
-        let sums = builder.upsampleConvolution(
-          input, weight: Parameter("w\(name)", [4 * channels, 2, 2, channels]),
-          bias: Parameter("b\(name)", [channels]))
-        return builder.duplicateChannels(input, factor: 2, residual: sums)
+        return UpsamplingBlock(
+          path: .root[name], outputChannels: channels, kind: .interpolate
+        ).apply(input, &builder)
       case .convolution:
         return builder.convolution(
           input, weight: Parameter("w\(name)", [channels, 3, 3, channels]))
       case .normAndActivation:
-        return builder.activate(norm(input, residual: nil), .relu)
+        return builder.activate(builder.channelNorm(input, .root[name]), .relu)
+      case .picture:
+        return builder.convolution(input, weight: Parameter("w\(name)", [3, 3, 3, channels]))
       }
     }
   }
@@ -71,7 +64,10 @@ import WeightFormats
     return [
       CascadeCase(
         shape: Shape(batch: 2, height: 189, width: 512, channels: 2), layers: decoder,
-        isInPlace: true)
+        isInPlace: true),
+      CascadeCase(
+        shape: Shape(batch: 2, height: 97, width: 2050, channels: 32),
+        layers: [.convolution, .picture], isInPlace: true),
     ]
       + (0..<8).map { index in
         CascadeCase(

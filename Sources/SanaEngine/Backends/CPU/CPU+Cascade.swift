@@ -114,7 +114,7 @@ private struct CascadeRows {
     let outputs = cascade.layers.map { executable.graph.nodes[$0.nodes.upperBound].output }
     input = executable.floats(cascade.input)
     output = executable.floats(outputs[outputs.count - 1])
-    keepsLast = cascade.layers.last?.finishes.isEmpty == false
+    keepsLast = cascade.lineFloats.last != 0
     layers = Dictionary(uniqueKeysWithValues: outputs.enumerated().map { ($1, $0) })
     lines = []
     var next = scratch.assumingMemoryBound(to: Float.self)

@@ -13,15 +13,11 @@ extension CPUDevice {
   /// Image rows of a task of a convolution with few outputs, which computes the products of a row more above and below.
   private static let rowsOfBand = 16
 
-  /// Of a convolution with few outputs, which may turn out to be int8.
-  func scratch(forTapsOf convolution: Convolution, _ input: Shape) -> CPUScratch {
+  /// Scratch memory of each thread in a convolution with few outputs.
+  func tapScratchBytes(_ convolution: Convolution, _ input: Shape) -> Int {
     let taps = convolution.weight.shape[0] * convolution.kernel * convolution.kernel
     let rows = min(Self.rowsOfBand + 2, input.height)
-    return CPUScratch(
-      workerBytes: max(
-        tapBytes(rows * input.width * taps) + convolutionScratch.workerBytes,
-        scratch(for: convolution).workerBytes),
-      workers: pool.size)
+    return tapBytes(rows * input.width * taps) + convolutionScratch.workerBytes
   }
 
   /// Bytes in front of the product's own scratch memory.

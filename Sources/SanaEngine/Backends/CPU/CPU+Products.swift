@@ -44,7 +44,7 @@ extension CPUExecutable {
   func compute(_ operation: Convolution, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
     convolve(
       operation, shape(output), from: floats(operation.input), to: floats(output),
-      device.scratch(for: operation), scratch)
+      device.scratch(for: operation, shape(operation.input)), scratch)
   }
 
   /// A convolution of one place in memory into another.

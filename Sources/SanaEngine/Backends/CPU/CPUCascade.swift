@@ -32,7 +32,7 @@ struct CPUCascade {
   let input: Value
   let layers: [Layer]
   let bands: CascadeBands
-  /// Floats of the rows that each layer keeps.
+  /// Floats of the rows that each layer keeps; none of a last one whose rows are made where the result is.
   let lineFloats: [Int]
   /// Whether the last value may take the place of the input.
   let isInPlace: Bool

@@ -131,15 +131,15 @@ final class CPUExecutable: Executable {
   private func execute(
     _ step: CPUStep, _ scratch: UnsafeMutableRawPointer
   ) throws -> [Duration] {
-    if case .cascade(let cascade) = step.form { return try compute(cascade, scratch) }
-    let duration = try ContinuousClock().measure {
-      switch step.form {
-      case .node: try execute(graph.nodes[step.nodes.upperBound], scratch)
-      case .chain(let chain, let arithmetic): compute(chain, arithmetic, scratch)
-      case .cascade: break
-      }
+    let clock = ContinuousClock()
+    return switch step.form {
+    case .node:
+      [try clock.measure { try execute(graph.nodes[step.nodes.upperBound], scratch) }]
+    case .chain(let chain, let arithmetic):
+      [clock.measure { compute(chain, arithmetic, scratch) }]
+    case .cascade(let cascade):
+      try compute(cascade, scratch)
     }
-    return [duration]
   }
 
   private func execute(_ node: Node, _ scratch: UnsafeMutableRawPointer) throws {

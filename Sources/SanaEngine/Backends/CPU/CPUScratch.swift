@@ -34,10 +34,8 @@ extension CPUDevice {
       scratch(for: linear, graph[linear.input].shape)
     case .groupedLinear:
       convolutionScratch
-    case .convolution(let convolution) where convolution.hasFewOutputs:
-      scratch(forTapsOf: convolution, graph[convolution.input].shape)
     case .convolution(let convolution):
-      scratch(for: convolution)
+      scratch(for: convolution, graph[convolution.input].shape)
     case .upsampleConvolution(let convolution):
       scratch(for: SANA_CONVOLUTION_UPSAMPLE, convolution.weight)
     case .reluAttention(let attention):
@@ -114,9 +112,15 @@ extension CPUDevice {
       factors: factors, columns: columns, first: range.lowerBound)
   }
 
-  func scratch(for convolution: Convolution) -> CPUScratch {
-    convolution.isWinograd
+  func scratch(for convolution: Convolution, _ input: Shape) -> CPUScratch {
+    let scratch =
+      convolution.isWinograd
       ? scratch(for: SANA_CONVOLUTION_WINOGRAD, convolution.weight) : convolutionScratch
+    // It may turn out to be int8.
+    return convolution.hasFewOutputs
+      ? CPUScratch(
+        workerBytes: max(scratch.workerBytes, tapScratchBytes(convolution, input)),
+        workers: pool.size) : scratch
   }
 
   /// - Parameter weight: of a convolution, which may turn out to be int8.

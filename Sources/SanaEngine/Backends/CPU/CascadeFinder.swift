@@ -28,10 +28,8 @@ extension CPUDevice {
   func scratch(for cascade: CPUCascade, in graph: Graph) -> CPUScratch {
     let workers = cascade.layers.map { layer in
       switch layer.source {
-      case .convolution(let convolution) where convolution.hasFewOutputs:
-        scratch(forTapsOf: convolution, graph[convolution.input].shape).workerBytes
       case .convolution(let convolution):
-        scratch(for: convolution).workerBytes
+        scratch(for: convolution, graph[convolution.input].shape).workerBytes
       case .upsampling(let convolution, _):
         scratch(for: SANA_CONVOLUTION_UPSAMPLE, convolution.weight).workerBytes
       }
