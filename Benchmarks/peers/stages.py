@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy
 
-# Words of one token each, which with the one that begins a text make 241 tokens of instruction (a space ends it) and 300 in all.
-INSTRUCTION = "on " * 239
+# Words of one token each. Behind the default instruction, or another one of as many tokens, they make 300.
+OTHER_INSTRUCTION = "on " * 239
 PROMPT = " ".join(["on"] * 60)
 REAL, REAL_CAPTION = 300, 61
 PADDED, CAPTION = 539, 300

@@ -1,6 +1,7 @@
 public import WeightFormats
 
-/// What becomes of every tensor of a model.
+/// What becomes of every tensor of a model. Those that were computed from its weights are none of it: from other weights they would be
+/// others.
 public struct QuantizationPlan: Sendable {
   public struct Step: Sendable {
     public let component: ComponentKind
@@ -48,7 +49,7 @@ public struct QuantizationPlan: Sendable {
           .unsupported, "component '\(component.name)' is not one that can be quantized",
           remedy: "use a newer version", location: file.path)
       }
-      for tensor in component.tensors {
+      for tensor in component.tensors where !InstructionTensors.contain(tensor.name, in: kind) {
         var target = Self.base(of: tensor.description, recipe: recipe)
         var isExplicit = false
         for rule in recipeRules where rule.matches(tensor.description, of: kind) {

@@ -44,11 +44,13 @@ public struct Quantizer: Sendable {
   /// - Parameters:
   ///   - tool: name and version of the program, for the provenance in the file.
   ///   - compression: which chunks are compressed.
+  ///   - derived: tensors that were computed from a network's weights, to stand behind these.
   ///   - progress: told how many raw bytes of the source are done, from any thread.
   /// - Throws: `.numericalFailure` naming a tensor that holds NaN or infinity; `.cancelled`; what reading and writing throw.
   ///   Nothing stands under `path` then that was not there before.
   public func write(
     to path: String, tool: String, compression: ContainerCompression = .fast,
+    derived: [ComponentKind: [StoredTensor]] = [:],
     progress: @escaping @Sendable (_ done: Int) -> Void = { _ in }
   ) throws {
     let writer = try ContainerWriter(path: path, compression: compression, times: times)
@@ -71,6 +73,7 @@ public struct Quantizer: Sendable {
           progress(done.add(band.rows.count * rowByteCount))
         }
       }
+      for tensor in derived[kind] ?? [] { try writer.append(tensor) }
     }
     try writer.finish(metadata: metadata(tool: tool))
   }

@@ -29,7 +29,7 @@ extension Verifier {
     let group = "\(reference.path)/text"
     let preparation = try PromptPreparation(
       tokenizer: encoder.tokenizer, instruction: reference.usesInstruction ? .standard : .none)
-    let stage = TextEncoderStage(
+    let stage = try TextEncoderStage(
       encoder.configuration, source: encoder.weights, backend: backend)
     var captions = CaseCaptions(
       conditional: try encode(
@@ -74,7 +74,7 @@ extension Verifier {
         channels: tensor.shape.channels, to: &comparisons[index].comparison, name)
     }
     let captions = try prompts.enumerated().map { element, prompt in
-      let state = try stage.encode(prompt.tokens, fusion: .observable) { name, tensor in
+      _ = try stage.encode(prompt.tokens, fusion: .observable) { name, tensor in
         try self.cancellation.check()
         if let layers, let layer = Self.layer(of: name), layer < layers.shape[0] {
           try grow("\(group)/hidden_states[\(layer)]", layers[layer][element], tensor)
@@ -82,7 +82,8 @@ extension Verifier {
           try grow("\(group)/\(name)", last[element], tensor)
         }
       }
-      let caption = Caption(lastHiddenState: state, selecting: prompt.captionRows)
+      // As a run makes it, which may find the instruction's part in the model file.
+      let caption = try stage.caption(of: prompt)
       try grow(captionPath, expectedCaptions[element], caption.rows)
       return caption
     }

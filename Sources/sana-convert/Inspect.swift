@@ -102,11 +102,9 @@ extension ComponentEntry {
   /// Numbers in the weights as stored: the kernels of upsampling blocks count 16 taps for the official 9.
   var parameterCount: Int {
     tensors.reduce(0) { total, tensor in
-      if case .plain = tensor.description.encoding {
-        total
-      } else {
-        total + tensor.description.elementCount
-      }
+      if case .plain = tensor.description.encoding { return total }
+      return InstructionTensors.contain(tensor.name, in: kind)
+        ? total : total + tensor.description.elementCount
     }
   }
 

@@ -7,7 +7,8 @@ struct QuantizationReport {
   fileprivate struct Line {
     let name: String
     let shape: [Int]
-    let before: TensorEncoding
+    /// `nil` for a tensor that was computed.
+    let before: TensorEncoding?
     let after: TensorTarget
     let bytesBefore: Int
     let bytesAfter: Int
@@ -26,14 +27,18 @@ struct QuantizationReport {
     overflows = quantizer.overflows
     fileBytesBefore = before.byteCount
     fileBytesAfter = after.byteCount
-    let written = after.components.flatMap(\.tensors)
-    // Both are in the order of the file.
-    lines = zip(quantizer.plan.steps, written).map { step, entry in
-      Line(
-        name: step.qualifiedName, shape: entry.description.shape,
-        before: step.source.description.encoding, after: step.target,
-        bytesBefore: step.source.storedByteCount, bytesAfter: entry.storedByteCount,
-        distortion: step.isCopy ? nil : entry.metadata["distortion"])
+    let steps = Dictionary(
+      uniqueKeysWithValues: quantizer.plan.steps.map { ($0.qualifiedName, $0) })
+    lines = after.components.flatMap { component in
+      component.tensors.map { entry in
+        let name = "\(component.name)/\(entry.name)"
+        let step = steps[name]
+        return Line(
+          name: name, shape: entry.description.shape, before: step?.source.description.encoding,
+          after: step?.target ?? TensorTarget(entry.description.encoding),
+          bytesBefore: step?.source.storedByteCount ?? 0, bytesAfter: entry.storedByteCount,
+          distortion: step?.isCopy ?? true ? nil : entry.metadata["distortion"])
+      }
     }
   }
 
@@ -56,14 +61,15 @@ struct QuantizationReport {
       .init("after", .right), .init("SNR dB", .right), .init("max error", .right),
     ])
     for line in lines {
-      let encoding =
-        line.distortion == nil ? "\(line.after)" : "\(line.before) -> \(line.after)"
+      let change = line.before.flatMap { line.distortion == nil ? nil : "\($0) -> " } ?? ""
       let snr = line.distortion?["snr_db"]?.numberValue
       let error = line.distortion?["max_abs_error"]?.numberValue
       table.append([
-        line.name, "[\(line.shape.map(String.init).joined(separator: ", "))]", encoding,
+        line.name, "[\(line.shape.map(String.init).joined(separator: ", "))]",
+        "\(change)\(line.after)",
         ByteSize(line.bytesBefore).description, ByteSize(line.bytesAfter).description,
-        snr.map { $0.isInfinite ? "exact" : $0.formatted(decimals: 2) } ?? "kept",
+        snr.map { $0.isInfinite ? "exact" : $0.formatted(decimals: 2) }
+          ?? (line.before == nil ? "added" : "kept"),
         error.map { "\(Float($0))" } ?? "",
       ])
     }
@@ -100,7 +106,7 @@ extension QuantizationReport.Line {
       [
         .init("name", .string(name)),
         .init("shape", .array(shape.map { .integer(Int64($0)) })),
-        .init("before", .string("\(before)")),
+        .init("before", before.map { .string("\($0)") } ?? .null),
         .init("after", .string("\(after)")),
         .init("bytes_before", .integer(Int64(bytesBefore))),
         .init("bytes_after", .integer(Int64(bytesAfter))),

@@ -47,13 +47,14 @@ struct QuantizeCommand: ParsableCommand {
         file, recipe: recipe, rules: rules, allowsRequantizing: allowRequantize)
       session.progress.begin("examine")
       let quantizer = try Quantizer(file: file, plan: plan, cancellation: session.cancellation)
+      let instruction = try InstructionEncoding(file: file, encoding: recipe.base)
+        .tensors(session)
       let total = file.components.reduce(0) { $0 + $1.rawByteCount }
       session.progress.begin("quantize", total: total)
       try quantizer.write(
-        to: output, tool: "sana-quant \(Toolchain.version)", compression: compression
-      ) {
-        done in session.progress.update(done)
-      }
+        to: output, tool: "sana-quant \(Toolchain.version)", compression: compression,
+        derived: [.textEncoder: instruction]
+      ) { session.progress.update($0) }
       session.progress.end()
       for overflow in quantizer.overflows {
         session.progress.note(

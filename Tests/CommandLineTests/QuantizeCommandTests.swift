@@ -88,6 +88,59 @@ import WeightFormats
     #expect(allowed.status == 0, "\(allowed.error)")
   }
 
+  @Test func theInstructionIsEncodedOnceAndAnewWhenWeightsChange() throws {
+    let once = directory.path("once.sana")
+    let outcome = try quant.run(model, "--recipe", "w8a8", "-o", once)
+    let line = try #require(
+      outcome.output.split(separator: "\n").first { $0.contains("instruction.tokens") })
+    #expect(line.contains("added"))
+    let source = try ModelFile(path: once).source(for: .textEncoder)
+    let count = try #require(source.description(of: InstructionTensors.tokens)?.elementCount)
+    let keys = InstructionTensors.keyValue(layer: 0)
+    #expect(source.description(of: keys)?.shape.first == count)
+    #expect(source.description(of: keys)?.encoding == .f16)
+
+    let twice = directory.path("twice.sana")
+    #expect(
+      try quant.run(once, "--recipe", "bf16", "-o", twice, "--allow-requantize").status == 0)
+    let again = try ModelFile(path: twice).source(for: .textEncoder)
+    #expect(again.description(of: keys)?.encoding == .bf16)
+    #expect(again.component.tensors.count == source.component.tensors.count)
+
+    // It is no weight: neither a count of parameters nor an official checkpoint has it.
+    let convert = try Tool("sana-convert")
+    func parameters(_ path: String) throws -> [Int?] {
+      let report = try Array(convert.run("inspect", path, "--json").output.utf8).withUnsafeBytes {
+        try JSONParser.parse($0, location: "report")
+      }
+      return report["components"]?.arrayValue?.map { $0["parameters"]?.integerValue } ?? []
+    }
+    #expect(try parameters(once) == parameters(model))
+    let exported = directory.path("exported")
+    #expect(try convert.run("export", once, "-o", exported).status == 0)
+    #expect(try convert.run(exported, "-o", directory.path("back.sana")).status == 0)
+  }
+
+  @Test func aTextEncoderThatCannotRunIsQuantizedAllTheSame() throws {
+    let source = directory.path("part.sana")
+    let file = try ModelFile(path: model)
+    let encoder = try file.source(for: .textEncoder)
+    let writer = try ContainerWriter(path: source)
+    try writer.beginComponent(.textEncoder, metadata: encoder.component.metadata)
+    for tensor in encoder.component.tensors where tensor.name != "norm.weight" {
+      try writer.append(encoder.load(tensor.name), metadata: tensor.metadata)
+    }
+    try writer.finish(metadata: file.metadata)
+    let output = directory.path("out.sana")
+    let outcome = try quant.run(source, "--recipe", "w8a8", "-o", output)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(outcome.error.contains("the instruction is not encoded ahead"), "\(outcome.error)")
+    #expect(outcome.error.contains("norm.weight"), "\(outcome.error)")
+    #expect(
+      try ModelFile(path: output).source(for: .textEncoder)
+        .description(of: InstructionTensors.tokens) == nil)
+  }
+
   @Test func numbersBeyondF16StayAndThoseTooSmallAreCounted() throws {
     let source = directory.path("wide.sana")
     let numbers = (0..<64).map { $0 == 5 ? 70_000 : $0 < 3 ? Float(0x1p-30) : Float($0) }

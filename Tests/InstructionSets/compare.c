@@ -335,21 +335,26 @@ static float *taps(const sana_kernels *k, sizes size, size_t *count) {
 
 static float *attention(const sana_kernels *k, sizes size, size_t *count) {
   const size_t keys = size.a * 3, dimension = size.b * 2;
-  float *output = memory((*count = keys * dimension) * sizeof *output);
+  const size_t earlier = size.c % 4 == 3 ? size.a : 0, queries = keys - earlier;
+  float *output = memory((*count = queries * dimension) * sizeof *output);
   sana_attention layer = {
       .query = numbers(keys * dimension), .query_stride = dimension, .key = numbers(keys * dimension),
-      .value = numbers(keys * dimension), .key_stride = dimension, .output = output,
+      .value = numbers(keys * dimension), .key_stride = dimension,
+      .earlier_key = numbers(earlier * dimension), .earlier_value = numbers(earlier * dimension),
+      .earlier_stride = dimension, .earlier_keys = earlier, .output = output,
       .output_stride = dimension, .keys = keys, .dimension = dimension, .scores = SANA_SCORES_SOFTMAX,
       .scale = 0.2f, .softcap = 50, .causal = size.c % 2};
   float *packed = memory(k->attention_packed_count(keys, dimension) * sizeof *packed);
   float *scratch = memory(k->attention_scratch_count(keys, dimension) * sizeof *scratch);
   k->attention_pack(&layer, packed, scratch);
-  k->attention_rows(&layer, packed, 0, keys, scratch);
+  k->attention_rows(&layer, packed, 0, queries, scratch);
   free(packed);
   free(scratch);
   free((void *)layer.query);
   free((void *)layer.key);
   free((void *)layer.value);
+  free((void *)layer.earlier_key);
+  free((void *)layer.earlier_value);
   return output;
 }
 

@@ -303,6 +303,25 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
         x, heads: 2, keyValueHeads: 1, headDimension: 256, scale: 0.0625, softcap: nil,
         window: nil, ropeTheta: 10000)
     },
+    OperationCase("causal attention after earlier positions") { builder in
+      let x = builder.input("x", .tokens(batch: 2, count: 39, channels: 8 * 32))
+      return builder.causalAttention(
+        x, after: .init(keyValue: Parameter("kv", [70, 4 * 32]), count: 61), heads: 4,
+        keyValueHeads: 2, headDimension: 32, scale: 0.2, softcap: 5, window: nil, ropeTheta: 10000)
+    },
+    OperationCase("causal attention after earlier positions, some out of the window") { builder in
+      let x = builder.input("x", .tokens(batch: 1, count: 26, channels: 3 * 20))
+      return builder.causalAttention(
+        x, after: .init(keyValue: Parameter("kv", [19, 2 * 20]), count: 19), heads: 1,
+        keyValueHeads: 1, headDimension: 20, scale: 0.2, softcap: nil, window: 14, ropeTheta: 100)
+    },
+    OperationCase("one token after one earlier position") { builder in
+      let x = builder.input("x", .tokens(batch: 1, count: 1, channels: 4 * 256))
+      return builder.causalAttention(
+        x, after: .init(keyValue: Parameter("kv", [3, 2 * 256]), count: 1), heads: 2,
+        keyValueHeads: 1, headDimension: 256, scale: 0.0625, softcap: 50, window: 4096,
+        ropeTheta: 10000)
+    },
     OperationCase("causal attention of few tokens") { builder in
       let x = builder.input("x", .tokens(batch: 1, count: 5, channels: 3 * 34))
       return builder.causalAttention(

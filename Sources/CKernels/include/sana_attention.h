@@ -17,17 +17,23 @@ typedef struct {
   const float *_Nonnull key;
   const float *_Nonnull value;
   size_t key_stride;
+  /// Keys and values of positions before the first query's, or null: `earlier_keys` of them.
+  const float *_Nullable earlier_key;
+  const float *_Nullable earlier_value;
+  size_t earlier_stride;
+  size_t earlier_keys;
   float *_Nonnull output;
   size_t output_stride;
+  /// All keys, the earlier ones included.
   size_t keys;
   size_t dimension;
   sana_scores scores;
   float scale;
   /// `softcap * tanh(score / softcap)`; 0 for none.
   float softcap;
-  /// Whether query i sees keys j <= i only.
+  /// Whether a query sees only the keys up to its own position, which is `earlier_keys` for the first query.
   bool causal;
-  /// With `causal`, query i sees only keys j > i - window; 0 for all.
+  /// With `causal`, a query at position i sees only keys j > i - window; 0 for all.
   size_t window;
   /// Half-split rotation of query and key by their position: `[position][dimension / 2]` cosines and sines, or null.
   const float *_Nullable cosines;

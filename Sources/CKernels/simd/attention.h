@@ -40,6 +40,19 @@ INLINE size_t value_width(size_t dimension, size_t channel) {
   return dimension - channel <= VECTOR_FLOATS ? VECTOR_FLOATS : PANEL;
 }
 
+// The key at a position.
+INLINE const float *key_at(const sana_attention *head, size_t position) {
+  return position < head->earlier_keys
+             ? head->earlier_key + position * head->earlier_stride
+             : head->key + (position - head->earlier_keys) * head->key_stride;
+}
+
+INLINE const float *value_at(const sana_attention *head, size_t position) {
+  return position < head->earlier_keys
+             ? head->earlier_value + position * head->earlier_stride
+             : head->value + (position - head->earlier_keys) * head->key_stride;
+}
+
 static void attention_pack(const sana_attention *head, float *packed, float *scratch) {
   const size_t dimension = head->dimension;
   const size_t keys = packed_keys(head->keys);
@@ -47,7 +60,7 @@ static void attention_pack(const sana_attention *head, float *packed, float *scr
     for (size_t i = 0; i < 4; i++) {
       float *row = scratch + i * dimension;
       if (j + i < head->keys) {
-        load_head(head, head->key + (j + i) * head->key_stride, j + i, 1, row);
+        load_head(head, key_at(head, j + i), j + i, 1, row);
       } else {
         __builtin_memset(row, 0, dimension * sizeof(float));
       }
@@ -60,7 +73,7 @@ static void attention_pack(const sana_attention *head, float *packed, float *scr
     const size_t width = value_width(dimension, c), count = min_size(width, dimension - c);
     float *panel = values + c * keys;
     for (size_t j = 0; j < head->keys; j++) {
-      const float *value = head->value + j * head->key_stride + c;
+      const float *value = value_at(head, j) + c;
       for (size_t i = 0; i < count; i++) panel[j * width + i] = value[i];
       for (size_t i = count; i < width; i++) panel[j * width + i] = 0;
     }
@@ -110,16 +123,18 @@ static void attention_rows(
 
   for (size_t m = row; m < row_end; m += TILE_ROWS) {
     const size_t rows = min_size(TILE_ROWS, row_end - m);
+    const size_t place = head->earlier_keys + m;
     // Keys that some query of the strip sees, from a panel's begin on.
-    const size_t end = head->causal ? min_size(head->keys, m + rows) : head->keys;
-    const size_t hidden =
-        head->causal && head->window > 0 && m + 1 > head->window ? m + 1 - head->window : 0;
+    const size_t end = head->causal ? min_size(head->keys, place + rows) : head->keys;
+    const size_t hidden = head->causal && head->window > 0 && place + 1 > head->window
+                              ? place + 1 - head->window
+                              : 0;
     const size_t begin = hidden / PANEL * PANEL;
     const size_t count = end - begin;
     for (size_t r = 0; r < TILE_ROWS; r++) {
-      const size_t position = m + min_size(r, rows - 1);
+      const size_t offset = min_size(r, rows - 1);
       load_head(
-          head, head->query + position * head->query_stride, position, head->scale,
+          head, head->query + (m + offset) * head->query_stride, place + offset, head->scale,
           queries + r * width);
     }
     for (size_t j = begin; j < end; j += PANEL) {
@@ -144,7 +159,7 @@ static void attention_rows(
         sums[r] = 1;
         continue;
       }
-      const size_t position = m + min_size(r, rows - 1);
+      const size_t position = place + min_size(r, rows - 1);
       const size_t last = head->causal ? min_size(position + 1, head->keys) : head->keys;
       const size_t first = head->causal && head->window > 0 && position + 1 > head->window
                                ? position + 1 - head->window

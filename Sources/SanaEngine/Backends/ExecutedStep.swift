@@ -56,8 +56,8 @@ extension Graph {
       return 4 * output.elementCount * keys
     case .crossAttention(let operation):
       return 4 * output.elementCount * self[operation.keyValue].shape.positions
-    case .causalAttention:
-      return 2 * output.elementCount * output.positions
+    case .causalAttention(let operation):
+      return 2 * output.elementCount * (output.positions + 2 * operation.firstPosition)
     default:
       return 0
     }

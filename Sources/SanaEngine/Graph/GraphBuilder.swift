@@ -200,16 +200,19 @@ public struct GraphBuilder {
   }
 
   public mutating func causalAttention(
-    _ queryKeyValue: Value, heads: Int, keyValueHeads: Int, headDimension: Int, scale: Float,
-    softcap: Float?, window: Int?, ropeTheta: Double, name: String? = nil
+    _ queryKeyValue: Value, after earlier: CausalAttention.EarlierPositions? = nil, heads: Int,
+    keyValueHeads: Int, headDimension: Int, scale: Float, softcap: Float?, window: Int?,
+    ropeTheta: Double, name: String? = nil
   ) -> Value {
     precondition(shape(queryKeyValue).channels == (heads + 2 * keyValueHeads) * headDimension)
+    precondition(
+      earlier.map { $0.keyValue.shape[1] == 2 * keyValueHeads * headDimension } ?? true)
     return append(
       .causalAttention(
         CausalAttention(
-          queryKeyValue: queryKeyValue, heads: heads, keyValueHeads: keyValueHeads,
-          headDimension: headDimension, scale: scale, softcap: softcap, window: window,
-          ropeTheta: ropeTheta)),
+          queryKeyValue: queryKeyValue, earlier: earlier, heads: heads,
+          keyValueHeads: keyValueHeads, headDimension: headDimension, scale: scale,
+          softcap: softcap, window: window, ropeTheta: ropeTheta)),
       shape(queryKeyValue).with(channels: heads * headDimension), name: name)
   }
 

@@ -54,10 +54,26 @@ public struct CrossAttention: OperationPayload {
 /// hundreds of tokens on, the rounding of the angle is larger than that of everything else.
 ///
 /// Position i sees positions j with `i - window < j <= i`. Sequences shorter than the longest of the batch are padded on the right;
-/// padded positions never influence real ones.
+/// padded positions never influence real ones. With `earlier`, the first token's position is their number.
 public struct CausalAttention: OperationPayload {
+  /// Positions before the first token that were computed at another time. They are the same for the whole batch.
+  public struct EarlierPositions: Hashable, Sendable {
+    /// `[positions, 2 * keyValueHeads * headDimension]`: keys, not yet rotated, then values. Read by rows.
+    public let keyValue: Parameter
+    /// How many of them come before the first token: as many rows of `keyValue` are read.
+    public let count: Int
+
+    /// - Parameter count: 1 to the rows of `keyValue`.
+    public init(keyValue: Parameter, count: Int) {
+      precondition(1...keyValue.shape[0] ~= count)
+      self.keyValue = Parameter(keyValue.name, keyValue.shape, access: .rows)
+      self.count = count
+    }
+  }
+
   /// `[batch, tokens, (heads + 2 * keyValueHeads) * headDimension]`
   public let queryKeyValue: Value
+  public let earlier: EarlierPositions?
   public let heads: Int
   public let keyValueHeads: Int
   public let headDimension: Int
@@ -66,5 +82,8 @@ public struct CausalAttention: OperationPayload {
   public let window: Int?
   public let ropeTheta: Double
 
+  /// The position of the first token.
+  public var firstPosition: Int { earlier?.count ?? 0 }
   public var inputs: [Value] { [queryKeyValue] }
+  public var parameters: [Parameter] { earlier.map { [$0.keyValue] } ?? [] }
 }

@@ -7,7 +7,8 @@ public import WeightFormats
 ///
 /// A prompt is encoded once, and its tokens take longer to multiply than the weights to read: so the large ones are loaded layer by layer
 /// and do not stay. Only tokens that exist are computed. The attention is causal, so prompts shorter than the longest of their batch are padded
-/// on the right with any id, and the padding changes nothing.
+/// on the right with any id, and the padding changes nothing. For the same reason tokens that prompts have in common at their beginning
+/// can be computed at another time: a later graph reads their keys and values.
 public struct GemmaEncoder: Sendable {
   public let configuration: TextEncoderConfiguration
 
@@ -23,11 +24,25 @@ public struct GemmaEncoder: Sendable {
     public let lastHiddenState: Value
   }
 
+  /// Tokens before those of a graph, whose keys and values the text encoder's component holds (`InstructionTensors`).
+  struct EarlierTokens: Hashable, Sendable {
+    /// How many come before the graph's first token.
+    let count: Int
+    /// How many the component holds.
+    let storedCount: Int
+  }
+
   /// - Parameter tokens: length of the longest prompt of the batch.
   /// - Returns: a graph with the values `hidden_states.0` (scaled embedding) to `hidden_states.<layers>` (before the final norm) and
   ///   `last_hidden_state`.
   public func graph(
     tokens: Int, batch: Int, fusion: GraphBuilder.Fusion = .full
+  ) -> EncoderGraph {
+    graph(tokens: tokens, after: nil, batch: batch, fusion: fusion)
+  }
+
+  func graph(
+    tokens: Int, after earlier: EarlierTokens?, batch: Int, fusion: GraphBuilder.Fusion = .full
   ) -> EncoderGraph {
     var builder = GraphBuilder(name: "text encoder \(batch)x\(tokens)", fusion: fusion)
     let root = ModulePath.root
@@ -38,7 +53,7 @@ public struct GemmaEncoder: Sendable {
       identifiers, table: root["embed_tokens"].weight(configuration.vocabularySize, width),
       scale: Float(Double(width).squareRoot()), name: "hidden_states.0")
     for index in 0..<configuration.layers {
-      stream = layer(stream, index, &builder)
+      stream = layer(stream, index, earlier, &builder)
       builder.name(stream, "hidden_states.\(index + 1)")
     }
     let output = norm(stream, root["norm"], &builder, name: "last_hidden_state")
@@ -48,11 +63,19 @@ public struct GemmaEncoder: Sendable {
   }
 
   /// `Gemma2DecoderLayer`: attention and feed-forward, each between two norms, the second before the residual is added.
-  private func layer(_ input: Value, _ index: Int, _ builder: inout GraphBuilder) -> Value {
+  private func layer(
+    _ input: Value, _ index: Int, _ earlier: EarlierTokens?, _ builder: inout GraphBuilder
+  ) -> Value {
     let path = ModulePath.root["layers"][index]
     let normalized = norm(input, path["input_layernorm"], &builder)
     let attended = attention(
-      normalized, path["self_attn"], configuration.layerTypes[index], &builder)
+      normalized, path["self_attn"], configuration.layerTypes[index],
+      after: earlier.map {
+        CausalAttention.EarlierPositions(
+          keyValue: Parameter(
+            InstructionTensors.keyValue(layer: index), [$0.storedCount, keyValueWidth]),
+          count: $0.count)
+      }, name: Self.queryKeyValueName(layer: index), &builder)
     let stream = norm(
       attended, path["post_attention_layernorm"], &builder, residual: input)
     let fed = feedForward(
@@ -61,8 +84,10 @@ public struct GemmaEncoder: Sendable {
   }
 
   /// `Gemma2Attention`
+  /// - Parameter name: of queries, keys and values.
   package func attention(
     _ input: Value, _ path: ModulePath, _ type: TextEncoderConfiguration.LayerType,
+    after earlier: CausalAttention.EarlierPositions? = nil, name: String? = nil,
     _ builder: inout GraphBuilder
   ) -> Value {
     let width = configuration.hiddenSize
@@ -70,15 +95,32 @@ public struct GemmaEncoder: Sendable {
     let dimension = configuration.headDimension
     let queryKeyValue = builder.linear(
       input,
-      weight: path["qkv_proj"].weight((heads + 2 * keyValueHeads) * dimension, width).readOnce)
+      weight: path["qkv_proj"].weight((heads + 2 * keyValueHeads) * dimension, width).readOnce,
+      name: name)
     let attended = builder.causalAttention(
-      queryKeyValue, heads: heads, keyValueHeads: keyValueHeads, headDimension: dimension,
+      queryKeyValue, after: earlier, heads: heads, keyValueHeads: keyValueHeads,
+      headDimension: dimension,
       scale: Float(1 / configuration.queryPreAttentionScalar.squareRoot()),
       softcap: configuration.attentionSoftcap.map(Float.init),
       window: type == .sliding ? configuration.slidingWindow : nil,
       ropeTheta: configuration.ropeTheta)
     return builder.linear(
       attended, weight: path["o_proj"].weight(width, heads * dimension).readOnce)
+  }
+
+  /// The name of a layer's queries, keys and values.
+  static func queryKeyValueName(layer: Int) -> String { "layers.\(layer).self_attn.qkv_proj" }
+
+  /// Channels of a position's keys and values.
+  var keyValueWidth: Int { 2 * configuration.keyValueHeads * configuration.headDimension }
+
+  /// The keys and values among queries, keys and values, `[tokens, keyValueWidth]`.
+  func keyValues(of queryKeyValue: HostTensor) -> [Float] {
+    let channels = queryKeyValue.shape.channels
+    let values = queryKeyValue.values
+    return (0..<queryKeyValue.shape.rows).flatMap {
+      values[($0 + 1) * channels - keyValueWidth..<($0 + 1) * channels]
+    }
   }
 
   /// `Gemma2MLP`: `down(gelu(gate(x)) * up(x))`

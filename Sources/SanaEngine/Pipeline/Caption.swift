@@ -23,6 +23,15 @@ public struct Caption: Sendable {
         selection.flatMap { values[$0 * channels..<($0 + 1) * channels] }))
   }
 
+  /// The rows of this caption, then those of another.
+  func followed(by other: Caption) -> Caption {
+    Caption(
+      rows: HostTensor(
+        .tokens(
+          batch: 1, count: tokenCount + other.tokenCount, channels: rows.shape.channels),
+        rows.values + other.rows.values))
+  }
+
   /// Several captions as one tensor `[captions, longest, hiddenSize]`, zero behind the end of the shorter ones.
   static func batch(_ captions: [Caption]) -> HostTensor {
     let longest = captions.map(\.tokenCount).max() ?? 0

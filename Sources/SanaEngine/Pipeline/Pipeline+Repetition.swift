@@ -15,8 +15,8 @@ extension Pipeline {
   }
 
   private func textRepetition() throws -> () throws -> Void {
-    let stage = TextEncoderStage(
-      model.textEncoder, source: try model.source(for: .textEncoder), backend: backend)
+    let stage = try TextEncoderStage(
+      model.textEncoder, source: model.source(for: .textEncoder), backend: backend)
     let all = prompts + (negativePrompt.map { [$0] } ?? [])
     return { for prompt in all { _ = try stage.caption(of: prompt) } }
   }

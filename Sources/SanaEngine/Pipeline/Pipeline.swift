@@ -42,8 +42,8 @@ public final class Pipeline {
   /// The stage `text`.
   /// - Parameter onPrompt: told how many prompts are done.
   public func encodeText(onPrompt: (Int) throws -> Void = { _ in }) throws -> Captions {
-    let stage = TextEncoderStage(
-      model.textEncoder, source: try model.source(for: .textEncoder), backend: backend)
+    let stage = try TextEncoderStage(
+      model.textEncoder, source: model.source(for: .textEncoder), backend: backend)
     let negative = try negativePrompt.map(stage.caption)
     var captions: [Caption] = []
     for prompt in prompts {

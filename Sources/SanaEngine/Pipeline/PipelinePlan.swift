@@ -59,11 +59,22 @@ extension PipelinePlan {
     _ model: PipelineModel, _ backend: any Backend, _ prompts: [PreparedPrompt]
   ) throws -> Stage {
     let encoder = GemmaEncoder(model.textEncoder)
-    // A longer prompt never takes less.
-    let longest = prompts.map(\.tokens.count).max() ?? 1
-    let graph = encoder.graph(tokens: longest, batch: 1).graph
+    let instruction = try InstructionState(
+      model.source(for: .textEncoder), for: model.textEncoder)
+    let remainders = Set(
+      prompts.map { instruction?.remainder(of: $0) ?? 0..<$0.tokens.count }
+    ).filter { !$0.isEmpty }
+    let graphs = remainders.map { remainder in
+      let earlier = instruction.map {
+        GemmaEncoder.EarlierTokens(count: remainder.lowerBound, storedCount: $0.tokens.count)
+      }
+      return encoder.graph(
+        tokens: remainder.count, after: remainder.lowerBound > 0 ? earlier : nil, batch: 1
+      ).graph
+    }
+    let longest = remainders.map(\.count).max() ?? 1
     return try Stage(
-      .textEncoder, .text, model, backend, graphs: [graph],
+      .textEncoder, .text, model, backend, graphs: graphs,
       kept: captionBytes(prompts, model) + longest * model.textEncoder.hiddenSize * floatBytes)
   }
 

@@ -2,14 +2,17 @@ public import WeightFormats
 
 /// The text encoder with its weights on a device. They are released with the object.
 public final class TextEncoderStage {
-  private let encoder: GemmaEncoder
+  let encoder: GemmaEncoder
   private let model: any ResidentModel
+  private let instruction: InstructionState?
 
+  /// - Throws: `.tensorMismatch` when the source holds an instruction's state that is not of this network, and what reading it throws.
   public init(
     _ configuration: TextEncoderConfiguration, source: any WeightSource, backend: any Backend
-  ) {
+  ) throws {
     encoder = GemmaEncoder(configuration)
     model = backend.load(source)
+    instruction = try InstructionState(source, for: configuration)
   }
 
   /// The last hidden state of every token, `[1, tokens, hiddenSize]`.
@@ -21,27 +24,50 @@ public final class TextEncoderStage {
   public func encode(
     _ tokens: [Int32], fusion: GraphBuilder.Fusion = .full, observer: ValueObserver? = nil
   ) throws -> HostTensor {
+    try encode(tokens[...], after: nil, fusion: fusion, observer: observer)
+  }
+
+  /// The caption of a prepared prompt. What the model file knows of the prompt's beginning is not computed again.
+  /// - Throws: as `encode`.
+  public func caption(of prompt: PreparedPrompt) throws -> Caption {
+    guard let instruction, instruction.positions(sharedWith: prompt) > 0 else {
+      return Caption(
+        lastHiddenState: try encode(prompt.tokens), selecting: prompt.captionRows)
+    }
+    let first = Caption(
+      rows: HostTensor(
+        .tokens(batch: 1, count: 1, channels: encoder.configuration.hiddenSize),
+        instruction.firstHiddenState))
+    let remainder = instruction.remainder(of: prompt)
+    guard !remainder.isEmpty else { return first }
+    let hiddenState = try encode(
+      prompt.tokens[remainder],
+      after: GemmaEncoder.EarlierTokens(
+        count: remainder.lowerBound, storedCount: instruction.tokens.count))
+    let others = Caption(
+      lastHiddenState: hiddenState,
+      selecting: prompt.captionRows.dropFirst().map { $0 - remainder.lowerBound })
+    return first.followed(by: others)
+  }
+
+  private func encode(
+    _ tokens: ArraySlice<Int32>, after earlier: GemmaEncoder.EarlierTokens?,
+    fusion: GraphBuilder.Fusion = .full, observer: ValueObserver? = nil
+  ) throws -> HostTensor {
     let vocabulary = encoder.configuration.vocabularySize
     guard !tokens.isEmpty, tokens.allSatisfy({ 0..<Int32(clamping: vocabulary) ~= $0 }) else {
       throw SanaError(
         .invalidArgument, "the prompt's tokens are not all among the text encoder's \(vocabulary)",
         remedy: "convert the checkpoint again with the tokenizer that belongs to it")
     }
-    let parts = encoder.graph(tokens: tokens.count, batch: 1, fusion: fusion)
+    let parts = encoder.graph(tokens: tokens.count, after: earlier, batch: 1, fusion: fusion)
     let executable = try model.prepare(parts.graph)
     executable.write(
-      HostTensor(.tokens(batch: 1, count: tokens.count, channels: 1), integers: tokens),
+      HostTensor(.tokens(batch: 1, count: tokens.count, channels: 1), integers: Array(tokens)),
       to: parts.inputIdentifiers)
     try executable.run(observer: observer)
     let hiddenState = executable.read(parts.lastHiddenState)
     try hiddenState.requireFinite("last_hidden_state")
     return hiddenState
-  }
-
-  /// The caption of a prepared prompt.
-  /// - Throws: as `encode`.
-  public func caption(of prompt: PreparedPrompt) throws -> Caption {
-    Caption(
-      lastHiddenState: try encode(prompt.tokens), selecting: prompt.captionRows)
   }
 }

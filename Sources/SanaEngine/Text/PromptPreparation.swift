@@ -36,6 +36,13 @@ public struct PromptPreparation: Sendable {
     instructionTokenCount = try instruction.text.map { try tokenizer.encode($0).count } ?? 0
   }
 
+  /// The tokens that every prompt begins with, but the instruction's last, whose row is part of the caption; empty without an instruction. The
+  /// tokenizer may join the end of an instruction with the beginning of a prompt, so that a prompt's own tokens can differ before.
+  public func instructionTokens() throws -> [Int32] {
+    guard let instruction else { return [] }
+    return try tokenizer.encode(instruction).dropLast()
+  }
+
   /// Prepares a prompt, with the instruction if there is one.
   public func prepare(_ prompt: String) throws -> PreparedPrompt {
     guard let instruction else { return try prepareNegative(prompt) }

@@ -1,6 +1,7 @@
 internal import Synchronization
 
-/// Two models compared tensor by tensor, whatever their encodings, and setting by setting.
+/// Two models compared tensor by tensor, whatever their encodings, and setting by setting. What was computed from weights is compared
+/// where both have it.
 public struct ModelComparison: Sendable {
   /// In the order of the first model; what only the second has comes last.
   public let tensors: [TensorComparison]
@@ -101,10 +102,15 @@ public struct ModelComparison: Sendable {
       let index = Dictionary(
         theirs.map { ($0.description.name, $0) }, uniquingKeysWith: { first, _ in first })
       let known = Set(ours.map(\.description.name))
-      return ours.map {
-        TensorPair(component: component, first: $0, second: index[$0.description.name])
+      func counts(_ tensor: ComparedModel.Tensor) -> Bool {
+        !InstructionTensors.contain(tensor.description.name, in: ComponentKind(rawValue: component))
       }
-        + theirs.filter { !known.contains($0.description.name) }.map {
+      return ours.compactMap {
+        let other = index[$0.description.name]
+        return other != nil || counts($0)
+          ? TensorPair(component: component, first: $0, second: other) : nil
+      }
+        + theirs.filter { !known.contains($0.description.name) && counts($0) }.map {
           TensorPair(component: component, first: nil, second: $0)
         }
     }

@@ -43,7 +43,7 @@ import WeightFormats
   }
 
   @Test func aTextEncoderThatGoesWrongIsNoticed() throws {
-    let stage = TextEncoderStage(
+    let stage = try TextEncoderStage(
       model.textEncoder,
       source: DamagedSource(base: try model.source(for: .textEncoder), damaged: "norm.weight"),
       backend: try CPUBackend())
@@ -82,8 +82,8 @@ import WeightFormats
   }
 
   @Test func tokensThatTheEncoderDoesNotHaveAreRefused() throws {
-    let stage = TextEncoderStage(
-      model.textEncoder, source: try model.source(for: .textEncoder), backend: try CPUBackend())
+    let stage = try TextEncoderStage(
+      model.textEncoder, source: model.source(for: .textEncoder), backend: try CPUBackend())
     for tokens in [[], [-1], [Int32(model.textEncoder.vocabularySize)]] as [[Int32]] {
       let error = #expect(throws: SanaError.self) { try stage.encode(tokens) }
       #expect(error?.code == .invalidArgument)

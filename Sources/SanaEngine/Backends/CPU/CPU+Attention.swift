@@ -26,10 +26,11 @@ extension CPUDevice {
   }
 
   func scratch(for attention: CausalAttention, _ input: Shape) -> CPUScratch {
-    scoredScratch(
-      heads: input.batch * attention.keyValueHeads, keys: input.positions,
+    let keys = attention.firstPosition + input.positions
+    return scoredScratch(
+      heads: input.batch * attention.keyValueHeads, keys: keys,
       dimension: attention.headDimension,
-      tableFloats: input.positions * attention.headDimension)
+      tableFloats: keys * attention.headDimension + attention.earlierFloats)
   }
 
   /// Packed keys and values of every head, after whatever tables the attention has.
@@ -82,7 +83,8 @@ extension CPUExecutable {
         return sana_attention(
           query: head.start + head.query, query_stride: input.channels,
           key: head.start + head.key, value: head.start + head.value,
-          key_stride: input.channels, output: result(index), output_stride: heads * dimension,
+          key_stride: input.channels, earlier_key: nil, earlier_value: nil, earlier_stride: 0,
+          earlier_keys: 0, output: result(index), output_stride: heads * dimension,
           keys: input.positions, dimension: dimension, scores: SANA_SCORES_RELU, scale: 1,
           softcap: 0, causal: false, window: 0, cosines: nil, sines: nil)
       }
@@ -103,7 +105,8 @@ extension CPUExecutable {
       let start = batch * query.positions * query.channels + head * dimension
       return sana_attention(
         query: floats(operation.query) + start, query_stride: query.channels, key: keys,
-        value: keys + heads * dimension, key_stride: keyValue.channels,
+        value: keys + heads * dimension, key_stride: keyValue.channels, earlier_key: nil,
+        earlier_value: nil, earlier_stride: 0, earlier_keys: 0,
         output: floats(output) + start, output_stride: query.channels,
         keys: min(max(Int(counts[batch]), 0), keyValue.positions), dimension: dimension,
         scores: SANA_SCORES_SOFTMAX, scale: 1 / Float(dimension).squareRoot(), softcap: 0,
@@ -114,12 +117,20 @@ extension CPUExecutable {
       device.scratch(for: operation, keyValue: keyValue), scratch)
   }
 
-  func compute(_ operation: CausalAttention, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
+  func compute(
+    _ operation: CausalAttention, _ output: Value, _ scratch: UnsafeMutableRawPointer
+  ) throws {
     let input = shape(operation.queryKeyValue)
     let (heads, keyHeads) = (operation.heads, operation.keyValueHeads)
     let (tokens, dimension) = (input.positions, operation.headDimension)
+    let keys = operation.firstPosition + tokens
     let tables = scratch.assumingMemoryBound(to: Float.self)
-    rotationTables(tables, tokens: tokens, dimension: dimension, theta: operation.ropeTheta)
+    rotationTables(tables, tokens: keys, dimension: dimension, theta: operation.ropeTheta)
+    let earlierStart = tables + keys * dimension
+    let earlier = try operation.earlier.map {
+      try load($0, to: earlierStart)
+      return UnsafePointer(earlierStart)
+    }
     let attentions = (0..<input.batch * heads).map { index in
       let (batch, head) = index.quotientAndRemainder(dividingBy: heads)
       let start = UnsafePointer(
@@ -129,16 +140,34 @@ extension CPUExecutable {
         query: start + head * dimension, query_stride: input.channels,
         key: start + (heads + keyHead) * dimension,
         value: start + (heads + keyHeads + keyHead) * dimension, key_stride: input.channels,
+        earlier_key: earlier.map { $0 + keyHead * dimension },
+        earlier_value: earlier.map { $0 + (keyHeads + keyHead) * dimension },
+        earlier_stride: 2 * keyHeads * dimension, earlier_keys: operation.firstPosition,
         output: floats(output) + (batch * tokens * heads + head) * dimension,
-        output_stride: heads * dimension, keys: tokens, dimension: dimension,
+        output_stride: heads * dimension, keys: keys, dimension: dimension,
         scores: SANA_SCORES_SOFTMAX, scale: operation.scale, softcap: operation.softcap ?? 0,
         causal: true, window: operation.window ?? 0, cosines: tables,
-        sines: tables + tokens * (dimension / 2))
+        sines: tables + keys * (dimension / 2))
     }
     attend(
       attentions, queries: tokens, headsPerKey: heads / keyHeads,
       device.scratch(for: operation, input), scratch,
-      packedStart: tables + tokens * dimension)
+      packedStart: earlierStart + operation.earlierFloats)
+  }
+
+  /// Decodes keys and values of earlier positions.
+  private func load(
+    _ earlier: CausalAttention.EarlierPositions, to target: UnsafeMutablePointer<Float>
+  ) throws {
+    let weight = try weight(earlier.keyValue, rows: Array(0..<earlier.count))
+    withExtendedLifetime(weight) {
+      guard var matrix = weight.matrix else {
+        preconditionFailure("keys and values are a matrix")
+      }
+      for position in 0..<matrix.rows {
+        kernels.decode_row(&matrix, position, 0, matrix.columns, target + position * matrix.columns)
+      }
+    }
   }
 
   /// Cosines, then sines, `[token][dimension / 2]`. Frequency and angle are f32 numbers as in PyTorch; their rounding shows.
@@ -186,4 +215,9 @@ extension CPUExecutable {
       }
     }
   }
+}
+
+extension CausalAttention {
+  /// Numbers of the keys and values before the first token.
+  fileprivate var earlierFloats: Int { firstPosition * 2 * keyValueHeads * headDimension }
 }

@@ -154,7 +154,7 @@ final class CPUExecutable: Executable {
     case .modulatedLayerNorm(let operation): compute(operation, output)
     case .reluAttention(let operation): compute(operation, output, scratch)
     case .crossAttention(let operation): compute(operation, output, scratch)
-    case .causalAttention(let operation): compute(operation, output, scratch)
+    case .causalAttention(let operation): try compute(operation, output, scratch)
     case .embeddingLookup(let operation): try compute(operation, output)
     case .sinusoidalEmbedding(let operation): compute(operation, output)
     case .addTable(let operation): compute(operation, output)

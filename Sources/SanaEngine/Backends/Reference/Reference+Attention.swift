@@ -89,25 +89,33 @@ extension ReferenceExecutable {
     }
   }
 
-  func compute(_ operation: CausalAttention, _ output: ReferenceActivation) {
+  func compute(_ operation: CausalAttention, _ output: ReferenceActivation) throws {
     let input = activation(operation.queryKeyValue)
     let (tokens, dimension) = (input.shape.positions, operation.headDimension)
     let queriesPerKey = operation.heads / operation.keyValueHeads
     let keyStart = operation.heads * dimension
-    let valueStart = keyStart + operation.keyValueHeads * dimension
+    let keyValueWidth = 2 * operation.keyValueHeads * dimension
+    let earlier = try earlierKeyValues(operation)
     for batch in 0..<input.shape.batch {
       let rows = (0..<tokens).map { input.channels(row: batch * tokens + $0) }
-      func rotated(start: Int) -> [[Double]] {
-        rows.indices.map {
-          rotate(rows[$0][start..<start + dimension], position: $0, theta: operation.ropeTheta)
+      // Of all positions: keys, then values.
+      let keyValues =
+        earlier + rows.map { Array($0[keyStart..<keyStart + keyValueWidth]) }
+      func rotated(_ vectors: [[Double]], start: Int, firstPosition: Int) -> [[Double]] {
+        vectors.enumerated().map { index, vector in
+          rotate(
+            vector[start..<start + dimension], position: firstPosition + index,
+            theta: operation.ropeTheta)
         }
       }
       for keyHead in 0..<operation.keyValueHeads {
-        let keys = rotated(start: keyStart + keyHead * dimension)
-        let start = valueStart + keyHead * dimension
-        let values = rows.map { Array($0[start..<start + dimension]) }
+        let keys = rotated(keyValues, start: keyHead * dimension, firstPosition: 0)
+        let start = (operation.keyValueHeads + keyHead) * dimension
+        let values = keyValues.map { Array($0[start..<start + dimension]) }
         for head in keyHead * queriesPerKey..<(keyHead + 1) * queriesPerKey {
-          for (position, query) in rotated(start: head * dimension).enumerated() {
+          let queries = rotated(rows, start: head * dimension, firstPosition: earlier.count)
+          for (token, query) in queries.enumerated() {
+            let position = earlier.count + token
             let first = operation.window.map { max(0, position - $0 + 1) } ?? 0
             let scores = (first...position).map { other in
               let score = dot(query, 0, keys[other], 0, count: dimension) * Double(operation.scale)
@@ -117,12 +125,20 @@ extension ReferenceExecutable {
             let result = weightedSum(
               values[first...position], softmax(scores), dimension: dimension)
             for channel in 0..<dimension {
-              output[row: batch * tokens + position, head * dimension + channel] = result[channel]
+              output[row: batch * tokens + token, head * dimension + channel] = result[channel]
             }
           }
         }
       }
     }
+  }
+
+  /// Keys and values of the positions before the first token.
+  private func earlierKeyValues(_ operation: CausalAttention) throws -> [[Double]] {
+    guard let earlier = operation.earlier else { return [] }
+    let values = try weight(earlier.keyValue, rows: Array(0..<earlier.count)).values
+    let width = earlier.keyValue.shape[1]
+    return (0..<earlier.count).map { Array(values[$0 * width..<($0 + 1) * width]) }
   }
 
   /// Rotary position embedding: the pair `(x[i], x[i + d / 2])` turned by `position * theta^(-2 i / d)`. The angle is a product of f32

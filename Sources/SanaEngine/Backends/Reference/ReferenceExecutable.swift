@@ -103,7 +103,7 @@ final class ReferenceExecutable: Executable {
     case .modulatedLayerNorm(let operation): compute(operation, output)
     case .reluAttention(let operation): compute(operation, output)
     case .crossAttention(let operation): compute(operation, output)
-    case .causalAttention(let operation): compute(operation, output)
+    case .causalAttention(let operation): try compute(operation, output)
     case .embeddingLookup(let operation): try compute(operation, output)
     case .sinusoidalEmbedding(let operation): compute(operation, output)
     case .addTable(let operation): compute(operation, output)

@@ -1,0 +1,42 @@
+import CommandLineSupport
+import SanaEngine
+import WeightFormats
+
+/// What `sana-quant` computes beside coding weights: the text encoder's keys and values of the instruction that stands before every prompt,
+/// so that no run need compute them.
+struct InstructionEncoding {
+  let file: ModelFile
+  /// Of keys and values.
+  let encoding: TensorEncoding
+
+  /// From the weights as they are before they are quantized, in f32.
+  /// - Returns: tensors for the text encoder's component; none where the model has no text encoder, or one that cannot be run, of which a note is
+  ///   printed.
+  func tensors(_ session: ToolSession) throws -> [StoredTensor] {
+    guard file.components.contains(where: { $0.kind == .textEncoder }),
+      case .textEncoder(let configuration) = try file.configuration(of: .textEncoder)
+    else { return [] }
+    session.progress.begin("encode the instruction")
+    do {
+      let source = try file.source(for: .textEncoder)
+      let preparation = try PromptPreparation(
+        tokenizer: Tokenizer(besides: source), instruction: .standard)
+      let backend = try CPUBackend(precision: .f32, cancellation: session.cancellation)
+      backend.onProgress = { session.progress.tick() }
+      let stage = try TextEncoderStage(configuration, source: source, backend: backend)
+      return try stage.instructionTensors(of: preparation.instructionTokens(), encoding: encoding)
+    } catch let error as SanaError where Self.isOfTheModel(error) {
+      session.progress.note(
+        "note: the instruction is not encoded ahead, and every run will: \(error.message)")
+      return []
+    }
+  }
+
+  /// Whether the model itself cannot be run, which does not hinder quantizing what there is of it.
+  private static func isOfTheModel(_ error: SanaError) -> Bool {
+    switch error.code {
+    case .tensorMismatch, .unsupported, .numericalFailure, .invalidArgument: true
+    default: false
+    }
+  }
+}
