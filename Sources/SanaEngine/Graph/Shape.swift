@@ -26,6 +26,11 @@ public struct Shape: Hashable, Sendable {
   public var rows: Int { batch * height * width }
   public var elementCount: Int { rows * channels }
 
+  /// The same images, another number of them.
+  public func with(batch: Int) -> Shape {
+    Shape(batch: batch, height: height, width: width, channels: channels)
+  }
+
   /// The same positions with another channel count.
   public func with(channels: Int) -> Shape {
     Shape(batch: batch, height: height, width: width, channels: channels)

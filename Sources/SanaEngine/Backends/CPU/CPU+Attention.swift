@@ -96,25 +96,51 @@ extension CPUExecutable {
     let query = shape(operation.query)
     let keyValue = shape(operation.keyValue)
     let counts = integers(operation.tokenCounts)
-    let (heads, dimension) = (operation.heads, operation.headDimension)
-    let attentions = (0..<query.batch * heads).map { index in
-      let (batch, head) = index.quotientAndRemainder(dividingBy: heads)
-      let keys = UnsafePointer(
-        floats(operation.keyValue) + batch * keyValue.positions * keyValue.channels
-          + head * dimension)
-      let start = batch * query.positions * query.channels + head * dimension
-      return sana_attention(
-        query: floats(operation.query) + start, query_stride: query.channels, key: keys,
-        value: keys + heads * dimension, key_stride: keyValue.channels, earlier_key: nil,
-        earlier_value: nil, earlier_stride: 0, earlier_keys: 0,
-        output: floats(output) + start, output_stride: query.channels,
-        keys: min(max(Int(counts[batch]), 0), keyValue.positions), dimension: dimension,
-        scores: SANA_SCORES_SOFTMAX, scale: 1 / Float(dimension).squareRoot(), softcap: 0,
-        causal: false, window: 0, cosines: nil, sines: nil)
+    let attentions = (0..<query.batch).flatMap { batch in
+      let start = batch * query.positions * query.channels
+      return heads(
+        of: operation, queries: floats(operation.query) + start,
+        keyValues: floats(operation.keyValue) + batch * keyValue.positions * keyValue.channels,
+        tokens: min(max(Int(counts[batch]), 0), keyValue.positions), stride: keyValue.channels,
+        to: floats(output) + start)
     }
     attend(
       attentions, queries: query.positions, headsPerKey: 1,
       device.scratch(for: operation, keyValue: keyValue), scratch)
+  }
+
+  /// Cross-attention of one image, from one place in memory to another, or in place.
+  /// - Parameters:
+  ///   - tokens: that take part.
+  ///   - stride: from a token's keys and values to the next one's.
+  func attend(
+    _ operation: CrossAttention, queries: UnsafePointer<Float>, count: Int,
+    keyValues: UnsafePointer<Float>, tokens: Int, stride: Int,
+    to output: UnsafeMutablePointer<Float>, _ layout: CPUScratch,
+    _ scratch: UnsafeMutableRawPointer
+  ) {
+    attend(
+      heads(
+        of: operation, queries: queries, keyValues: keyValues, tokens: tokens, stride: stride,
+        to: output), queries: count, headsPerKey: 1, layout, scratch)
+  }
+
+  private func heads(
+    of operation: CrossAttention, queries: UnsafePointer<Float>, keyValues: UnsafePointer<Float>,
+    tokens: Int, stride: Int, to output: UnsafeMutablePointer<Float>
+  ) -> [sana_attention] {
+    let (heads, dimension) = (operation.heads, operation.headDimension)
+    let width = heads * dimension
+    return (0..<heads).map { head in
+      let first = head * dimension
+      return sana_attention(
+        query: queries + first, query_stride: width, key: keyValues + first,
+        value: keyValues + width + first, key_stride: stride, earlier_key: nil,
+        earlier_value: nil, earlier_stride: 0, earlier_keys: 0, output: output + first,
+        output_stride: width, keys: tokens, dimension: dimension,
+        scores: SANA_SCORES_SOFTMAX, scale: 1 / Float(dimension).squareRoot(), softcap: 0,
+        causal: false, window: 0, cosines: nil, sines: nil)
+    }
   }
 
   func compute(

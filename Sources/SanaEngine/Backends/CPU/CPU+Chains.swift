@@ -28,24 +28,36 @@ extension CPUExecutable {
     factors: UnsafePointer<Float>? = nil, to scratch: UnsafeMutableRawPointer
   ) -> sana_int8_rows {
     let size = shape(input)
+    guard let norm else {
+      return quantize(
+        range, of: floats(input), columns: size.channels, factors: factors, to: scratch)
+    }
     let rows = device.quantizedRows(
       range, columns: size.channels, factors: factors, at: scratch)
+    let layer = layerNorm(norm, size, output: scratch.assumingMemoryBound(to: Float.self))
     withUnsafePointer(to: rows) { rows in
-      if let norm {
-        let layer = layerNorm(norm, size, output: scratch.assumingMemoryBound(to: Float.self))
-        withUnsafePointer(to: layer) { layer in
-          pool.forEachRange(range.count, minimum: 16) {
-            kernels.layer_norm_int8(
-              layer, rows, range.lowerBound + $0.lowerBound, range.lowerBound + $0.upperBound)
-          }
-        }
-      } else {
-        let start = floats(input)
+      withUnsafePointer(to: layer) { layer in
         pool.forEachRange(range.count, minimum: 16) {
-          kernels.quantize_int8(
-            start, size.channels, rows, range.lowerBound + $0.lowerBound,
-            range.lowerBound + $0.upperBound)
+          kernels.layer_norm_int8(
+            layer, rows, range.lowerBound + $0.lowerBound, range.lowerBound + $0.upperBound)
         }
+      }
+    }
+    return rows
+  }
+
+  /// Quantizes rows as they are.
+  /// - Parameter start: of the first row, whether it is in the range or not.
+  func quantize(
+    _ range: Range<Int>, of start: UnsafePointer<Float>, columns: Int,
+    factors: UnsafePointer<Float>?, to scratch: UnsafeMutableRawPointer
+  ) -> sana_int8_rows {
+    let rows = device.quantizedRows(range, columns: columns, factors: factors, at: scratch)
+    withUnsafePointer(to: rows) { rows in
+      pool.forEachRange(range.count, minimum: 16) {
+        kernels.quantize_int8(
+          start, columns, rows, range.lowerBound + $0.lowerBound, range.lowerBound + $0.upperBound
+        )
       }
     }
     return rows

@@ -165,7 +165,7 @@ extension CPUExecutable {
 
   /// A linear layer of one place in memory into another.
   func product(
-    _ source: Shape, _ size: Shape, from input: UnsafeMutablePointer<Float>,
+    _ source: Shape, _ size: Shape, from input: UnsafePointer<Float>,
     to output: UnsafeMutablePointer<Float>, _ weight: sana_matrix?, _ epilogue: sana_epilogue
   ) -> sana_product {
     let none = sana_matrix(
@@ -244,10 +244,45 @@ extension CPUExecutable {
     let layout = device.scratch(for: operation, size)
     let product = linear(
       input, output, nil, epilogue(operation.epilogue, channels: shape(output).channels))
-    for first in stride(from: 0, to: size.rows, by: CPUDevice.quantizedRowsAtOnce) {
-      let range = first..<min(first + CPUDevice.quantizedRowsAtOnce, size.rows)
-      let rows = quantize(range, of: input, norm, factors: weight.factors, to: scratch)
-      multiply(product, weight, rows, range, columns: 0..<weight.rows, layout, scratch)
+    multiply(product, weight, rows: size.rows, layout, scratch) {
+      quantize($0, of: input, norm, factors: weight.factors, to: scratch)
+    }
+  }
+
+  /// A linear layer of rows in one place in memory into rows in another, without a gate.
+  /// - Parameter residual: added to the results; may lie where they go.
+  func multiply(
+    _ operation: Linear, rows: Int, from input: UnsafePointer<Float>,
+    to output: UnsafeMutablePointer<Float>, residual: UnsafePointer<Float>?,
+    _ layout: CPUScratch, _ scratch: UnsafeMutableRawPointer
+  ) {
+    let (outputs, inputs) = (operation.weight.shape[0], operation.weight.shape[1])
+    let epilogue = sana_epilogue(
+      bias: operation.epilogue.bias.map(vector),
+      activation: operation.epilogue.activation.kernelActivation, gate: nil, gate_stride: 0,
+      residual: residual)
+    let int8Matrix = int8Matrix(operation.weight)
+    let product = product(
+      .tokens(batch: 1, count: rows, channels: inputs),
+      .tokens(batch: 1, count: rows, channels: outputs), from: input, to: output,
+      int8Matrix == nil ? matrix(operation.weight) : nil, epilogue)
+    guard let int8Matrix else {
+      return multiply([product], Area(layout: layout, start: scratch))
+    }
+    multiply(product, int8Matrix, rows: rows, layout, scratch) {
+      quantize($0, of: input, columns: inputs, factors: int8Matrix.factors, to: scratch)
+    }
+  }
+
+  /// A product of all rows, some of them quantized at a time.
+  private func multiply(
+    _ product: sana_product, _ weight: sana_int8_matrix, rows: Int, _ layout: CPUScratch,
+    _ scratch: UnsafeMutableRawPointer, quantizing quantize: (Range<Int>) -> sana_int8_rows
+  ) {
+    for first in stride(from: 0, to: rows, by: CPUDevice.quantizedRowsAtOnce) {
+      let range = first..<min(first + CPUDevice.quantizedRowsAtOnce, rows)
+      multiply(
+        product, weight, quantize(range), range, columns: 0..<weight.rows, layout, scratch)
     }
   }
 

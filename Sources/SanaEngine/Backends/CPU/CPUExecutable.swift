@@ -139,6 +139,8 @@ final class CPUExecutable: Executable {
       [clock.measure { compute(chain, arithmetic, scratch) }]
     case .cascade(let cascade):
       try compute(cascade, scratch)
+    case .captionAttention(let step):
+      compute(step, scratch)
     }
   }
 

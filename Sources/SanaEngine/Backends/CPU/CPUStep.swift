@@ -7,6 +7,7 @@ struct CPUStep {
     case node
     case chain(CPUChain, Arithmetic)
     case cascade(CPUCascade)
+    case captionAttention(CPUCaptionAttention)
   }
 
   /// What is measured by itself.
@@ -34,10 +35,21 @@ struct CPUStep {
     form = .cascade(cascade)
     parts = cascade.layers.map { Part(nodes: $0.nodes, arithmetic: $0.arithmetic) }
   }
+
+  /// - Parameter arithmetic: of an operation.
+  init(_ step: CPUCaptionAttention, _ arithmetic: (Operation) -> Arithmetic) {
+    form = .captionAttention(step)
+    let (first, last) = (step.nodes.lowerBound, step.nodes.upperBound)
+    parts = [
+      Part(nodes: first...last - 2, arithmetic: arithmetic(.linear(step.query))),
+      Part(nodes: last - 1...last - 1, arithmetic: .f32),
+      Part(nodes: last...last, arithmetic: arithmetic(.linear(step.projection))),
+    ]
+  }
 }
 
 extension CPUDevice {
-  /// How a graph is executed: cascades, and chains whose weights allow it, the longest where several overlap, are computed as one; every
+  /// How a graph is executed: cascades, cross-attention with its products, and chains whose weights allow it, the longest where several overlap, are computed as one; every
   /// other node is by itself.
   /// - Parameter source: describes the weights.
   func steps(_ graph: Graph, weights source: any WeightSource) -> [CPUStep] {
@@ -52,6 +64,8 @@ extension CPUDevice {
         steps.append(CPUStep(.chain(chain, arithmetic), chain.nodes, arithmetic))
       } else if let cascade = cascades[position] {
         steps.append(CPUStep(cascade))
+      } else if let step = captionAttention(graph, readers, endingAt: position) {
+        steps.append(CPUStep(step) { arithmetic(of: $0, source) })
       } else {
         steps.append(
           CPUStep(
@@ -117,6 +131,10 @@ extension CPUDevice {
           return MemoryPlan.Step(
             nodes: step.nodes, scratchBytes: scratch(for: cascade, in: graph).byteCount,
             inPlaceInput: cascade.isInPlace ? cascade.input : nil)
+        case .captionAttention(let caption):
+          return MemoryPlan.Step(
+            nodes: step.nodes, scratchBytes: scratch(for: caption, in: graph).byteCount,
+            inPlaceInput: caption.residual)
         }
       })
   }

@@ -1,0 +1,63 @@
+internal import CKernels
+
+extension CPUExecutable {
+  /// - Returns: how long the products of the queries, the attention and the last products took.
+  func compute(_ step: CPUCaptionAttention, _ scratch: UnsafeMutableRawPointer) -> [Duration] {
+    let clock = ContinuousClock()
+    var durations = [Duration](repeating: .zero, count: 3)
+    let layout = device.scratch(for: step, in: graph)
+    let queries = (scratch + layout.queriesOffset).assumingMemoryBound(to: Float.self)
+    let input = shape(step.query.input)
+    let keyValue = shape(step.attention.keyValue)
+    let output = graph.nodes[step.nodes.upperBound].output
+    let outputs = shape(output).channels
+    let width = step.attention.heads * step.attention.headDimension
+    for (image, count) in integers(step.attention.tokenCounts).enumerated() {
+      let tokens = min(max(Int(count), 0), keyValue.positions)
+      let keys = floats(step.attention.keyValue) + image * keyValue.positions * keyValue.channels
+      let target = floats(output) + image * input.positions * outputs
+      let residual = floats(step.residual) + image * input.positions * outputs
+      guard tokens > 1 else {
+        durations[2] += clock.measure {
+          // Over no token at all, attention is zero.
+          if tokens == 0 { queries.update(repeating: 0, count: width) }
+          let row = (scratch + layout.rowOffset).assumingMemoryBound(to: Float.self)
+          multiply(
+            step.projection, rows: 1, from: tokens == 0 ? queries : keys + width, to: row,
+            residual: nil, layout.projection, scratch)
+          pool.forEachRange(input.positions, minimum: 64) { positions in
+            for position in positions {
+              kernels.add(
+                residual + position * outputs, row, target + position * outputs, outputs)
+            }
+          }
+        }
+        continue
+      }
+      durations[0] += clock.measure {
+        multiply(
+          step.query, rows: input.positions,
+          from: floats(step.query.input) + image * input.positions * input.channels,
+          to: queries, residual: nil, layout.query, scratch)
+        if let norm = step.norm {
+          normalize(
+            self.norm(
+              norm, shape(step.attention.query), input: queries, output: queries, residual: nil),
+            0..<input.positions)
+        }
+      }
+      durations[1] += clock.measure {
+        // Each head's results take the place of its queries.
+        attend(
+          step.attention, queries: queries, count: input.positions, keyValues: keys,
+          tokens: tokens, stride: keyValue.channels, to: queries, layout.attention, scratch)
+      }
+      durations[2] += clock.measure {
+        multiply(
+          step.projection, rows: input.positions, from: queries, to: target, residual: residual,
+          layout.projection, scratch)
+      }
+    }
+    return durations
+  }
+}
