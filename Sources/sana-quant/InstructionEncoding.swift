@@ -17,12 +17,12 @@ struct InstructionEncoding {
       case .textEncoder(let configuration) = try file.configuration(of: .textEncoder)
     else { return [] }
     session.progress.begin("encode the instruction")
+    let backend = try CPUBackend(precision: .f32, cancellation: session.cancellation)
+    backend.onProgress = { session.progress.tick() }
     do {
       let source = try file.source(for: .textEncoder)
       let preparation = try PromptPreparation(
         tokenizer: Tokenizer(besides: source), instruction: .standard)
-      let backend = try CPUBackend(precision: .f32, cancellation: session.cancellation)
-      backend.onProgress = { session.progress.tick() }
       let stage = try TextEncoderStage(configuration, source: source, backend: backend)
       return try stage.instructionTensors(of: preparation.instructionTokens(), encoding: encoding)
     } catch let error as SanaError where Self.isOfTheModel(error) {

@@ -31,16 +31,13 @@ struct CPUCascade {
 
   let input: Value
   let layers: [Layer]
+  /// Positions of the nodes in the graph.
+  let nodes: ClosedRange<Int>
   let bands: CascadeBands
   /// Floats of the rows that each layer keeps; none of a last one whose rows are made where the result is.
   let lineFloats: [Int]
   /// Whether the last value may take the place of the input.
   let isInPlace: Bool
-
-  /// Positions of the nodes in the graph.
-  var nodes: ClosedRange<Int> {
-    (layers.first?.nodes.lowerBound ?? 0)...(layers.last?.nodes.upperBound ?? 0)
-  }
 }
 
 extension CPUCascade.Source {

@@ -19,27 +19,27 @@ struct CPUStep {
   }
 
   let form: Form
-  let parts: [Part]
-
   /// Positions in the graph.
-  var nodes: ClosedRange<Int> {
-    (parts.first?.nodes.lowerBound ?? 0)...(parts.last?.nodes.upperBound ?? 0)
-  }
+  let nodes: ClosedRange<Int>
+  let parts: [Part]
 
   init(_ form: Form, _ nodes: ClosedRange<Int>, _ arithmetic: Arithmetic) {
     self.form = form
+    self.nodes = nodes
     parts = [Part(nodes: nodes, arithmetic: arithmetic)]
   }
 
   init(_ cascade: CPUCascade) {
     form = .cascade(cascade)
+    nodes = cascade.nodes
     parts = cascade.layers.map { Part(nodes: $0.nodes, arithmetic: $0.arithmetic) }
   }
 
   /// - Parameter arithmetic: of an operation.
   init(_ step: CPUCaptionAttention, _ arithmetic: (Operation) -> Arithmetic) {
     form = .captionAttention(step)
-    let (first, last) = (step.nodes.lowerBound, step.nodes.upperBound)
+    nodes = step.nodes
+    let (first, last) = (nodes.lowerBound, nodes.upperBound)
     parts = [
       Part(nodes: first...last - 2, arithmetic: arithmetic(.linear(step.query))),
       Part(nodes: last - 1...last - 1, arithmetic: .f32),
@@ -60,18 +60,19 @@ extension CPUDevice {
     var end = graph.nodes.count
     while end > 0 {
       let position = end - 1
+      let step: CPUStep
       if let chain = chains[position], let arithmetic = arithmetic(of: chain, graph, source) {
-        steps.append(CPUStep(.chain(chain, arithmetic), chain.nodes, arithmetic))
+        step = CPUStep(.chain(chain, arithmetic), chain.nodes, arithmetic)
       } else if let cascade = cascades[position] {
-        steps.append(CPUStep(cascade))
-      } else if let step = captionAttention(graph, readers, endingAt: position) {
-        steps.append(CPUStep(step) { arithmetic(of: $0, source) })
+        step = CPUStep(cascade)
+      } else if let attention = captionAttention(graph, readers, endingAt: position) {
+        step = CPUStep(attention) { arithmetic(of: $0, source) }
       } else {
-        steps.append(
-          CPUStep(
-            .node, position...position, arithmetic(of: graph.nodes[position].operation, source)))
+        step = CPUStep(
+          .node, position...position, arithmetic(of: graph.nodes[position].operation, source))
       }
-      end = steps.last?.nodes.lowerBound ?? 0
+      steps.append(step)
+      end = step.nodes.lowerBound
     }
     return steps.reversed()
   }

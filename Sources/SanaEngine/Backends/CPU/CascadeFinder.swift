@@ -185,8 +185,10 @@ private struct CascadeFinder {
     // The first layer is a row ahead of the last: when that writes a row, no row that is still to come reads the input there.
     let isInPlace =
       layers.count > 1 && sizes.allSatisfy { $0.height == graph[input].shape.height }
+    let last = layers[layers.count - 1]
     return CPUCascade(
-      input: input, layers: layers, bands: bands, lineFloats: lineFloats, isInPlace: isInPlace)
+      input: input, layers: layers, nodes: layers[0].nodes.lowerBound...last.nodes.upperBound,
+      bands: bands, lineFloats: lineFloats, isInPlace: isInPlace)
   }
 
   private func isSparing(_ cascade: CPUCascade) -> Bool {
