@@ -20,24 +20,14 @@ struct InstructionState {
     else {
       throw Self.mismatch("'\(description.name)' is not a list of tokens")
     }
-    let stored = try source.load(description).values
-    tokens = withExtendedLifetime(stored) {
-      (0..<description.elementCount).map {
-        stored.bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)
-      }
-    }
+    tokens = try source.load(description).elements(as: Int32.self)
     let name = InstructionTensors.firstHiddenState
     guard let row = source.description(of: name), row.encoding == .f32,
       row.shape == [1, configuration.hiddenSize]
     else {
       throw Self.mismatch("'\(name)' is missing, or not \(configuration.hiddenSize) f32 numbers")
     }
-    let hiddenState = try source.load(row).values
-    firstHiddenState = withExtendedLifetime(hiddenState) {
-      (0..<configuration.hiddenSize).map {
-        hiddenState.bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self)
-      }
-    }
+    firstHiddenState = try source.load(row).elements(as: Float.self)
   }
 
   /// Far more than any instruction has, and few enough to read before anything is known about the file.
@@ -61,5 +51,23 @@ struct InstructionState {
   func remainder(of prompt: PreparedPrompt) -> Range<Int> {
     let shared = positions(sharedWith: prompt)
     return shared..<(shared > 0 && prompt.captionRows.count == 1 ? shared : prompt.tokens.count)
+  }
+
+  /// What a graph of the remaining positions reads; `nil` where they are all.
+  func tokens(before remainder: Range<Int>) -> GemmaEncoder.EarlierTokens? {
+    guard remainder.lowerBound > 0 else { return nil }
+    return GemmaEncoder.EarlierTokens(
+      count: remainder.lowerBound, storedCount: tokens.count)
+  }
+}
+
+extension StoredTensor {
+  /// - Precondition: the values are stored as numbers of this type.
+  fileprivate func elements<Number: BitwiseCopyable>(as type: Number.Type) -> [Number] {
+    withExtendedLifetime(values) {
+      (0..<description.elementCount).map {
+        values.bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Number>.stride, as: type)
+      }
+    }
   }
 }

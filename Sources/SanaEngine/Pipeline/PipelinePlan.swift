@@ -64,13 +64,8 @@ extension PipelinePlan {
     let remainders = Set(
       prompts.map { instruction?.remainder(of: $0) ?? 0..<$0.tokens.count }
     ).filter { !$0.isEmpty }
-    let graphs = remainders.map { remainder in
-      let earlier = instruction.map {
-        GemmaEncoder.EarlierTokens(count: remainder.lowerBound, storedCount: $0.tokens.count)
-      }
-      return encoder.graph(
-        tokens: remainder.count, after: remainder.lowerBound > 0 ? earlier : nil, batch: 1
-      ).graph
+    let graphs = remainders.map {
+      encoder.graph(tokens: $0.count, after: instruction?.tokens(before: $0), batch: 1).graph
     }
     let longest = remainders.map(\.count).max() ?? 1
     return try Stage(

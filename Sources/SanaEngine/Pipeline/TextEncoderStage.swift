@@ -27,10 +27,15 @@ public final class TextEncoderStage {
     try encode(tokens[...], after: nil, fusion: fusion, observer: observer)
   }
 
+  /// Whether the model file holds what the network makes of a prompt's first tokens.
+  public func knowsBeginning(of prompt: PreparedPrompt) -> Bool {
+    (instruction?.positions(sharedWith: prompt) ?? 0) > 0
+  }
+
   /// The caption of a prepared prompt. What the model file knows of the prompt's beginning is not computed again.
   /// - Throws: as `encode`.
   public func caption(of prompt: PreparedPrompt) throws -> Caption {
-    guard let instruction, instruction.positions(sharedWith: prompt) > 0 else {
+    guard let instruction, knowsBeginning(of: prompt) else {
       return Caption(
         lastHiddenState: try encode(prompt.tokens), selecting: prompt.captionRows)
     }
@@ -41,9 +46,7 @@ public final class TextEncoderStage {
     let remainder = instruction.remainder(of: prompt)
     guard !remainder.isEmpty else { return first }
     let hiddenState = try encode(
-      prompt.tokens[remainder],
-      after: GemmaEncoder.EarlierTokens(
-        count: remainder.lowerBound, storedCount: instruction.tokens.count))
+      prompt.tokens[remainder], after: instruction.tokens(before: remainder))
     let others = Caption(
       lastHiddenState: hiddenState,
       selecting: prompt.captionRows.dropFirst().map { $0 - remainder.lowerBound })
