@@ -371,6 +371,23 @@ static float *linear_attention(const sana_kernels *k, sizes size, size_t *count)
   return output;
 }
 
+// 32 channels are whole panels of every instruction set.
+static float *multiscale_attention(const sana_kernels *k, sizes size, size_t *count) {
+  const size_t height = size.a, width = size.b, heads = 2, dimension = 32, kernel = 1 + size.c % 4 * 2;
+  const size_t positions = height * width, channels = 3 * heads * dimension;
+  float *output = memory((*count = positions * 2 * heads * dimension) * sizeof *output);
+  float *input = numbers(positions * channels), *weight = numbers(kernel * kernel * channels);
+  float *projection = numbers(channels * dimension);
+  const sana_gathering scale = {
+      kernel, weight, {SANA_ENCODING_F32, projection, NULL, channels, dimension, 0}};
+  const sana_multiscale_attention layer = {input, height, width, heads, dimension, &scale, 1, output};
+  float *scratch =
+      memory(k->multiscale_attention_scratch_count(dimension, width, kernel, 1) * sizeof *scratch);
+  for (size_t head = 0; head < heads; head++) k->multiscale_attention(&layer, 0, head, scratch);
+  free(scratch), free(input), free(weight), free(projection);
+  return output;
+}
+
 static float *layer_norm(const sana_kernels *k, sizes size, size_t *count) {
   const size_t rows = size.a, channels = size.b * 5;
   float *output = memory((*count = rows * channels) * sizeof *output);
@@ -442,6 +459,7 @@ static const struct {
     {"int8 ReLU attention of keys", relu_attention_of_keys, 90},
     {"attention", attention, 90},
     {"ReLU attention", linear_attention, 90},
+    {"attention over scales", multiscale_attention, 90},
     {"sums of taps", taps, 100},
     {"layer norm", layer_norm, 100},
     {"depthwise", depthwise, 100},

@@ -2,6 +2,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "sana_matrix.h"
+
 /// How scores become weights.
 typedef enum {
   /// `softmax(scale * q k)`, the score soft-capped first.
@@ -52,3 +54,26 @@ typedef struct {
   size_t positions;
   size_t dimension;
 } sana_linear_attention;
+
+/// What a head of another scale attends: a depthwise convolution of queries, keys and values, and a product of each head's queries, keys
+/// and values by themselves.
+typedef struct {
+  /// Odd; zero padded.
+  size_t kernel;
+  /// `[kernel, kernel, 3 * heads * dimension]`
+  const float *_Nonnull weight;
+  /// `[3 * heads * dimension, dimension]`
+  sana_matrix projection;
+} sana_gathering;
+
+/// ReLU attention by sums over several scales, every head and scale by itself (`SanaMultiscaleLinearAttention`).
+typedef struct {
+  /// `[batch, height, width, 3 * heads * dimension]`: of every head the query, the key, the value
+  const float *_Nonnull query_key_value;
+  size_t height, width, heads, dimension;
+  /// Beside that of the image itself.
+  const sana_gathering *_Nonnull scales;
+  size_t scale_count;
+  /// `[batch, height, width, (1 + scale_count) * heads * dimension]`: the heads of the image itself, then those of each scale
+  float *_Nonnull output;
+} sana_multiscale_attention;

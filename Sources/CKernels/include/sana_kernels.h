@@ -180,6 +180,15 @@ typedef struct {
   // ReLU attention by sums.
   size_t (*_Nonnull linear_attention_scratch_count)(size_t dimension);
   void (*_Nonnull linear_attention)(const sana_linear_attention *_Nonnull, float *_Nonnull scratch);
+  /// Whether `multiscale_attention` can compute heads of this dimension, gathered with this kernel.
+  bool (*_Nonnull has_multiscale_attention)(size_t dimension, size_t kernel);
+  /// Floats of scratch memory, for the largest of the kernels.
+  size_t (*_Nonnull multiscale_attention_scratch_count)(
+      size_t dimension, size_t image_width, size_t kernel, size_t scale_count);
+  /// Computes all scales of one head of one batch element.
+  void (*_Nonnull multiscale_attention)(
+      const sana_multiscale_attention *_Nonnull, size_t batch, size_t head,
+      float *_Nonnull scratch);
 
   // Rows `row ..< row_end`. The output may be the input.
   void (*_Nonnull rms_norm)(const sana_rms_norm *_Nonnull, size_t row, size_t row_end);

@@ -8,15 +8,14 @@ enum {
   FEED_FORWARD_PIXELS = 4,
 };
 
-// Positions of the hidden activations that are held: three image rows and what is computed ahead of them, so that moving two rows
-// to the front is rare.
-INLINE size_t feed_forward_window(size_t image_width) {
-  return round_up(10 * image_width + TILE_ROWS, TILE_ROWS);
+// Image rows of hidden activations that are held: three, and what a tile computes ahead of them. A row is at its number modulo these.
+INLINE size_t feed_forward_lines(size_t image_width) {
+  return 3 + (TILE_ROWS + image_width - 2) / image_width;
 }
 
 static size_t feed_forward_scratch_bytes(size_t image_width) {
-  return (feed_forward_window(image_width) * FEED_FORWARD_WIDTH + TILE_ROWS * PANEL) *
-         sizeof(float);
+  const size_t positions = feed_forward_lines(image_width) * image_width;
+  return (positions * FEED_FORWARD_WIDTH + TILE_ROWS * PANEL) * sizeof(float);
 }
 
 // `channels` counts one half.
@@ -53,22 +52,44 @@ INLINE void multiply_feed_forward_tile(
   multiply_int8_tile(product->weights, column, product->rows, row, tile);
 }
 
-// Products, bias and activation of a tile of positions from `row` on; `hidden` receives `count` rows.
+// Where a task holds its hidden activations: positions modulo `count`.
+typedef struct {
+  float *rows;
+  size_t count;
+} hidden_positions;
+
+// Bias and activation of `count` positions from `position` on, of a panel that begins at `channel` of the hidden ones. `activation` is
+// a constant where it is inlined.
+INLINE void store_hidden(
+    const hidden_positions *hidden, const float *tile, size_t position, size_t count,
+    size_t channel, const float *bias, const sana_activation activation) {
+  const size_t first = position % hidden->count;
+  for (size_t v = 0; v < PANEL; v += VECTOR_FLOATS) {
+    const vfloat offset = bias ? load(bias + v) : splat(0);
+    for (size_t r = 0; r < count; r++) {
+      const size_t place = first + r < hidden->count ? first + r : first + r - hidden->count;
+      store(
+          hidden->rows + place * FEED_FORWARD_WIDTH + channel + v,
+          activate(load(tile + r * PANEL + v) + offset, activation));
+    }
+  }
+}
+
+// Products, bias and activation of `count` positions from `position` on, which are rows from `row` on.
 INLINE void expand_tile(
-    const sana_feed_forward *layer, const feed_forward_product *product, size_t row, size_t count,
-    size_t channel, size_t channels, float *hidden, float *tile) {
+    const sana_feed_forward *layer, const feed_forward_product *product, size_t row,
+    size_t position, size_t count, size_t channel, size_t channels,
+    const hidden_positions *hidden, float *tile) {
   for (size_t half = 0; half < 2; half++) {
     for (size_t c = 0; c < channels; c += PANEL) {
       const size_t column = half * layer->channels + channel + c;
+      const float *bias = layer->bias ? layer->bias + column : NULL;
+      const size_t target = half * FEED_FORWARD_CHANNELS + c;
       multiply_feed_forward_tile(product, row, column, half, c, tile);
-      for (size_t v = 0; v < PANEL; v += VECTOR_FLOATS) {
-        const vfloat bias = layer->bias ? load(layer->bias + column + v) : splat(0);
-        float *target = hidden + half * FEED_FORWARD_CHANNELS + c + v;
-        for (size_t r = 0; r < count; r++) {
-          store(
-              target + r * FEED_FORWARD_WIDTH,
-              activate(load(tile + r * PANEL + v) + bias, layer->activation));
-        }
+      if (layer->activation == SANA_ACTIVATION_SILU) {
+        store_hidden(hidden, tile, position, count, target, bias, SANA_ACTIVATION_SILU);
+      } else {
+        store_hidden(hidden, tile, position, count, target, bias, layer->activation);
       }
     }
   }
@@ -133,31 +154,22 @@ INLINE void feed_forward(
   const size_t channels = channel_end - channel;
   const size_t width = layer->width;
   const size_t positions = layer->height * width;
-  const size_t window = feed_forward_window(width);
-  float *hidden = scratch;
-  float *tile = hidden + window * FEED_FORWARD_WIDTH;
-  // The window holds positions `first ..< done`.
-  size_t first = 0, done = 0;
+  const size_t line_count = feed_forward_lines(width);
+  const hidden_positions hidden = {.rows = scratch, .count = line_count * width};
+  float *tile = hidden.rows + hidden.count * FEED_FORWARD_WIDTH;
+  size_t done = 0;
   for (size_t y = 0; y < layer->height; y++) {
-    const size_t needed = min_size((y + 2) * width, positions);
-    while (done < needed) {
-      const size_t count = min_size(TILE_ROWS, positions - done);
-      if (done + TILE_ROWS - first > window) {
-        const size_t kept = y > 0 ? (y - 1) * width : 0;
-        __builtin_memmove(
-            hidden, hidden + (kept - first) * FEED_FORWARD_WIDTH,
-            (done - kept) * FEED_FORWARD_WIDTH * sizeof(float));
-        first = kept;
-      }
+    for (; done < min_size((y + 2) * width, positions); done += TILE_ROWS) {
       expand_tile(
-          layer, product, batch * positions + done, count, channel, channels,
-          hidden + (done - first) * FEED_FORWARD_WIDTH, tile);
-      done += count;
+          layer, product, batch * positions + done, done, min_size(TILE_ROWS, positions - done),
+          channel, channels, &hidden, tile);
     }
     const float *lines[3];
     for (size_t i = 0; i < 3; i++) {
-      const bool inside = y + i >= 1 && y + i - 1 < layer->height;
-      lines[i] = inside ? hidden + ((y + i - 1) * width - first) * FEED_FORWARD_WIDTH : NULL;
+      const size_t line = y + i;
+      lines[i] = line >= 1 && line <= layer->height
+                     ? hidden.rows + (line - 1) % line_count * width * FEED_FORWARD_WIDTH
+                     : NULL;
     }
     float *output = layer->output + (batch * positions + y * width) * layer->channels;
     for (size_t x = 0; x < width;) {

@@ -40,6 +40,7 @@
 
 #include "attention.h"
 #include "epilogue.h"
+#include "relu_sums.h"
 #include "linear_attention.h"
 #include "normalization.h"
 #include "product.h"
@@ -57,6 +58,7 @@
 
 #include "feed_forward.h"
 #include "relu_attention_int8.h"
+#include "multiscale_attention.h"
 
 #include "depthwise.h"
 #include "elementwise.h"
@@ -129,6 +131,9 @@ const sana_kernels SANA_TABLE = {
     .attention_rows = attention_rows,
     .linear_attention_scratch_count = linear_attention_scratch_count,
     .linear_attention = linear_attention,
+    .has_multiscale_attention = has_multiscale_attention,
+    .multiscale_attention_scratch_count = multiscale_attention_scratch_count,
+    .multiscale_attention = multiscale_attention,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .depthwise = depthwise,

@@ -1,61 +1,78 @@
 // Elementary functions on vectors, accurate to about one unit in the last place of f32. NaN stays NaN.
 
-INLINE vfloat relu(vfloat x) { return select(x < splat(0), splat(0), x); }
-
-INLINE vfloat clamp(vfloat x, float low, float high) {
-  x = select(x < splat(low), splat(low), x);
-  return select(x > splat(high), splat(high), x);
+// The greater of a bound, no NaN, and x; NaN where x is NaN.
+INLINE vfloat at_least(float bound, vfloat x) {
+#if SANA_AVX512
+  return (vfloat)_mm512_max_ps(_mm512_set1_ps(bound), (__m512)x);
+#elif SANA_AVX2
+  return (vfloat)_mm256_max_ps(_mm256_set1_ps(bound), (__m256)x);
+#else
+  return select(x < splat(bound), splat(bound), x);
+#endif
 }
+
+INLINE vfloat at_most(float bound, vfloat x) {
+#if SANA_AVX512
+  return (vfloat)_mm512_min_ps(_mm512_set1_ps(bound), (__m512)x);
+#elif SANA_AVX2
+  return (vfloat)_mm256_min_ps(_mm256_set1_ps(bound), (__m256)x);
+#else
+  return select(x > splat(bound), splat(bound), x);
+#endif
+}
+
+INLINE vfloat relu(vfloat x) { return at_least(0, x); }
 
 INLINE vfloat vector_abs(vfloat x) { return (vfloat)((vint)x & 0x7fffffff); }
 
-// exp(r) for |r| <= ln(2) / 2.
-INLINE vfloat exp_near_zero(vfloat r) {
+// exp(x) = 2^n exp(r), |r| <= ln(2) / 2.
+typedef struct {
+  // n, as a number and in the low bits.
+  vfloat n, shifted;
+  // exp(r)
+  vfloat fraction;
+} exp_parts;
+
+INLINE exp_parts split_exp(vfloat x) {
+  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+  const vfloat shifted = x * 1.44269504088896341f + 12582912.0f;
+  const vfloat n = shifted - 12582912.0f;
+  vfloat r = x - n * 0.693359375f;
+  r = r - n * -2.12194440e-4f;
   vfloat p = splat(1.9841270e-4f);
   p = p * r + 1.3888889e-3f;
   p = p * r + 8.3333338e-3f;
   p = p * r + 4.1666668e-2f;
   p = p * r + 1.6666667e-1f;
   p = p * r + 5.0e-1f;
-  return p * (r * r) + r + 1.0f;
+  return (exp_parts){.n = n, .shifted = shifted, .fraction = p * (r * r) + r + 1.0f};
 }
 
-// exp(x) = 2^n exp(r), |r| <= ln(2) / 2.
 INLINE vfloat vector_exp(vfloat x) {
+  const exp_parts parts = split_exp(at_most(89.0f, at_least(-104.0f, x)));
 #if SANA_AVX512
-  // With the bound first, NaN stays NaN.
-  x = (vfloat)_mm512_max_ps(_mm512_set1_ps(-104.0f), (__m512)x);
-  x = (vfloat)_mm512_min_ps(_mm512_set1_ps(89.0f), (__m512)x);
-#else
-  x = clamp(x, -104.0f, 89.0f);
-#endif
-  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
-  const vfloat shifted = x * 1.44269504088896341f + 12582912.0f;
-  const vfloat rounded = shifted - 12582912.0f;
-  vfloat r = x - rounded * 0.693359375f;
-  r = r - rounded * -2.12194440e-4f;
-  const vfloat p = exp_near_zero(r);
-#if SANA_AVX512
-  return (vfloat)_mm512_scalef_ps((__m512)p, (__m512)rounded);
+  return (vfloat)_mm512_scalef_ps((__m512)parts.fraction, (__m512)parts.n);
 #else
   // In two steps: 2^n alone may overflow or be subnormal where the result is not.
-  const vint n = (vint)shifted - 0x4b400000;
+  const vint n = (vint)parts.shifted - 0x4b400000;
   const vint half = n >> 1;
   const vfloat first = (vfloat)((half + 127) << 23);
   const vfloat second = (vfloat)((n - half + 127) << 23);
-  return p * first * second;
+  return parts.fraction * first * second;
 #endif
 }
 
+// Up to e^87, exponential and reciprocal are normal numbers.
 INLINE vfloat vector_sigmoid(vfloat x) {
 #if SANA_AVX512
-  // A 14-bit reciprocal and one step of Newton's method. Up to e^87 the reciprocal is a normal number.
-  const vfloat negated = (vfloat)_mm512_min_ps(_mm512_set1_ps(87.0f), (__m512)-x);
-  const vfloat denominator = 1.0f + vector_exp(negated);
+  // A 14-bit reciprocal and one step of Newton's method.
+  const vfloat denominator = 1.0f + vector_exp(at_most(87.0f, -x));
   const vfloat estimate = (vfloat)_mm512_rcp14_ps((__m512)denominator);
   return estimate * (1.0f - denominator * estimate) + estimate;
 #else
-  return 1.0f / (1.0f + vector_exp(-x));
+  const exp_parts parts = split_exp(at_most(87.0f, at_least(-87.0f, -x)));
+  const vfloat power = (vfloat)((((vint)parts.shifted) << 23) + (127 << 23));
+  return 1.0f / (1.0f + parts.fraction * power);
 #endif
 }
 

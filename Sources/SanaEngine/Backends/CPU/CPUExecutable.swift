@@ -141,6 +141,8 @@ final class CPUExecutable: Executable {
       try compute(cascade, scratch)
     case .captionAttention(let step):
       compute(step, scratch)
+    case .multiscaleAttention(let step):
+      [clock.measure { compute(step, scratch) }]
     }
   }
 

@@ -8,6 +8,7 @@ struct CPUStep {
     case chain(CPUChain, Arithmetic)
     case cascade(CPUCascade)
     case captionAttention(CPUCaptionAttention)
+    case multiscaleAttention(CPUMultiscaleAttention)
   }
 
   /// What is measured by itself.
@@ -49,8 +50,8 @@ struct CPUStep {
 }
 
 extension CPUDevice {
-  /// How a graph is executed: cascades, cross-attention with its products, and chains whose weights allow it, the longest where several overlap, are computed as one; every
-  /// other node is by itself.
+  /// How a graph is executed: cascades, cross-attention with its products, attention over several scales, and chains whose weights allow
+  /// it, the longest where several overlap, are computed as one; every other node is by itself.
   /// - Parameter source: describes the weights.
   func steps(_ graph: Graph, weights source: any WeightSource) -> [CPUStep] {
     var steps: [CPUStep] = []
@@ -67,6 +68,8 @@ extension CPUDevice {
         step = CPUStep(cascade)
       } else if let attention = captionAttention(graph, readers, endingAt: position) {
         step = CPUStep(attention) { arithmetic(of: $0, source) }
+      } else if let attention = multiscaleAttention(graph, readers, endingAt: position) {
+        step = CPUStep(.multiscaleAttention(attention), attention.nodes, .f32)
       } else {
         step = CPUStep(
           .node, position...position, arithmetic(of: graph.nodes[position].operation, source))
@@ -136,6 +139,9 @@ extension CPUDevice {
           return MemoryPlan.Step(
             nodes: step.nodes, scratchBytes: scratch(for: caption, in: graph).byteCount,
             inPlaceInput: caption.residual)
+        case .multiscaleAttention(let attention):
+          return MemoryPlan.Step(
+            nodes: step.nodes, scratchBytes: scratch(for: attention, in: graph).byteCount)
         }
       })
   }

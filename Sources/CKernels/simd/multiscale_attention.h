@@ -1,0 +1,303 @@
+// DC-AE's attention over several scales: a task computes one head, of the queries, keys and values of each position and of those that
+// a depthwise convolution and a product gather around it. It goes through the image twice: first for the sums of keys times values,
+// then for what the queries make of them. What is gathered exists for a block of positions at a time.
+
+enum {
+  GATHER_PIXELS = 4,
+  // The largest kernel.
+  GATHER_KERNEL = 7,
+};
+
+static bool has_multiscale_attention(size_t dimension, size_t kernel) {
+  return dimension % PANEL == 0 && dimension <= DEPTH_BLOCK && kernel <= GATHER_KERNEL &&
+         kernel % 2 == 1;
+}
+
+// Some channels of the image rows that a block of positions reads, with zeros around the image.
+typedef struct {
+  // [count][image width + margins][channels]; an image row is at its number modulo `count`.
+  float *lines;
+  const float *zeros;
+  size_t count, line_floats, channels, margin;
+  // The first image row that was not read yet.
+  size_t next;
+} image_window;
+
+// Of the rows that a block lies in, and those around it.
+INLINE size_t window_lines(size_t image_width, size_t kernel) {
+  return (SUM_BLOCK + image_width - 2) / image_width + kernel;
+}
+
+INLINE size_t window_line_pixels(size_t image_width, size_t kernel) {
+  return image_width + kernel - 1 + GATHER_PIXELS - 1;
+}
+
+INLINE size_t window_floats(size_t image_width, size_t kernel, size_t channels) {
+  return (window_lines(image_width, kernel) + 1) * window_line_pixels(image_width, kernel) *
+         channels;
+}
+
+INLINE image_window
+empty_window(float *memory, size_t image_width, size_t kernel, size_t channels) {
+  const size_t count = window_lines(image_width, kernel);
+  const size_t line_floats = window_line_pixels(image_width, kernel) * channels;
+  __builtin_memset(memory, 0, (count + 1) * line_floats * sizeof(float));
+  return (image_window){
+      .lines = memory,
+      .zeros = memory + count * line_floats,
+      .count = count,
+      .line_floats = line_floats,
+      .channels = channels,
+      .margin = kernel / 2,
+  };
+}
+
+// Reads the window's channels, from `channel` on, of the image rows up to `end`.
+INLINE void fill_window(
+    image_window *window, const sana_multiscale_attention *attention, size_t batch, size_t channel,
+    size_t end) {
+  const size_t width = attention->width, channels = window->channels;
+  const size_t stride = 3 * attention->heads * attention->dimension;
+  for (; window->next < min_size(end, attention->height); window->next++) {
+    const float *source =
+        attention->query_key_value +
+        (batch * attention->height + window->next) * width * stride + channel;
+    float *line = window->lines + window->next % window->count * window->line_floats +
+                  window->margin * channels;
+    for (size_t x = 0; x < width; x++) {
+      for (size_t c = 0; c < channels; c += VECTOR_FLOATS) {
+        store(line + x * channels + c, load(source + x * stride + c));
+      }
+    }
+  }
+}
+
+// The pixel at the beginning of an image row.
+INLINE const float *window_line(
+    const image_window *window, const sana_multiscale_attention *attention, ptrdiff_t y) {
+  const float *line = y >= 0 && y < (ptrdiff_t)attention->height
+                          ? window->lines + (size_t)y % window->count * window->line_floats
+                          : window->zeros;
+  return line + window->margin * window->channels;
+}
+
+// The depthwise sums of `count` pixels of an image row, the first at `line_starts[kernel / 2]`, and of up to GATHER_PIXELS - 1 more.
+// `kernel` is a constant where it is inlined.
+INLINE void gather_pixels(
+    const size_t kernel, const float *const *line_starts, size_t count, size_t channels,
+    const float *weights, size_t weight_stride, float *output) {
+  for (size_t x = 0; x < count; x += GATHER_PIXELS) {
+    for (size_t c = 0; c < channels; c += VECTOR_FLOATS) {
+      vfloat sums[GATHER_PIXELS];
+      UNROLL for (int p = 0; p < GATHER_PIXELS; p++) sums[p] = splat(0);
+      for (size_t ky = 0; ky < kernel; ky++) {
+        const float *line = line_starts[ky] + x * channels + c;
+        const float *row = weights + ky * kernel * weight_stride + c;
+        for (size_t kx = 0; kx < kernel; kx++) {
+          const vfloat weight = load(row + kx * weight_stride);
+          UNROLL for (int p = 0; p < GATHER_PIXELS; p++) {
+            sums[p] += load(line + (kx + (size_t)p) * channels) * weight;
+          }
+        }
+      }
+      UNROLL for (int p = 0; p < GATHER_PIXELS; p++) {
+        store(output + (x + (size_t)p) * channels + c, sums[p]);
+      }
+    }
+  }
+}
+
+// The depthwise sums of `length` positions from `position` on, which the window holds; `weights` begin with the window's channels.
+INLINE void gather_positions(
+    const sana_multiscale_attention *attention, const image_window *window, size_t kernel,
+    const float *weights, size_t position, size_t length, float *output) {
+  const size_t stride = 3 * attention->heads * attention->dimension;
+  for (size_t done = 0; done < length;) {
+    const size_t y = (position + done) / attention->width;
+    const size_t x = (position + done) % attention->width;
+    const size_t count = min_size(length - done, attention->width - x);
+    const float *lines[GATHER_KERNEL];
+    const ptrdiff_t margin = (ptrdiff_t)kernel / 2;
+    for (size_t ky = 0; ky < kernel; ky++) {
+      lines[ky] = window_line(window, attention, (ptrdiff_t)(y + ky) - margin) +
+                  ((ptrdiff_t)x - margin) * (ptrdiff_t)window->channels;
+    }
+    float *rows = output + done * window->channels;
+    if (kernel == 5) {
+      gather_pixels(5, lines, count, window->channels, weights, stride, rows);
+    } else {
+      gather_pixels(kernel, lines, count, window->channels, weights, stride, rows);
+    }
+    done += count;
+  }
+}
+
+// Where a task keeps what.
+typedef struct {
+  // Of each scale, the image's first.
+  float *totals, *sums;
+  // [scale][queries, keys, values][panel of outputs][input][PANEL]
+  float *projections;
+  // [SUM_BLOCK + GATHER_PIXELS - 1][keys, values]
+  float *gathered;
+  // Queries take the place of keys.
+  float *keys, *values, *tile;
+  // Before it is a window, weights are decoded here.
+  float *window;
+} multiscale_scratch;
+
+INLINE multiscale_scratch
+multiscale_layout(size_t dimension, size_t scales, float *memory) {
+  multiscale_scratch scratch;
+  scratch.totals = memory;
+  scratch.sums = scratch.totals + (scales + 1) * relu_sum_count(dimension);
+  scratch.projections = scratch.sums + (scales + 1) * relu_sum_count(dimension);
+  scratch.gathered = scratch.projections + scales * 3 * dimension * dimension;
+  scratch.keys = scratch.gathered + (SUM_BLOCK + GATHER_PIXELS - 1) * 2 * dimension;
+  scratch.values = scratch.keys + relu_keys_count(dimension);
+  scratch.tile = scratch.values + relu_values_count(dimension);
+  scratch.window = scratch.tile + TILE_ROWS * PANEL;
+  return scratch;
+}
+
+static size_t multiscale_attention_scratch_count(
+    size_t dimension, size_t image_width, size_t kernel, size_t scales) {
+  const size_t window = window_floats(image_width, kernel, 2 * dimension);
+  return 2 * (scales + 1) * relu_sum_count(dimension) + scales * 3 * dimension * dimension +
+         (SUM_BLOCK + GATHER_PIXELS - 1) * 2 * dimension + relu_keys_count(dimension) +
+         relu_values_count(dimension) + TILE_ROWS * PANEL +
+         (window > 4 * DEPTH_BLOCK ? window : 4 * DEPTH_BLOCK);
+}
+
+// `length` gathered rows times the weights of queries, keys or values; rows up to whole tiles are computed.
+INLINE void project(
+    size_t dimension, size_t length, const float *gathered, size_t stride, const float *panels,
+    float *output, size_t panel_stride, size_t row_stride) {
+  for (size_t r = 0; r < length; r += TILE_ROWS) {
+    for (size_t c = 0; c < dimension; c += PANEL) {
+      multiply_tile(
+          dimension, gathered + r * stride, stride, 1, panels + c * dimension, PANEL,
+          output + c / PANEL * panel_stride + r * row_stride, row_stride);
+    }
+  }
+}
+
+INLINE void relu_rows(float *rows, size_t stride, size_t length, size_t dimension) {
+  for (size_t r = 0; r < length; r++) relu_row(rows + r * stride, rows + r * stride, dimension);
+}
+
+// Adds `length` positions from `position` on to the sums of all scales of a head.
+INLINE void sum_scales(
+    const sana_multiscale_attention *attention, const multiscale_scratch *scratch,
+    const image_window *window, size_t head, size_t position, size_t length) {
+  const size_t dimension = attention->dimension, key_width = relu_key_width(dimension);
+  for (size_t r = 0; r < length; r++) {
+    const float *pixel =
+        window_line(window, attention, (ptrdiff_t)((position + r) / attention->width)) +
+        (position + r) % attention->width * window->channels;
+    relu_row(pixel, scratch->keys + r * key_width, dimension);
+    for (size_t c = 0; c < dimension; c += PANEL) {
+      for (size_t v = 0; v < PANEL; v += VECTOR_FLOATS) {
+        store(
+            scratch->values + c * SUM_BLOCK + r * PANEL + v, load(pixel + dimension + c + v));
+      }
+    }
+  }
+  sum_block(dimension, length, scratch->keys, scratch->values, scratch->sums, scratch->tile);
+  for (size_t s = 0; s < attention->scale_count; s++) {
+    const sana_gathering *scale = attention->scales + s;
+    const float *projections = scratch->projections + s * 3 * dimension * dimension;
+    gather_positions(
+        attention, window, scale->kernel, scale->weight + (3 * head + 1) * dimension, position,
+        length, scratch->gathered);
+    project(
+        dimension, length, scratch->gathered, window->channels, projections + dimension * dimension,
+        scratch->keys, PANEL, key_width);
+    relu_rows(scratch->keys, key_width, length, dimension);
+    project(
+        dimension, length, scratch->gathered + dimension, window->channels,
+        projections + 2 * dimension * dimension, scratch->values, SUM_BLOCK * PANEL, PANEL);
+    sum_block(
+        dimension, length, scratch->keys, scratch->values,
+        scratch->sums + (s + 1) * relu_sum_count(dimension), scratch->tile);
+  }
+}
+
+// Applies the queries of `length` positions from `position` on to the totals of all scales of a head.
+INLINE void attend_scales(
+    const sana_multiscale_attention *attention, const multiscale_scratch *scratch,
+    const image_window *window, size_t batch, size_t head, size_t position, size_t length) {
+  const size_t dimension = attention->dimension, key_width = relu_key_width(dimension);
+  const size_t width = attention->heads * dimension;
+  const size_t output_stride = (attention->scale_count + 1) * width;
+  float *queries = scratch->keys;
+  for (size_t s = 0; s <= attention->scale_count; s++) {
+    if (s == 0) {
+      for (size_t r = 0; r < length; r++) {
+        relu_row(
+            window_line(window, attention, (ptrdiff_t)((position + r) / attention->width)) +
+                (position + r) % attention->width * window->channels,
+            queries + r * key_width, dimension);
+      }
+    } else {
+      const sana_gathering *scale = attention->scales + s - 1;
+      gather_positions(
+          attention, window, scale->kernel, scale->weight + 3 * head * dimension, position, length,
+          scratch->gathered);
+      project(
+          dimension, length, scratch->gathered, window->channels,
+          scratch->projections + (s - 1) * 3 * dimension * dimension, queries, PANEL, key_width);
+      relu_rows(queries, key_width, length, dimension);
+    }
+    for (size_t r = 0; r < length; r += TILE_ROWS) {
+      const size_t row = batch * attention->height * attention->width + position + r;
+      apply_queries(
+          dimension, min_size(TILE_ROWS, length - r), queries + r * key_width,
+          scratch->totals + s * relu_sum_count(dimension), scratch->tile,
+          attention->output + row * output_stride + s * width + head * dimension, output_stride);
+    }
+  }
+}
+
+// All scales of one head of one batch element.
+static void multiscale_attention(
+    const sana_multiscale_attention *attention, size_t batch, size_t head, float *memory) {
+  const size_t dimension = attention->dimension;
+  const size_t positions = attention->height * attention->width;
+  size_t kernel = 1;
+  for (size_t s = 0; s < attention->scale_count; s++) {
+    if (attention->scales[s].kernel > kernel) kernel = attention->scales[s].kernel;
+  }
+  const multiscale_scratch scratch =
+      multiscale_layout(dimension, attention->scale_count, memory);
+  __builtin_memset(memory, 0, (size_t)(scratch.window - memory) * sizeof(float));
+  for (size_t s = 0; s < attention->scale_count; s++) {
+    for (size_t row = 0; row < 3 * dimension; row += PANEL) {
+      pack_panel(
+          &attention->scales[s].projection, 3 * head * dimension + row, PANEL, PANEL, 0, dimension,
+          scratch.window, scratch.projections + (s * 3 * dimension + row) * dimension);
+    }
+  }
+
+  const size_t sum_count = (attention->scale_count + 1) * relu_sum_count(dimension);
+  image_window window = empty_window(scratch.window, attention->width, kernel, 2 * dimension);
+  size_t blocks = 0;
+  for (size_t p = 0; p < positions; p += SUM_BLOCK) {
+    const size_t length = min_size(SUM_BLOCK, positions - p);
+    fill_window(
+        &window, attention, batch, (3 * head + 1) * dimension,
+        (p + length - 1) / attention->width + window.margin + 1);
+    sum_scales(attention, &scratch, &window, head, p, length);
+    end_sum_block(
+        &blocks, p + SUM_BLOCK >= positions, scratch.totals, scratch.sums, sum_count);
+  }
+
+  window = empty_window(scratch.window, attention->width, kernel, dimension);
+  for (size_t p = 0; p < positions; p += SUM_BLOCK) {
+    const size_t length = min_size(SUM_BLOCK, positions - p);
+    fill_window(
+        &window, attention, batch, 3 * head * dimension,
+        (p + length - 1) / attention->width + window.margin + 1);
+    attend_scales(attention, &scratch, &window, batch, head, p, length);
+  }
+}
