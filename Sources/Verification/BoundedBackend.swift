@@ -6,7 +6,7 @@ final class BoundedBackend: Backend {
   private let base: any Backend
   private let limit: Int
 
-  /// - Parameter limit: bytes that the weights of one component and the activations of one graph may take together.
+  /// - Parameter limit: bytes that the weights of one component and the activations of its graphs in use may take together.
   init(_ base: any Backend, limit: Int) {
     self.base = base
     self.limit = limit
@@ -32,6 +32,12 @@ final class BoundedBackend: Backend {
     private let backend: BoundedBackend
     private let source: any WeightSource
     private let base: any ResidentModel
+    private var prepared: [Prepared] = []
+
+    /// A graph that may still be in use.
+    private struct Prepared {
+      weak var executable: (any Executable)?
+    }
 
     init(backend: BoundedBackend, source: any WeightSource, base: any ResidentModel) {
       self.backend = backend
@@ -54,7 +60,9 @@ final class BoundedBackend: Backend {
         (weights(.whole) + weights(.once)).filter { !backend.keepsLoadedBytes(of: $0) }.map(
           \.valueByteCount
         ).max() ?? 0
-      let arenaBytes = backend.plan(graph, weights: source).arenaBytes
+      let inUse = prepared.compactMap(\.executable)
+      let arenaBytes =
+        inUse.reduce(backend.plan(graph, weights: source).arenaBytes) { $0 + $1.plan.arenaBytes }
       let needed =
         max(resident, residentBytes) + largestReadOnce + max(largestOriginal, arenaBytes)
       guard needed <= backend.limit else {
@@ -63,7 +71,9 @@ final class BoundedBackend: Backend {
           "\(graph.name) needs \(needed) bytes, more than the limit of \(backend.limit)",
           remedy: "allow at least \(needed) bytes; later parts may need more")
       }
-      return try base.prepare(graph)
+      let executable = try base.prepare(graph)
+      prepared = (inUse + [executable]).map(Prepared.init)
+      return executable
     }
   }
 }

@@ -128,7 +128,8 @@ import WeightFormats
       operations.first {
         $0["stage"] == "denoise" && $0["operation"] == "reluAttention"
       })
-    #expect(attention["count"]?.integerValue == 3)
+    // Three blocks, for the negative prompt and the prompt.
+    #expect(attention["count"]?.integerValue == 6)
     #expect((attention["peak_share"]?.numberValue).map { 0...1 ~= $0 } == true)
     let measurements = try #require(report["measurements"]?.arrayValue)
     #expect(measurements.allSatisfy { $0["seconds"]?.arrayValue?.count == 2 })

@@ -8,28 +8,32 @@ public final class Denoiser {
     let embeddedTimestep: HostTensor
   }
 
-  private let parts: LinearDiffusionTransformer.StepGraph
-  private let executable: any Executable
-  private let schedule: Schedule
-  private let pictures: Int
-  private let usesGuidance: Bool
+  /// The graph of a step for some of the batch, bound to their captions.
+  struct Run {
+    let parts: LinearDiffusionTransformer.StepGraph
+    let executable: any Executable
 
-  init(
-    parts: LinearDiffusionTransformer.StepGraph, executable: any Executable, schedule: Schedule,
-    pictures: Int, usesGuidance: Bool
-  ) {
-    self.parts = parts
-    self.executable = executable
-    self.schedule = schedule
-    self.pictures = pictures
-    self.usesGuidance = usesGuidance
+    /// Gives every batch element the schedule's row.
+    func write(_ table: HostTensor, row: Int, to value: Value) {
+      let shape = executable.graph[value].shape
+      let vector = table.values[row * shape.channels..<(row + 1) * shape.channels]
+      executable.write(
+        HostTensor(shape, (0..<shape.batch).flatMap { _ in vector }), to: value)
+    }
   }
 
+  /// One after the other, they evaluate the batch.
+  private let runs: [Run]
+  private let schedule: Schedule
+  private let usesGuidance: Bool
   /// Shape of the latents, `[pictures, h, w, channels]`.
-  public var latentShape: Shape {
-    var shape = executable.graph[parts.latents].shape
-    shape.batch = pictures
-    return shape
+  public let latentShape: Shape
+
+  init(runs: [Run], schedule: Schedule, latentShape: Shape, usesGuidance: Bool) {
+    self.runs = runs
+    self.schedule = schedule
+    self.latentShape = latentShape
+    self.usesGuidance = usesGuidance
   }
 
   /// One evaluation of the transformer, before guidance.
@@ -42,23 +46,24 @@ public final class Denoiser {
   public func evaluate(
     _ modelInput: [Float], step: Int, observer: ValueObserver? = nil
   ) throws -> HostTensor {
-    let shape = executable.graph[parts.latents].shape
-    executable.write(
-      HostTensor(shape, usesGuidance ? modelInput + modelInput : modelInput), to: parts.latents)
-    write(schedule.modulation, row: step, to: parts.modulation)
-    write(schedule.embeddedTimestep, row: step, to: parts.embeddedTimestep)
-    try executable.run(observer: observer)
-    let output = executable.read(parts.modelOutput)
+    var rest = (usesGuidance ? modelInput + modelInput : modelInput)[...]
+    var shape = latentShape.with(batch: 0)
+    var values: [Float] = []
+    for run in runs {
+      let (parts, executable) = (run.parts, run.executable)
+      let input = executable.graph[parts.latents].shape
+      executable.write(HostTensor(input, Array(rest.prefix(input.elementCount))), to: parts.latents)
+      rest = rest.dropFirst(input.elementCount)
+      run.write(schedule.modulation, row: step, to: parts.modulation)
+      run.write(schedule.embeddedTimestep, row: step, to: parts.embeddedTimestep)
+      try executable.run(observer: observer)
+      let output = executable.read(parts.modelOutput)
+      values += output.values
+      shape = output.shape.with(batch: shape.batch + output.shape.batch)
+    }
+    let output = HostTensor(shape, values)
     try output.requireFinite("model_output of step \(step + 1)")
     return output
-  }
-
-  /// Gives every batch element the schedule's row.
-  private func write(_ table: HostTensor, row: Int, to value: Value) {
-    let shape = executable.graph[value].shape
-    let vector = table.values[row * shape.channels..<(row + 1) * shape.channels]
-    executable.write(
-      HostTensor(shape, (0..<shape.batch).flatMap { _ in vector }), to: value)
   }
 }
 

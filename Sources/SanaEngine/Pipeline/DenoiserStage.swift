@@ -12,7 +12,7 @@ public final class DenoiserStage {
     model = backend.load(source)
   }
 
-  /// Computes what depends on the captions and on the schedule alone, and binds the graph of a step to it.
+  /// Computes what depends on the captions and on the schedule alone, and binds the graphs of a step to it.
   ///
   /// - Parameters:
   ///   - captions: one for each picture of the batch.
@@ -32,26 +32,43 @@ public final class DenoiserStage {
     let all = unconditional + captions
     let schedule = try runSchedule(
       modelTimesteps, guidanceScale: guidanceScale, fusion: fusion, observer: observer)
-    let keyValues = try runPrompt(Caption.batch(all), fusion: fusion, observer: observer)
+    // Image after image, so that what operations hand over stays in the caches. Observers see the batch as one.
+    let together = fusion == .observable ? all.count : 1
+    let runs = try stride(from: 0, to: all.count, by: together).map { first in
+      try prepare(
+        Array(all[first..<first + together]), height: height, width: width, fusion: fusion,
+        observer: observer)
+    }
+    return Denoiser(
+      runs: runs, schedule: schedule,
+      latentShape: Shape(
+        batch: captions.count, height: height, width: width,
+        channels: transformer.configuration.inputChannels),
+      usesGuidance: !unconditional.isEmpty)
+  }
 
+  /// The graph of a step for as many images as there are captions, bound to them.
+  private func prepare(
+    _ captions: [Caption], height: Int, width: Int, fusion: GraphBuilder.Fusion,
+    observer: ValueObserver?
+  ) throws -> Denoiser.Run {
+    let keyValues = try runPrompt(Caption.batch(captions), fusion: fusion, observer: observer)
     let parts = transformer.stepGraph(
-      height: height, width: width, batch: all.count, tokens: all.map(\.tokenCount).max() ?? 0,
-      fusion: fusion)
+      height: height, width: width, batch: captions.count,
+      tokens: captions.map(\.tokenCount).max() ?? 0, fusion: fusion)
     let executable = try model.prepare(parts.graph)
     for (value, tensor) in zip(parts.keyValues, keyValues) { executable.write(tensor, to: value) }
     executable.write(
       HostTensor(
-        .tokens(batch: all.count, count: 1, channels: 1),
-        integers: all.map { Int32($0.tokenCount) }),
+        .tokens(batch: captions.count, count: 1, channels: 1),
+        integers: captions.map { Int32($0.tokenCount) }),
       to: parts.tokenCounts)
     if let value = parts.positionEmbedding,
       let tensor = transformer.positionEmbedding(height: height, width: width)
     {
       executable.write(tensor, to: value)
     }
-    return Denoiser(
-      parts: parts, executable: executable, schedule: schedule, pictures: captions.count,
-      usesGuidance: !unconditional.isEmpty)
+    return Denoiser.Run(parts: parts, executable: executable)
   }
 
   private func runSchedule(

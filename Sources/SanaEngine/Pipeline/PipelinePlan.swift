@@ -9,8 +9,8 @@ public struct PipelinePlan: Hashable, Sendable {
     public let stage: PipelineStage
     /// Weights that are on the device at once: of those that do not stay the largest.
     public let weightsBytes: Int
-    /// The largest arena of the stage's graphs, and what the stage keeps between them: captions, keys and values, latents,
-    /// pictures.
+    /// The arenas of the stage's graphs, as many as there are at once, and what the stage keeps between them: captions, keys and
+    /// values, latents, pictures.
     public let activationsBytes: Int
     /// The largest tensor that must be unpacked from the file before it is rearranged for the device.
     public let loadingBytes: Int
@@ -69,7 +69,7 @@ extension PipelinePlan {
     }
     let longest = remainders.map(\.count).max() ?? 1
     return try Stage(
-      .textEncoder, .text, model, backend, graphs: graphs,
+      .textEncoder, .text, model, backend, together: graphs.map { [$0] },
       kept: captionBytes(prompts, model) + longest * model.textEncoder.hiddenSize * floatBytes)
   }
 
@@ -78,20 +78,31 @@ extension PipelinePlan {
     _ prompts: [PreparedPrompt], _ negativePrompt: PreparedPrompt?
   ) throws -> Stage {
     let transformer = LinearDiffusionTransformer(model.transformer)
-    let rows = (prompts + (negativePrompt.map { [$0] } ?? [])).map(\.captionRows.count)
-    let tokens = rows.max() ?? 1
-    let batch = negativePrompt == nil ? 1 : 2
     let (height, width) = settings.latentSize(model)
-    let prompt = transformer.promptGraph(tokens: tokens, batch: batch)
     let schedule = transformer.timestepGraph(steps: settings.steps)
-    let step = transformer.stepGraph(height: height, width: width, batch: batch, tokens: tokens)
-    let latents = step.graph[step.latents].byteCount
+    // The negative prompt's, then the longest prompt's.
+    let tokenCounts =
+      [negativePrompt].compactMap { $0?.captionRows.count }
+      + [prompts.map(\.captionRows.count).max() ?? 1]
+    let captions = tokenCounts.map { transformer.promptGraph(tokens: $0, batch: 1) }
+    let steps = tokenCounts.map {
+      transformer.stepGraph(height: height, width: width, batch: 1, tokens: $0)
+    }
+    // A step's graphs stay while the next one's captions are computed.
+    let together =
+      [[schedule.graph], steps.map(\.graph)]
+      + captions.indices.map { index in steps[..<index].map(\.graph) + [captions[index].graph] }
+    let keyValues = captions.map { prompt in
+      prompt.keyValues.reduce(0) { $0 + prompt.graph[$1].byteCount }
+    }
     let handedOver =
-      (prompt.keyValues.map { prompt.graph[$0] }
-      + [schedule.modulation, schedule.embeddedTimestep].map { schedule.graph[$0] })
-      .reduce(0) { $0 + $1.byteCount }
+      (keyValues.max() ?? 0)
+      + [schedule.modulation, schedule.embeddedTimestep].reduce(0) {
+        $0 + schedule.graph[$1].byteCount
+      }
+    let latents = steps.reduce(0) { $0 + $1.graph[$1.latents].byteCount }
     return try Stage(
-      .transformer, .denoise, model, backend, graphs: [prompt.graph, schedule.graph, step.graph],
+      .transformer, .denoise, model, backend, together: together,
       kept: captionBytes(prompts, model) + captionBytes([negativePrompt].compactMap { $0 }, model)
         + handedOver + latents * (settings.pictures.count + 4))
   }
@@ -108,7 +119,7 @@ extension PipelinePlan {
       settings.width == settings.drawnWidth && settings.height == settings.drawnHeight
       ? 0 : pixels * floatBytes
     return try Stage(
-      .autoencoder, .decode, model, backend, graphs: [parts.graph],
+      .autoencoder, .decode, model, backend, together: [[parts.graph]],
       kept: latents + parts.graph[parts.image].byteCount + scaled + pixels)
   }
 
@@ -118,17 +129,20 @@ extension PipelinePlan {
 }
 
 extension PipelinePlan.Stage {
-  /// - Parameter kept: bytes that the stage holds outside of its graphs' arenas.
+  /// - Parameters:
+  ///   - together: graphs whose arenas exist at the same time.
+  ///   - kept: bytes that the stage holds outside of its graphs' arenas.
   fileprivate init(
     _ kind: ComponentKind, _ stage: PipelineStage, _ model: PipelineModel, _ backend: any Backend,
-    graphs: [Graph], kept: Int
+    together: [[Graph]], kept: Int
   ) throws {
     let source = try model.source(for: kind)
     var seen: Set<String> = []
     var weights = 0
     var largestReadOnce = 0
     var loading = 0
-    for parameter in graphs.flatMap(\.parameters) where seen.insert(parameter.name).inserted {
+    for parameter in together.joined().flatMap(\.parameters)
+    where seen.insert(parameter.name).inserted {
       guard let entry = source.entry(parameter.name) else {
         throw SanaError(
           .tensorMismatch, "the \(kind.rawValue) has no tensor '\(parameter.name)'",
@@ -153,7 +167,9 @@ extension PipelinePlan.Stage {
     }
     self.stage = stage
     weightsBytes = weights + largestReadOnce
-    let arenas = graphs.map { backend.plan($0, weights: source).arenaBytes }
+    let arenas = together.map { graphs in
+      graphs.reduce(0) { $0 + backend.plan($1, weights: source).arenaBytes }
+    }
     activationsBytes = (arenas.max() ?? 0) + kept
     loadingBytes = loading
   }

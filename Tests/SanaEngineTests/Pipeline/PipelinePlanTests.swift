@@ -43,6 +43,25 @@ import WeightFormats
     #expect(plan.stages[0].weightsBytes == encoder.residentBytes + (readOnce.max() ?? 0))
   }
 
+  /// A step has a graph for the negative prompt and one for the prompt.
+  @Test func guidanceTakesAnArenaMore() throws {
+    func pipeline(guidance: Double) throws -> Pipeline {
+      try Pipeline(
+        model: model, backend: try CPUBackend(threads: 2),
+        request: GenerationRequest(
+          prompts: ["a fox"], width: 512, height: 512, steps: 2, guidanceScale: guidance,
+          usesResolutionBinning: false))
+    }
+    let (guided, plain) = (try pipeline(guidance: 4.5).plan, try pipeline(guidance: 1).plan)
+    let arena = try CPUBackend(threads: 2).plan(
+      LinearDiffusionTransformer(model.transformer).stepGraph(
+        height: 16, width: 16, batch: 1, tokens: 1
+      ).graph, weights: model.source(for: .transformer)
+    ).arenaBytes
+    #expect(guided.stages[1].activationsBytes >= plain.stages[1].activationsBytes + arena)
+    #expect(guided.stages[1].weightsBytes == plain.stages[1].weightsBytes)
+  }
+
   @Test func largerPicturesTakeMore() throws {
     #expect(try pipeline().plan.peakBytes < pipeline(width: 512, height: 512).plan.peakBytes)
   }
