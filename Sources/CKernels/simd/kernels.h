@@ -58,6 +58,7 @@
 
 #include "feed_forward.h"
 #include "relu_attention_int8.h"
+#include "image_window.h"
 #include "multiscale_attention.h"
 
 #include "depthwise.h"

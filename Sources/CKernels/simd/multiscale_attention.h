@@ -2,83 +2,12 @@
 // a depthwise convolution and a product gather around it. It goes through the image twice: first for the sums of keys times values,
 // then for what the queries make of them. What is gathered exists for a block of positions at a time.
 
-enum {
-  GATHER_PIXELS = 4,
-  // The largest kernel.
-  GATHER_KERNEL = 7,
-};
+// The largest kernel.
+enum { GATHER_KERNEL = 7 };
 
 static bool has_multiscale_attention(size_t dimension, size_t kernel) {
   return dimension % PANEL == 0 && dimension <= DEPTH_BLOCK && kernel <= GATHER_KERNEL &&
          kernel % 2 == 1;
-}
-
-// Some channels of the image rows that a block of positions reads, with zeros around the image.
-typedef struct {
-  // [count][image width + margins][channels]; an image row is at its number modulo `count`.
-  float *lines;
-  const float *zeros;
-  size_t count, line_floats, channels, margin;
-  // The first image row that was not read yet.
-  size_t next;
-} image_window;
-
-// Of the rows that a block lies in, and those around it.
-INLINE size_t window_lines(size_t image_width, size_t kernel) {
-  return (SUM_BLOCK + image_width - 2) / image_width + kernel;
-}
-
-INLINE size_t window_line_pixels(size_t image_width, size_t kernel) {
-  return image_width + kernel - 1 + GATHER_PIXELS - 1;
-}
-
-INLINE size_t window_floats(size_t image_width, size_t kernel, size_t channels) {
-  return (window_lines(image_width, kernel) + 1) * window_line_pixels(image_width, kernel) *
-         channels;
-}
-
-INLINE image_window
-empty_window(float *memory, size_t image_width, size_t kernel, size_t channels) {
-  const size_t count = window_lines(image_width, kernel);
-  const size_t line_floats = window_line_pixels(image_width, kernel) * channels;
-  __builtin_memset(memory, 0, (count + 1) * line_floats * sizeof(float));
-  return (image_window){
-      .lines = memory,
-      .zeros = memory + count * line_floats,
-      .count = count,
-      .line_floats = line_floats,
-      .channels = channels,
-      .margin = kernel / 2,
-  };
-}
-
-// Reads the window's channels, from `channel` on, of the image rows up to `end`.
-INLINE void fill_window(
-    image_window *window, const sana_multiscale_attention *attention, size_t batch, size_t channel,
-    size_t end) {
-  const size_t width = attention->width, channels = window->channels;
-  const size_t stride = 3 * attention->heads * attention->dimension;
-  for (; window->next < min_size(end, attention->height); window->next++) {
-    const float *source =
-        attention->query_key_value +
-        (batch * attention->height + window->next) * width * stride + channel;
-    float *line = window->lines + window->next % window->count * window->line_floats +
-                  window->margin * channels;
-    for (size_t x = 0; x < width; x++) {
-      for (size_t c = 0; c < channels; c += VECTOR_FLOATS) {
-        store(line + x * channels + c, load(source + x * stride + c));
-      }
-    }
-  }
-}
-
-// The pixel at the beginning of an image row.
-INLINE const float *window_line(
-    const image_window *window, const sana_multiscale_attention *attention, ptrdiff_t y) {
-  const float *line = y >= 0 && y < (ptrdiff_t)attention->height
-                          ? window->lines + (size_t)y % window->count * window->line_floats
-                          : window->zeros;
-  return line + window->margin * window->channels;
 }
 
 // The depthwise sums of `count` pixels of an image row, the first at `line_starts[kernel / 2]`, and of up to GATHER_PIXELS - 1 more.
