@@ -71,3 +71,10 @@ INLINE const float *window_line(
                           : window->zeros;
   return line + window->margin * window->channels;
 }
+
+// The pixel at a position of the image.
+INLINE const float *window_pixel(
+    const image_window *window, const sana_multiscale_attention *attention, size_t position) {
+  return window_line(window, attention, (ptrdiff_t)(position / attention->width)) +
+         position % attention->width * window->channels;
+}

@@ -24,14 +24,7 @@ static void linear_attention(const sana_linear_attention *head, float *scratch) 
     for (size_t j = 0; j < length; j++) {
       const size_t offset = (p + j) * head->stride;
       relu_row(head->key + offset, keys + j * key_width, dimension);
-      for (size_t c = 0; c < dimension; c += PANEL) {
-        float *row = values + c * SUM_BLOCK + j * PANEL;
-        const size_t count = min_size(PANEL, dimension - c);
-        for (size_t v = 0; v < count; v += VECTOR_FLOATS) {
-          store_up_to(
-              row + v, load_up_to(head->value + offset + c + v, count - v), count - v);
-        }
-      }
+      store_value(dimension, head->value + offset, j, values);
     }
     sum_block(dimension, length, keys, values, sums, tile);
     end_sum_block(&blocks, p + SUM_BLOCK >= head->positions, totals, sums, sum_count);
@@ -39,9 +32,8 @@ static void linear_attention(const sana_linear_attention *head, float *scratch) 
 
   for (size_t p = 0; p < head->positions; p += TILE_ROWS) {
     const size_t rows = min_size(TILE_ROWS, head->positions - p);
-    for (size_t r = 0; r < rows; r++) {
-      relu_row(head->query + (p + r) * head->stride, queries + r * key_width, dimension);
-    }
+    relu_rows(
+        rows, head->query + p * head->stride, head->stride, queries, key_width, dimension);
     apply_queries(
         dimension, rows, queries, totals, tile, head->output + p * head->output_stride,
         head->output_stride);

@@ -71,7 +71,8 @@ INLINE vfloat vector_sigmoid(vfloat x) {
   return estimate * (1.0f - denominator * estimate) + estimate;
 #else
   const exp_parts parts = split_exp(at_most(87.0f, at_least(-87.0f, -x)));
-  const vfloat power = (vfloat)((((vint)parts.shifted) << 23) + (127 << 23));
+  // Shifting leaves of the bits only n.
+  const vfloat power = (vfloat)(((vint)parts.shifted << 23) + (127 << 23));
   return 1.0f / (1.0f + parts.fraction * power);
 #endif
 }

@@ -111,26 +111,15 @@ INLINE void project(
   }
 }
 
-INLINE void relu_rows(float *rows, size_t stride, size_t length, size_t dimension) {
-  for (size_t r = 0; r < length; r++) relu_row(rows + r * stride, rows + r * stride, dimension);
-}
-
 // Adds `length` positions from `position` on to the sums of all scales of a head.
 INLINE void sum_scales(
     const sana_multiscale_attention *attention, const multiscale_scratch *scratch,
     const image_window *window, size_t head, size_t position, size_t length) {
   const size_t dimension = attention->dimension, key_width = relu_key_width(dimension);
   for (size_t r = 0; r < length; r++) {
-    const float *pixel =
-        window_line(window, attention, (ptrdiff_t)((position + r) / attention->width)) +
-        (position + r) % attention->width * window->channels;
+    const float *pixel = window_pixel(window, attention, position + r);
     relu_row(pixel, scratch->keys + r * key_width, dimension);
-    for (size_t c = 0; c < dimension; c += PANEL) {
-      for (size_t v = 0; v < PANEL; v += VECTOR_FLOATS) {
-        store(
-            scratch->values + c * SUM_BLOCK + r * PANEL + v, load(pixel + dimension + c + v));
-      }
-    }
+    store_value(dimension, pixel + dimension, r, scratch->values);
   }
   sum_block(dimension, length, scratch->keys, scratch->values, scratch->sums, scratch->tile);
   for (size_t s = 0; s < attention->scale_count; s++) {
@@ -142,7 +131,7 @@ INLINE void sum_scales(
     project(
         dimension, length, scratch->gathered, window->channels, projections + dimension * dimension,
         scratch->keys, PANEL, key_width);
-    relu_rows(scratch->keys, key_width, length, dimension);
+    relu_rows(length, scratch->keys, key_width, scratch->keys, key_width, dimension);
     project(
         dimension, length, scratch->gathered + dimension, window->channels,
         projections + 2 * dimension * dimension, scratch->values, SUM_BLOCK * PANEL, PANEL);
@@ -164,9 +153,7 @@ INLINE void attend_scales(
     if (s == 0) {
       for (size_t r = 0; r < length; r++) {
         relu_row(
-            window_line(window, attention, (ptrdiff_t)((position + r) / attention->width)) +
-                (position + r) % attention->width * window->channels,
-            queries + r * key_width, dimension);
+            window_pixel(window, attention, position + r), queries + r * key_width, dimension);
       }
     } else {
       const sana_gathering *scale = attention->scales + s - 1;
@@ -176,7 +163,7 @@ INLINE void attend_scales(
       project(
           dimension, length, scratch->gathered, window->channels,
           scratch->projections + (s - 1) * 3 * dimension * dimension, queries, PANEL, key_width);
-      relu_rows(queries, key_width, length, dimension);
+      relu_rows(length, queries, key_width, queries, key_width, dimension);
     }
     for (size_t r = 0; r < length; r += TILE_ROWS) {
       const size_t row = batch * attention->height * attention->width + position + r;

@@ -34,10 +34,9 @@ INLINE void sum_keys_values(
   const size_t dimension = attention->dimension, width = attention->heads * dimension;
   const size_t key_width = relu_key_width(dimension);
   if (attention->keys) {
-    for (size_t r = 0; r < length; r++) {
-      relu_row(
-          attention->keys + (row + r) * width + head * dimension, keys + r * key_width, dimension);
-    }
+    relu_rows(
+        length, attention->keys + row * width + head * dimension, width, keys, key_width,
+        dimension);
   }
   for (size_t r = 0; r < length; r += TILE_ROWS) {
     if (!attention->keys) {

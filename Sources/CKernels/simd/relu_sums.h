@@ -34,6 +34,23 @@ INLINE void relu_row(const float *input, float *output, size_t count) {
   }
 }
 
+INLINE void relu_rows(
+    size_t rows, const float *input, size_t input_stride, float *output, size_t output_stride,
+    size_t count) {
+  for (size_t r = 0; r < rows; r++) {
+    relu_row(input + r * input_stride, output + r * output_stride, count);
+  }
+}
+
+// Position `row` of a block's values.
+INLINE void store_value(size_t dimension, const float *value, size_t row, float *values) {
+  for (size_t c = 0; c < dimension; c += VECTOR_FLOATS) {
+    float *panel = values + c / PANEL * PANEL * SUM_BLOCK;
+    store_up_to(
+        panel + row * PANEL + c % PANEL, load_up_to(value + c, dimension - c), dimension - c);
+  }
+}
+
 // Adds the first `length` positions of a block to a head's sums. The keys have been through relu.
 INLINE void sum_block(
     size_t dimension, size_t length, const float *keys, const float *values, float *sums,

@@ -95,18 +95,23 @@ extension CPUExecutable {
   func compute(_ operation: CrossAttention, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
     let query = shape(operation.query)
     let keyValue = shape(operation.keyValue)
-    let counts = integers(operation.tokenCounts)
-    let attentions = (0..<query.batch).flatMap { batch in
+    let attentions = tokenCounts(operation).enumerated().flatMap { batch, tokens in
       let start = batch * query.positions * query.channels
       return heads(
         of: operation, queries: floats(operation.query) + start,
         keyValues: floats(operation.keyValue) + batch * keyValue.positions * keyValue.channels,
-        tokens: min(max(Int(counts[batch]), 0), keyValue.positions), stride: keyValue.channels,
+        tokens: tokens, stride: keyValue.channels,
         to: floats(output) + start)
     }
     attend(
       attentions, queries: query.positions, headsPerKey: 1,
       device.scratch(for: operation, keyValue: keyValue), scratch)
+  }
+
+  /// How many tokens each image attends to.
+  func tokenCounts(_ operation: CrossAttention) -> [Int] {
+    let all = shape(operation.keyValue).positions
+    return integers(operation.tokenCounts).map { min(max(Int($0), 0), all) }
   }
 
   /// Cross-attention of one image, from one place in memory to another, or in place.

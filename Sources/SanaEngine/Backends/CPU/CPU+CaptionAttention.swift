@@ -12,8 +12,7 @@ extension CPUExecutable {
     let output = graph.nodes[step.nodes.upperBound].output
     let outputs = shape(output).channels
     let width = step.attention.heads * step.attention.headDimension
-    for (image, count) in integers(step.attention.tokenCounts).enumerated() {
-      let tokens = min(max(Int(count), 0), keyValue.positions)
+    for (image, tokens) in tokenCounts(step.attention).enumerated() {
       let keys = floats(step.attention.keyValue) + image * keyValue.positions * keyValue.channels
       let target = floats(output) + image * input.positions * outputs
       let residual = floats(step.residual) + image * input.positions * outputs

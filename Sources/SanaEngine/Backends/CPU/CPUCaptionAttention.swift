@@ -28,17 +28,16 @@ extension CPUDevice {
       projection.epilogue.activation == .none, projection.weight.access == .whole,
       case .crossAttention(let attention) = graph.nodes[position - 1].operation
     else { return nil }
-    /// Whether the node at a position makes a value that nothing but the step's next node reads.
-    func makes(_ value: Value, at position: Int) -> Bool {
-      position >= 0 && graph.nodes[position].output == value && readers[value.index] == 1
-    }
-    guard makes(projection.input, at: position - 1), makes(attention.query, at: position - 2)
+    guard graph.makes(projection.input, at: position - 1, readers: readers),
+      graph.makes(attention.query, at: position - 2, readers: readers)
     else { return nil }
     var first = position - 2
     var norm: RMSNorm?
     var queries = attention.query
     if case .rmsNorm(let operation) = graph.nodes[first].operation {
-      guard operation.residual == nil, makes(operation.input, at: first - 1) else { return nil }
+      guard operation.residual == nil,
+        graph.makes(operation.input, at: first - 1, readers: readers)
+      else { return nil }
       (norm, queries, first) = (operation, operation.input, first - 1)
     }
     // Few rows are multiplied in another way.

@@ -30,30 +30,25 @@ extension CPUDevice {
   ) -> CPUMultiscaleAttention? {
     guard graph.fusion == .full,
       case .reluAttention(let attention) = graph.nodes[position].operation,
-      attention.form == .linear, attention.layout == .triples, position >= 3,
+      attention.form == .linear, attention.layout == .triples,
+      graph.makes(attention.queryKeyValue, at: position - 1, readers: readers),
       case .concatenateChannels(let concatenation) = graph.nodes[position - 1].operation,
       concatenation.parts.count >= 2, let queryKeyValue = concatenation.parts.first,
       attention.heads % concatenation.parts.count == 0
     else { return nil }
     let scaleCount = concatenation.parts.count - 1
     let first = position - 1 - 2 * scaleCount
-    guard first >= 0 else { return nil }
     let channels = 3 * attention.heads / (1 + scaleCount) * attention.headDimension
     guard graph[queryKeyValue].shape.channels == channels else { return nil }
 
-    /// Whether the node at a position makes a value that nothing but the step reads, and once.
-    func makes(_ value: Value, at position: Int) -> Bool {
-      graph.nodes[position].output == value && readers[value.index] == 1
-    }
-    guard makes(attention.queryKeyValue, at: position - 1) else { return nil }
     var scales: [CPUMultiscaleAttention.Scale] = []
     for (index, part) in concatenation.parts.dropFirst().enumerated() {
       let node = first + 2 * index
-      guard makes(part, at: node + 1),
+      guard graph.makes(part, at: node + 1, readers: readers),
         case .groupedLinear(let projection) = graph.nodes[node + 1].operation,
         projection.weight.access == .whole,
         projection.weight.shape == [channels, attention.headDimension],
-        makes(projection.input, at: node),
+        graph.makes(projection.input, at: node, readers: readers),
         case .depthwiseConvolution(let gathering) = graph.nodes[node].operation,
         gathering.input == queryKeyValue, gathering.bias == nil, !gathering.gatedLinearUnit,
         kernels.has_multiscale_attention(attention.headDimension, gathering.kernel)

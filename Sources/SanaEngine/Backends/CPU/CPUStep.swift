@@ -155,4 +155,10 @@ extension Graph {
     for value in outputs { readers[value.index] += 1 }
     return readers
   }
+
+  /// Whether there is a node at a position, and it makes a value that one input of one node alone reads.
+  /// - Parameter readers: how many inputs each value is.
+  func makes(_ value: Value, at position: Int, readers: [Int]) -> Bool {
+    position >= 0 && nodes[position].output == value && readers[value.index] == 1
+  }
 }
