@@ -46,7 +46,7 @@ public struct Quantizer: Sendable {
   ///   - compression: which chunks are compressed.
   ///   - derived: tensors that were computed from a network's weights, to stand behind these.
   ///   - progress: told how many raw bytes of the source are done, from any thread.
-  /// - Throws: `.numericalFailure` naming a tensor that holds NaN or infinity; `.cancelled`; what reading and writing throw.
+  /// - Throws: `.numericalFailure` naming the tensors that hold NaN or infinity; `.cancelled`; what reading and writing throw.
   ///   Nothing stands under `path` then that was not there before.
   public func write(
     to path: String, tool: String, compression: ContainerCompression = .fast,
@@ -55,6 +55,7 @@ public struct Quantizer: Sendable {
   ) throws {
     let writer = try ContainerWriter(path: path, compression: compression, times: times)
     let done = Counter()
+    let notFinite = NotFiniteNumbers()
     for component in file.components {
       guard let kind = component.kind, let source = sources[kind] else { continue }
       try writer.beginComponent(kind, metadata: component.metadata)
@@ -66,7 +67,7 @@ public struct Quantizer: Sendable {
         ) { [cancellation, times] band in
           try cancellation.check()
           if let found = try Self.fill(
-            band, of: step, from: source, times: times, path: file.path)
+            band, of: step, from: source, times: times, path: file.path, notFinite: notFinite)
           {
             statistics.record(found, firstRow: band.rows.lowerBound)
           }
@@ -75,19 +76,34 @@ public struct Quantizer: Sendable {
       }
       for tensor in derived[kind] ?? [] { try writer.append(tensor) }
     }
-    try writer.finish(metadata: metadata(tool: tool))
+    try writer.finish {
+      try check(notFinite.tensors)
+      return metadata(tool: tool)
+    }
+  }
+
+  private func check(_ tensors: [NotFiniteTensor]) throws(SanaError) {
+    guard !tensors.isEmpty else { return }
+    throw SanaError(
+      .numericalFailure, NotFiniteNumbers.summary(tensors, of: file.path),
+      remedy: "convert weights without them, and quantize that model", location: file.path)
   }
 
   /// Produces the rows of a band.
   /// - Returns: how far they moved; `nil` for rows that were copied.
   private static func fill(
     _ band: TensorBand, of step: QuantizationPlan.Step, from source: ComponentSource,
-    times: StageTimes, path: String
+    times: StageTimes, path: String, notFinite: NotFiniteNumbers
   ) throws -> DistortionStatistics? {
     if step.isCopy {
       try times.measure(.read, byteCount: band.values.count) {
         try source.read(step.source.name, rows: band.rows, into: band.values, scales: band.scales)
       }
+      let type = step.source.description.encoding.numberType
+      notFinite.add(
+        type.map { NotFiniteCount(in: UnsafeRawBufferPointer(band.values), of: $0) }
+          ?? NotFiniteCount(in: UnsafeBufferPointer(band.scales)),
+        tensor: step.qualifiedName, path: path)
       return nil
     }
     let columns = step.source.description.columns
@@ -98,6 +114,11 @@ public struct Quantizer: Sendable {
     let scratch = ScratchBuffer()
     try SourceRows.forEach(of: step.source, rows: band.rows, from: source, times: times) {
       rows, floats in
+      let found = NotFiniteCount(in: floats)
+      guard found.total == 0 else {
+        // It cannot be coded; the other tensors are gone through all the same, to name them too.
+        return notFinite.add(found, tensor: step.qualifiedName, path: path)
+      }
       let offset = rows.lowerBound - band.rows.lowerBound
       let values = UnsafeMutableRawBufferPointer(
         rebasing: band.values[offset * valueBytes..<(offset + rows.count) * valueBytes])
@@ -109,9 +130,9 @@ public struct Quantizer: Sendable {
       if let bad {
         throw SanaError(
           .numericalFailure,
-          "tensor '\(step.qualifiedName)' holds NaN, infinity or a number too large for"
+          "tensor '\(step.qualifiedName)' holds a number too large for"
             + " \(step.target.encoding) in row \(rows.lowerBound + bad)",
-          remedy: "check the checkpoint it was converted from", location: path)
+          remedy: "give it an encoding of more range (--rule)", location: path)
       }
       let result = decoded.bytes(count: floats.count * 4).bindMemory(to: Float.self)
       step.target.encoding.decode(

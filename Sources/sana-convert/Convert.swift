@@ -37,6 +37,11 @@ struct Convert: ParsableCommand {
       valueName: "file.safetensors[:scale]"))
   var loras: [AdapterArgument] = []
 
+  @Flag(
+    name: .customLong("allow-non-finite"),
+    help: "Keep NaN and infinities that the weights hold instead of refusing them.")
+  var allowsNotFinite = false
+
   @Option(help: .compression)
   var compression = ContainerCompression.fast
 
@@ -52,11 +57,12 @@ struct Convert: ParsableCommand {
       try official.checkIsNoPart(output)
       let conversion = try CheckpointConversion(
         official, precision: precision,
-        adapters: try loras.map { try LowRankAdapter(path: $0.path, scale: $0.scale) })
+        adapters: try loras.map { try LowRankAdapter(path: $0.path, scale: $0.scale) },
+        allowsNotFinite: allowsNotFinite)
       for notice in conversion.notices { session.progress.note("note: \(notice)") }
       session.progress.begin("convert", total: conversion.byteCount)
       let times = StageTimes()
-      let vanished = try conversion.write(
+      let report = try conversion.write(
         to: output,
         provenance: [
           .init("tool", "sana-convert"), .init("tool_version", .string(Toolchain.version)),
@@ -64,10 +70,11 @@ struct Convert: ParsableCommand {
         compression: compression, times: times, cancellation: session.cancellation
       ) { session.progress.update($0) }
       session.progress.end()
-      if let most = vanished.first {
-        let count = vanished.reduce(0) { $0 + $1.count }
+      if let kept = report.keptNumbers { session.progress.note("note: \(kept)") }
+      if let most = report.vanished.first {
+        let count = report.vanished.reduce(0) { $0 + $1.count }
         session.progress.note(
-          "note: \(count) numbers of \(vanished.count) tensors are too small for 16 bits and became zero, most of"
+          "note: \(count) numbers of \(report.vanished.count) tensors are too small for 16 bits and became zero, most of"
             + " them in \(most.tensor) (\(most.count))")
       }
       let model = try ModelFile(path: output)

@@ -424,6 +424,24 @@ static float *conversions(const sana_kernels *k, sizes size, size_t *count) {
   return output;
 }
 
+// Counts of random bits in every format, from an odd address; and what a lane cannot count, all infinite.
+static float *not_finite_counts(const sana_kernels *k, sizes size, size_t *count) {
+  const size_t words = size.a * size.b, many = size.d == 1 ? 3 << 20 : size.d;
+  float *output = memory((*count = 5) * sizeof *output);
+  uint64_t *bits = memory((words + 1) * sizeof *bits);
+  for (size_t i = 0; i <= words; i++) bits[i] = next() | (next() % 5 ? 0 : 0x7ff0ffff7f807c00);
+  const char *odd = (const char *)bits + 1;
+  output[0] = (float)k->count_not_finite_f16(odd, 4 * words);
+  output[1] = (float)k->count_not_finite_bf16(odd, 4 * words);
+  output[2] = (float)k->count_not_finite_f32(odd, 2 * words);
+  output[3] = (float)k->count_not_finite_f64(odd, words);
+  uint16_t *infinities = memory(many * sizeof *infinities);
+  for (size_t i = 0; i < many; i++) infinities[i] = 0x7c00;
+  output[4] = (float)k->count_not_finite_f16(infinities, many);
+  free(bits), free(infinities);
+  return output;
+}
+
 // Codes and scales of stored weights, decoded.
 static float *quantization(const sana_kernels *k, sizes size, size_t *count) {
   const size_t rows = size.a, columns = size.b * 3, group = 1 + size.c;
@@ -443,6 +461,7 @@ static const struct {
   double decibels;
 } cases[] = {
     {"conversions", conversions, INFINITY},
+    {"counts of NaN and infinity", not_finite_counts, INFINITY},
     {"quantization", quantization, INFINITY},
     {"product", product, 100},
     {"product of few rows", product_few, 100},

@@ -1,5 +1,6 @@
 import CKernels
 import SanaEngine
+import TestSupport
 import Testing
 
 @Suite struct ConversionTests {
@@ -96,6 +97,55 @@ import Testing
       let odd = below.bitPattern & 0x1_0000 != 0
       #expect(output == (remainder > 0x8000 || (remainder == 0x8000 && odd) ? above : below))
     }
+  }
+}
+
+@Suite struct NotFiniteCountTests {
+  /// Counts with a plain loop over the bits and with every kernel, at every length up to two vectors and at addresses that are
+  /// not aligned.
+  private func check<Bits: FixedWidthInteger & UnsignedInteger>(
+    _ set: InstructionSet, exponent: Bits,
+    _ count: (UnsafeRawPointer, Int) -> Int
+  ) {
+    var random = SplitMix(seed: 7)
+    let size = MemoryLayout<Bits>.size
+    var numbers = (0..<4096).map { _ in
+      Bits.random(in: .min ... .max, using: &random)
+        | (Int.random(in: 0..<9, using: &random) == 0 ? exponent : 0)
+    }
+    // Zeros, the largest finite numbers, infinities and NaN, of either sign.
+    let sign: Bits = 1 << (Bits.bitWidth - 1)
+    let largest = exponent - 1
+    numbers += [0, sign, largest, largest | sign, exponent, exponent | sign, .max, exponent + 1]
+    numbers += repeatElement(exponent, count: 70)
+    for start in [0, 1, 3, 4077] {
+      for length in Array(0...129) + [numbers.count - start]
+      where start + length <= numbers.count {
+        let part = numbers[start..<start + length]
+        let expected = part.count { $0 & exponent == exponent }
+        var bytes = [UInt8](repeating: 0, count: 1 + length * size)
+        part.withContiguousStorageIfAvailable { part in
+          bytes.replaceSubrange(1..., with: UnsafeRawBufferPointer(part))
+        }
+        let found = bytes.withUnsafeBytes { $0.baseAddress.map { count($0 + 1, length) } }
+        #expect(found == expected, "\(set) \(Bits.self) \(start) \(length)")
+      }
+    }
+  }
+
+  @Test(arguments: InstructionSet.supported) func everyTypeIsCounted(_ set: InstructionSet) {
+    let kernels = set.kernels
+    check(set, exponent: UInt16(0x7C00)) { kernels.count_not_finite_f16($0, $1) }
+    check(set, exponent: UInt16(0x7F80)) { kernels.count_not_finite_bf16($0, $1) }
+    check(set, exponent: UInt32(0x7F80_0000)) { kernels.count_not_finite_f32($0, $1) }
+    check(set, exponent: UInt64(0x7FF0_0000_0000_0000)) { kernels.count_not_finite_f64($0, $1) }
+  }
+
+  /// More than a lane of 16 bits could count.
+  @Test(arguments: InstructionSet.supported) func manyAreCounted(_ set: InstructionSet) {
+    let numbers = [UInt16](repeating: 0xFFFF, count: (3 << 20) + 5)
+    #expect(set.kernels.count_not_finite_f16(numbers, numbers.count) == numbers.count)
+    #expect(set.kernels.count_not_finite_bf16(numbers, numbers.count) == numbers.count)
   }
 }
 

@@ -195,6 +195,7 @@ import WeightFormats
     var sourceFiles: [SourceFile] { [] }
     var tensors: [SafetensorsTensor] { [matrix] }
     func tensor(named name: String) -> SafetensorsTensor? { name == matrix.name ? matrix : nil }
+    func origin(of name: String) -> TensorOrigin? { nil }
     func elements(of name: String) -> TensorElements? { name == matrix.name ? numbers : nil }
   }
 

@@ -9,6 +9,9 @@ private struct NamedTensors: CheckpointTensors {
   let sourceFiles: [SourceFile] = []
 
   func tensor(named name: String) -> SafetensorsTensor? { tensors.first { $0.name == name } }
+  func origin(of name: String) -> TensorOrigin? {
+    tensor(named: name).map { TensorOrigin(path: "x.pth", name: $0.name) }
+  }
   func elements(of name: String) -> TensorElements? { nil }
 }
 
@@ -38,6 +41,10 @@ private struct NamedTensors: CheckpointTensors {
       #expect(renamed.tensor(named: "transformer_blocks.3.\(name)")?.shape == [8, 8])
     }
     #expect(renamed.tensor(named: "transformer_blocks.3.attn2.to_v.bias")?.shape == [8])
+    #expect(
+      renamed.origin(of: "transformer_blocks.3.attn1.to_k.weight")
+        == TensorOrigin(path: "x.pth", name: "blocks.3.attn.qkv.weight"))
+    #expect(renamed.origin(of: "blocks.3.attn.qkv.weight") == nil)
   }
 
   @Test func namesNobodyKnowsStay() throws {

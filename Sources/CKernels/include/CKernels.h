@@ -8,6 +8,7 @@
 #include "sana_kernels.h"
 #include "sana_low_rank.h"
 #include "sana_matrix.h"
+#include "sana_not_finite.h"
 #include "sana_pointwise.h"
 #include "sana_pool.h"
 #include "sana_product.h"

@@ -57,6 +57,12 @@ typedef struct {
   void (*_Nonnull f32_to_f16)(const float *_Nonnull, uint16_t *_Nonnull, size_t);
   void (*_Nonnull f32_to_bf16)(const float *_Nonnull, uint16_t *_Nonnull, size_t);
 
+  // NaN and infinities; see sana_not_finite.h.
+  size_t (*_Nonnull count_not_finite_f16)(const void *_Nonnull, size_t);
+  size_t (*_Nonnull count_not_finite_bf16)(const void *_Nonnull, size_t);
+  size_t (*_Nonnull count_not_finite_f32)(const void *_Nonnull, size_t);
+  size_t (*_Nonnull count_not_finite_f64)(const void *_Nonnull, size_t);
+
   /// Decodes columns `first ..< first + count` of one row of a weight; `first` is even.
   void (*_Nonnull decode_row)(
       const sana_matrix *_Nonnull, size_t row, size_t first, size_t count, float *_Nonnull output);

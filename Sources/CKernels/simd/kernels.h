@@ -33,6 +33,7 @@
 #include "vector.h"
 
 #include "convert.h"
+#include "not_finite.h"
 #include "decode.h"
 #include "math.h"
 #include "tile.h"
@@ -92,6 +93,10 @@ const sana_kernels SANA_TABLE = {
     .bf16_to_f32 = bf16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .f32_to_bf16 = f32_to_bf16,
+    .count_not_finite_f16 = count_not_finite_f16,
+    .count_not_finite_bf16 = count_not_finite_bf16,
+    .count_not_finite_f32 = count_not_finite_f32,
+    .count_not_finite_f64 = count_not_finite_f64,
     .decode_row = decode_row,
     .product_scratch_bytes = sizeof(product_scratch),
     .product = product,

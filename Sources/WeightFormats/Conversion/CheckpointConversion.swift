@@ -14,15 +14,19 @@ public struct CheckpointConversion: Sendable {
   private let precision: StoragePrecision
   private let components: [Component]
   private let adapters: [LowRankAdapter]
+  private let allowsNotFinite: Bool
 
   /// Checks all that can be checked without reading the tensors.
-  /// - Parameter adapters: are merged into the transformer, one after the other.
+  /// - Parameters:
+  ///   - adapters: are merged into the transformer, one after the other.
+  ///   - allowsNotFinite: whether NaN and infinities are kept instead of refused.
   /// - Throws: `.tensorMismatch` when a component's tensors are not those of its configuration.
   public init(
     _ checkpoint: OfficialCheckpoint, precision: StoragePrecision = .keep,
-    adapters: [LowRankAdapter] = []
+    adapters: [LowRankAdapter] = [], allowsNotFinite: Bool = false
   ) throws(SanaError) {
     self.checkpoint = checkpoint
+    self.allowsNotFinite = allowsNotFinite
     self.precision = precision
     self.adapters = adapters
     if let adapter = adapters.first,
@@ -70,25 +74,28 @@ public struct CheckpointConversion: Sendable {
   ///   - compression: which chunks are compressed.
   ///   - times: receives the time of every stage.
   ///   - progress: told how many of `byteCount` are done, from any thread.
-  /// - Returns: the tensors in which numbers were too small for the precision asked for.
-  /// - Throws: `.fileAccess`; `.numericalFailure` naming every tensor with numbers too large for the precision asked for;
-  ///   `.cancelled`.
+  /// - Returns: what happened to the numbers that the person should know.
+  /// - Throws: `.fileAccess`; `.numericalFailure` naming the tensors that hold NaN or infinity, or numbers too large for the
+  ///   precision asked for; `.cancelled`.
   @discardableResult
   public func write(
     to path: String, provenance: [MetadataValue.Member] = [],
     compression: ContainerCompression = .fast, times: StageTimes = StageTimes(),
     cancellation: CancellationToken = CancellationToken(),
     progress: @escaping @Sendable (Int) -> Void = { _ in }
-  ) throws -> [VanishedNumbers] {
+  ) throws -> ConversionReport {
     let writer = try ContainerWriter(path: path, compression: compression, times: times)
     let digests = FileDigests(files.map(\.path), times: times)
     let loraDigests = FileDigests(adapters.map(\.path), times: times)
     let done = ByteCounter(progress)
     let losses = NarrowingLosses()
+    let notFinite = NotFiniteNumbers()
+    for adapter in adapters { adapter.count(into: notFinite) }
     for component in components {
       try writer.beginComponent(component.official.kind, metadata: metadata(of: component))
       for rule in component.source.layout.rules {
-        try append(rule, of: component.source, to: writer, times, losses, cancellation, done)
+        try append(
+          rule, of: component.source, to: writer, times, losses, notFinite, cancellation, done)
       }
       if component.official.kind == .textEncoder {
         for document in checkpoint.tokenizer { try writer.append(document) }
@@ -96,11 +103,24 @@ public struct CheckpointConversion: Sendable {
     }
     try writer.finish {
       try cancellation.check()
+      if !allowsNotFinite { try check(notFinite.tensors) }
       try losses.check(precision)
       return metadata(
-        provenance: provenance, digests: try digests.values(), loras: try loraDigests.values())
+        provenance: provenance, digests: try digests.values(), loras: try loraDigests.values(),
+        notFinite: notFinite.tensors)
     }
-    return losses.vanished
+    return ConversionReport(
+      vanished: losses.vanished, notFinite: notFinite.tensors, path: checkpoint.path)
+  }
+
+  private func check(_ tensors: [NotFiniteTensor]) throws(SanaError) {
+    guard let first = tensors.first else { return }
+    throw SanaError(
+      .numericalFailure, NotFiniteNumbers.summary(tensors, of: checkpoint.path),
+      remedy: first.path == nil
+        ? "merge the LoRA with a smaller scale, or pass --allow-non-finite to keep them"
+        : "use weights without them, or pass --allow-non-finite to keep them",
+      location: checkpoint.path)
   }
 
   private func description(
@@ -112,13 +132,16 @@ public struct CheckpointConversion: Sendable {
 
   private func append(
     _ rule: FusionRule, of source: FusedCheckpointSource, to writer: ContainerWriter,
-    _ times: StageTimes, _ losses: NarrowingLosses, _ cancellation: CancellationToken,
-    _ done: ByteCounter
+    _ times: StageTimes, _ losses: NarrowingLosses, _ notFinite: NotFiniteNumbers,
+    _ cancellation: CancellationToken, _ done: ByteCounter
   ) throws {
     let elements = try source.elements(of: rule)
     let native = rule.fusedType(of: elements.map(\.type))
     let type = precision.type(of: rule.fusedType(of: source.sourceTypes(of: rule)))
     let tensor = "\(source.layout.kind.rawValue)/\(rule.name)"
+    let origins = source.origins(of: rule)
+    // Sums of finite numbers may be infinite.
+    let isComputed = rule.fusion == .upsamplePhases || elements.contains(where: \.isComputed)
     try writer.append(description(of: rule, in: source), metadata: { rule.metadata }) { band in
       try cancellation.check()
       let ranges = rule.sourceRanges(of: band.rows)
@@ -128,12 +151,20 @@ public struct CheckpointConversion: Sendable {
         }
       }
       times.measure(.transform, byteCount: band.values.count) {
-        if type == native {
-          rule.fuse(elements, rows: band.rows, as: type, into: band.values)
-        } else {
-          losses.fuse(
-            rule, elements, rows: band.rows, as: type, into: band.values, tensor: tensor)
+        for (index, range) in rule.ownRanges(of: band.rows).enumerated() {
+          notFinite.add(elements[index].countNotFinite(in: range), from: origins[index])
         }
+        var computed = NotFiniteCount()
+        if type != native {
+          computed = losses.fuse(
+            rule, elements, rows: band.rows, as: type, into: band.values, tensor: tensor)
+        } else {
+          rule.fuse(elements, rows: band.rows, as: type, into: band.values)
+          if isComputed {
+            computed = NotFiniteCount(in: UnsafeRawBufferPointer(band.values), of: type)
+          }
+        }
+        if isComputed { notFinite.add(computed, tensor: tensor, path: nil) }
       }
       for (source, range) in zip(elements, ranges) { source.evict(range) }
       done.add(band.values.count)
@@ -163,7 +194,8 @@ public struct CheckpointConversion: Sendable {
   }
 
   private func metadata(
-    provenance: [MetadataValue.Member], digests: [String], loras loraDigests: [String]
+    provenance: [MetadataValue.Member], digests: [String], loras loraDigests: [String],
+    notFinite: [NotFiniteTensor]
   ) -> MetadataValue {
     let files = zip(files, digests).map { file, digest -> MetadataValue in
       [
@@ -181,6 +213,7 @@ public struct CheckpointConversion: Sendable {
         .init("loras", .array(loras)),
         .init("has_readme", .bool(checkpoint.hasReadme)),
       ]
+      + (notFinite.isEmpty ? [] : [.init("not_finite", .array(notFinite.map(\.provenance)))])
     return [
       ModelMetadata.modelIndex: checkpoint.modelIndex ?? .null,
       ModelMetadata.scheduler: checkpoint.schedulerDocument ?? .null,
@@ -188,6 +221,21 @@ public struct CheckpointConversion: Sendable {
       ModelMetadata.licences: .object(
         checkpoint.licences.map { .init($0.name, $0.metadata) }),
     ]
+  }
+}
+
+/// What a conversion did with numbers that a person should know and that is no failure.
+public struct ConversionReport: Sendable {
+  /// Tensors in which numbers were too small for the precision asked for, those with most first.
+  public let vanished: [VanishedNumbers]
+  /// Tensors whose NaN and infinities were kept, as was asked for.
+  public let notFinite: [NotFiniteTensor]
+  fileprivate let path: String
+
+  /// What to say of them; `nil` where there are none.
+  public var keptNumbers: String? {
+    notFinite.isEmpty
+      ? nil : "\(NotFiniteNumbers.summary(notFinite, of: path)); they are kept"
   }
 }
 

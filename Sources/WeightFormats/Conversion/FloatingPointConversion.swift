@@ -15,6 +15,11 @@ extension ScalarType {
   }
 }
 
+extension TensorEncoding {
+  /// The type of the numbers as they are stored; `nil` for codes with scales.
+  package var numberType: ScalarType? { ScalarType.allCases.first { $0.encoding == self } }
+}
+
 /// Conversions between the three floating-point formats, over raw little-endian bytes.
 package enum FloatingPointConversion {
   /// Widens to f32, which is exact.

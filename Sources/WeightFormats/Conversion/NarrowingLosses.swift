@@ -24,19 +24,20 @@ final class NarrowingLosses: Sendable {
 
   /// Makes some rows of a tensor in another format than its sources have, and keeps account.
   /// - Parameter memory: receives exactly these rows; aligned for the type.
+  /// - Returns: what was not finite before it was rounded.
   func fuse(
     _ rule: FusionRule, _ elements: [TensorElements], rows: Range<Int>, as type: ScalarType,
     into memory: UnsafeMutableRawBufferPointer, tensor: String
-  ) {
+  ) -> NotFiniteCount {
     guard type != .f32 else {
       rule.fuse(elements, rows: rows, as: type, into: memory)
-      return
+      return NotFiniteCount(in: UnsafeRawBufferPointer(memory), of: .f32)
     }
     let count = rows.count * rule.columns
     let exact = TensorBytes(byteCount: count * 4) {
       rule.fuse(elements, rows: rows, as: .f32, into: $0)
     }
-    withExtendedLifetime(exact) {
+    return withExtendedLifetime(exact) {
       let floats = exact.bytes.assumingMemoryBound(to: Float.self)
       FloatingPointConversion.narrow(floats, to: type, memory)
       let halves = UnsafeRawBufferPointer(memory).assumingMemoryBound(to: UInt16.self)
@@ -53,6 +54,7 @@ final class NarrowingLosses: Sendable {
         }
       }
       if loss.vanished + loss.overflowed > 0 { add(loss, to: tensor) }
+      return NotFiniteCount(in: floats)
     }
   }
 

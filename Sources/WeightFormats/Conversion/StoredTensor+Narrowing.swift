@@ -6,7 +6,7 @@ extension StoredTensor {
   ) {
     let fits = values.allSatisfy { $0.magnitude < encoding.overflowThreshold }
     let stored = fits ? encoding : .f32
-    guard let type = ScalarType.allCases.first(where: { $0.encoding == stored }) else {
+    guard let type = stored.numberType else {
       preconditionFailure("\(stored) is no floating-point encoding")
     }
     let description = TensorDescription(name: name, shape: shape, encoding: stored)

@@ -32,6 +32,8 @@ package struct AdaptedTensors: CheckpointTensors {
 
   package func tensor(named name: String) -> SafetensorsTensor? { base.tensor(named: name) }
 
+  package func origin(of name: String) -> TensorOrigin? { base.origin(of: name) }
+
   package func elements(of name: String) throws -> TensorElements? {
     guard let original = try base.elements(of: name) else { return nil }
     let terms = adapters.compactMap { $0.term(for: name) }

@@ -76,6 +76,15 @@ public struct LowRankAdapter: Sendable {
     }
   }
 
+  /// Counts NaN and infinities among the adapter's own numbers.
+  func count(into found: NotFiniteNumbers) {
+    for tensor in file.tensors {
+      guard let bytes = file.bytes(of: tensor.name) else { continue }
+      found.add(
+        NotFiniteCount(in: bytes.bytes, of: tensor.type), tensor: tensor.name, path: path)
+    }
+  }
+
   /// What a file that it was merged into says about it.
   /// - Parameter digest: the file's SHA-256.
   func provenance(digest: String) -> MetadataValue {

@@ -6,6 +6,8 @@ package protocol CheckpointTensors: Sendable {
   /// Every tensor, in no particular order.
   var tensors: [SafetensorsTensor] { get }
   func tensor(named name: String) -> SafetensorsTensor?
+  /// Where a tensor's numbers stand; `nil` when there is no such tensor.
+  func origin(of name: String) -> TensorOrigin?
   /// The numbers of a tensor, as many as its shape says. Their type is the tensor's, or f32 where they were computed and have yet
   /// to be rounded; `nil` when there is no such tensor.
   /// - Throws: `.corruptFile` when the file says that these are not the bytes that were written.
@@ -23,9 +25,24 @@ package struct SourceFile: Hashable, Sendable {
   }
 }
 
+/// A tensor of a file, under the name that it has there.
+package struct TensorOrigin: Hashable, Sendable {
+  package let path: String
+  package let name: String
+
+  package init(path: String, name: String) {
+    self.path = path
+    self.name = name
+  }
+}
+
 extension SafetensorsCollection: CheckpointTensors {
   package var sourceFiles: [SourceFile] {
     files.map { SourceFile(path: $0.path, byteCount: $0.byteCount) }
+  }
+
+  package func origin(of name: String) -> TensorOrigin? {
+    file(of: name).map { TensorOrigin(path: $0.path, name: name) }
   }
 
   package func elements(of name: String) -> TensorElements? {

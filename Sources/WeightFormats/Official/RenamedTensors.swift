@@ -60,6 +60,10 @@ package struct RenamedTensors: CheckpointTensors {
 
   package func tensor(named name: String) -> SafetensorsTensor? { views[name]?.tensor }
 
+  package func origin(of name: String) -> TensorOrigin? {
+    views[name].flatMap { source.origin(of: $0.source) }
+  }
+
   package func elements(of name: String) throws -> TensorElements? {
     guard let view = views[name] else { return nil }
     return try source.elements(of: view.source)?.slice(view.elements)

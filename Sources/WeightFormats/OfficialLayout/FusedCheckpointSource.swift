@@ -61,6 +61,11 @@ public struct FusedCheckpointSource: WeightSource {
     rule.sources.compactMap { weights.tensor(named: prefix + $0.name)?.type }
   }
 
+  /// Where the official tensors that the rule takes stand, in its order.
+  package func origins(of rule: FusionRule) -> [TensorOrigin?] {
+    rule.sources.map { weights.origin(of: prefix + $0.name) }
+  }
+
   /// The official tensors that the rule takes, in its order, as they lie in the mapped files.
   package func elements(of rule: FusionRule) throws -> [TensorElements] {
     try rule.sources.compactMap { try weights.elements(of: prefix + $0.name) }

@@ -70,6 +70,18 @@ extension FusionRule {
     }
   }
 
+  /// Some of the numbers that these rows are made of: each of them once when all rows are gone through.
+  package func ownRanges(of rows: Range<Int>) -> [Range<Int>] {
+    switch fusion {
+    case .reshape, .concatenateRows, .channelsLast: return sourceRanges(of: rows)
+    case .depthwiseChannelsLast: return [rows.contains(0) ? 0..<sources[0].elementCount : 0..<0]
+    case .upsamplePhases:
+      let first = rows.clamped(to: 0..<shape[0] / 4)
+      let outputSize = 9 * shape[3]
+      return [first.lowerBound * outputSize..<first.upperBound * outputSize]
+    }
+  }
+
   private func fuse(
     _ elements: [TensorElements], rows: Range<Int>, native type: ScalarType,
     into memory: UnsafeMutableRawBufferPointer

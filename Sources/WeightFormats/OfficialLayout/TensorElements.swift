@@ -50,6 +50,17 @@ package struct TensorElements: Sendable {
   /// - Throws: `.fileAccess` when the file cannot be read there.
   package func populate(_ range: Range<Int>) throws { try stored.populate(storedBytes(range)) }
 
+  /// NaN and infinities among some of the numbers, as they are before something is added.
+  package func countNotFinite(in range: Range<Int>) -> NotFiniteCount {
+    withExtendedLifetime(stored) {
+      NotFiniteCount(
+        in: UnsafeRawBufferPointer(rebasing: stored.bytes[storedBytes(range)]), of: storedType)
+    }
+  }
+
+  /// Whether the numbers are computed, not read as they are.
+  package var isComputed: Bool { update != nil }
+
   private func storedBytes(_ range: Range<Int>) -> Range<Int> {
     range.lowerBound * storedType.byteCount..<range.upperBound * storedType.byteCount
   }

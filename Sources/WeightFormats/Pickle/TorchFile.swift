@@ -59,6 +59,10 @@ package final class TorchFile: CheckpointTensors {
 
   package func tensor(named name: String) -> SafetensorsTensor? { index[name]?.tensor }
 
+  package func origin(of name: String) -> TensorOrigin? {
+    index[name].map { _ in TensorOrigin(path: path, name: name) }
+  }
+
   package func elements(of name: String) throws -> TensorElements? {
     guard let content = index[name] else { return nil }
     let entry = content.entry

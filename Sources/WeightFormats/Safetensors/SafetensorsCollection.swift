@@ -66,8 +66,11 @@ public struct SafetensorsCollection: Sendable {
   public var tensors: [SafetensorsTensor] { files.flatMap(\.tensors) }
 
   public func tensor(named name: String) -> SafetensorsTensor? {
-    fileOfTensor[name].flatMap { files[$0].tensor(named: name) }
+    file(of: name)?.tensor(named: name)
   }
+
+  /// The file that holds a tensor.
+  func file(of name: String) -> SafetensorsFile? { fileOfTensor[name].map { files[$0] } }
 
   /// The tensor's bytes, little-endian, not aligned to anything.
   public func bytes(of name: String) -> TensorBytes? {

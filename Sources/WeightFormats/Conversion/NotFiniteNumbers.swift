@@ -1,0 +1,135 @@
+internal import CKernels
+internal import Synchronization
+
+/// How many numbers are NaN, and how many infinite.
+public struct NotFiniteCount: Hashable, Sendable {
+  public var nan = 0
+  public var infinite = 0
+
+  public init(nan: Int = 0, infinite: Int = 0) {
+    self.nan = nan
+    self.infinite = infinite
+  }
+
+  public var total: Int { nan + infinite }
+
+  static func += (sum: inout NotFiniteCount, more: NotFiniteCount) {
+    sum.nan += more.nan
+    sum.infinite += more.infinite
+  }
+}
+
+extension NotFiniteCount: CustomStringConvertible {
+  /// `1 NaN and 2 infinite`.
+  public var description: String {
+    [nan > 0 ? "\(nan) NaN" : nil, infinite > 0 ? "\(infinite) infinite" : nil]
+      .compactMap { $0 }.joined(separator: " and ")
+  }
+
+  /// Counts among stored numbers, which need not be aligned to anything.
+  /// - Parameter type: those of another than the floating-point types are all finite.
+  package init(in bytes: UnsafeRawBufferPointer, of type: ScalarType) {
+    guard let start = bytes.baseAddress else { return }
+    let count = bytes.count / type.byteCount
+    let total =
+      switch type {
+      case .f16: sana_count_not_finite_f16(start, count)
+      case .bf16: sana_count_not_finite_bf16(start, count)
+      case .f32: sana_count_not_finite_f32(start, count)
+      case .i8, .u8, .i32, .i64, .bool: 0
+      }
+    // Which of the two they are only matters where there are some.
+    guard total > 0 else { return }
+    infinite = (0..<count).count { index in
+      let at = index * type.byteCount
+      return switch type {
+      case .f16: bytes.unsigned(at: at, as: UInt16.self) & 0x7FFF == 0x7C00
+      case .bf16: bytes.unsigned(at: at, as: UInt16.self) & 0x7FFF == 0x7F80
+      case .f32: bytes.unsigned(at: at, as: UInt32.self) & 0x7FFF_FFFF == 0x7F80_0000
+      case .i8, .u8, .i32, .i64, .bool: false
+      }
+    }
+    nan = total - infinite
+  }
+
+  /// Counts among f32 in memory.
+  package init(in numbers: UnsafeBufferPointer<Float>) {
+    self.init(in: UnsafeRawBufferPointer(numbers), of: .f32)
+  }
+}
+
+/// A tensor that holds NaN or infinity.
+public struct NotFiniteTensor: Hashable, Sendable {
+  /// As its file names it.
+  public let name: String
+  /// The file that it is in; `nil` where it was computed from finite numbers.
+  public let path: String?
+  public let count: NotFiniteCount
+
+  /// What a file that was made of it all the same says about it.
+  var provenance: MetadataValue {
+    [
+      "tensor": .string(name),
+      "file": path.map { .string(FileSystem.name(of: $0)) } ?? .null,
+      "nan": .integer(Int64(count.nan)),
+      "infinite": .integer(Int64(count.infinite)),
+    ]
+  }
+}
+
+/// NaN and infinities that were met while tensors were read, counted from any thread.
+package final class NotFiniteNumbers: Sendable {
+  private struct Origin: Hashable {
+    let path: String?
+    let name: String
+  }
+
+  private static let shownCount = 4
+
+  private let counts = Mutex<[Origin: NotFiniteCount]>([:])
+
+  package init() {}
+
+  /// - Parameter path: the file that the tensor is in; `nil` where it was computed.
+  package func add(_ count: NotFiniteCount, tensor name: String, path: String?) {
+    guard count.total > 0 else { return }
+    counts.withLock { $0[Origin(path: path, name: name), default: NotFiniteCount()] += count }
+  }
+
+  package func add(_ count: NotFiniteCount, from origin: TensorOrigin?) {
+    guard let origin else { return }
+    add(count, tensor: origin.name, path: origin.path)
+  }
+
+  /// File by file, those with most first. What was computed only counts where every number that was read is finite.
+  package var tensors: [NotFiniteTensor] {
+    let counts = counts.withLock { $0 }
+    let read = counts.filter { $0.key.path != nil }
+    return (read.isEmpty ? counts : read)
+      .map { NotFiniteTensor(name: $0.name, path: $0.path, count: $1) }
+      .sorted {
+        ($0.path ?? "", $1.count.total, $0.name) < ($1.path ?? "", $0.count.total, $1.name)
+      }
+  }
+
+  /// Names the tensors: `'proj_out.bias' of transformer/model.safetensors (1 NaN)`.
+  /// - Parameter location: what the message is about; a file that is just this is not named again.
+  package static func summary(_ tensors: [NotFiniteTensor], of location: String) -> String {
+    let total = tensors.reduce(0) { $0 + $1.count.total }
+    let named = tensors.prefix(shownCount).map { tensor in
+      let path = tensor.path.flatMap { $0 == location ? nil : $0 }
+      let file = path.map { " of \(Self.shortName(of: $0).printable)" } ?? ""
+      return "'\(tensor.name.printable)'\(file) (\(tensor.count))"
+    }
+    let rest = tensors.count - named.count
+    return "\(total) number\(total == 1 ? "" : "s") of \(tensors.count)"
+      + " tensor\(tensors.count == 1 ? " is" : "s are") not finite: \(named.joined(separator: ", "))"
+      + (rest > 0 ? " and \(rest) more" : "")
+  }
+
+  /// The file and its folder: the networks of a pipeline have files of one name.
+  private static func shortName(of path: String) -> String {
+    let folder = FileSystem.name(of: FileSystem.parent(of: path))
+    return folder == "." ? FileSystem.name(of: path) : "\(folder)/\(FileSystem.name(of: path))"
+  }
+}
