@@ -147,7 +147,7 @@ struct Operations: ParsableCommand {
     let set = try options.instructionSet()
     let backend = try options.backend()
     let peak = try CPUBackend(threads: 1, instructionSet: set).measurePeak()
-    let threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let threads = options.threads ?? AvailableProcessors.current.count
     print(
       String(
         format: "%@, %d threads; peak of one core: %.0f Gop/s in f32, %.0f in bf16, %.0f in int8",

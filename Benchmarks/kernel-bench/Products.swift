@@ -141,7 +141,7 @@ struct Products: ParsableCommand {
 
   func run() throws {
     let backend = try options.backend()
-    let threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let threads = options.threads ?? AvailableProcessors.current.count
     let set = try options.instructionSet()
     print("\(set.rawValue), \(threads) threads; M rows, K inputs, N outputs")
     print(

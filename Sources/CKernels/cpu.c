@@ -1,9 +1,14 @@
+#define _GNU_SOURCE
 #include "sana_cpu.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -87,4 +92,22 @@ sana_isa sana_cpu_isa(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, choose_isa);
   return chosen_isa;
+}
+
+size_t sana_cpu_allowed_count(void) {
+#if defined(__linux__)
+  // The kernel refuses sets that are smaller than its own.
+  for (int processors = 1024; processors <= 1 << 20; processors *= 2) {
+    cpu_set_t *set = CPU_ALLOC(processors);
+    if (!set) return 0;
+    const size_t bytes = CPU_ALLOC_SIZE(processors);
+    const int status = sched_getaffinity(0, bytes, set);
+    const int failure = errno;
+    const int count = status == 0 ? CPU_COUNT_S(bytes, set) : 0;
+    CPU_FREE(set);
+    if (status == 0) return (size_t)count;
+    if (failure != EINVAL) return 0;
+  }
+#endif
+  return 0;
 }

@@ -18,7 +18,9 @@ public struct DeviceArguments: ParsableArguments {
   @Option(help: "auto, cpu or vulkan[:INDEX].")
   public var device: DeviceSelection = .automatic
 
-  @Option(parsing: .unconditional, help: "CPU threads. (default: one a core)")
+  @Option(
+    parsing: .unconditional,
+    help: "CPU threads. (default: one for each processor that the process may use)")
   public var threads: Int?
 
   @Option(

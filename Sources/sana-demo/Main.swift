@@ -26,7 +26,9 @@ struct SanaDemo: ParsableCommand {
   @Option(parsing: .unconditional, help: "Prompts side by side on the sheet.")
   var columns: Int = 2
 
-  @Option(parsing: .unconditional, help: "CPU threads. (default: one a core)")
+  @Option(
+    parsing: .unconditional,
+    help: "CPU threads. (default: one for each processor that the process may use)")
   var threads: Int?
 
   mutating func validate() throws {

@@ -1,4 +1,3 @@
-import CKernels
 import SanaEngine
 import Testing
 import WeightFormats
@@ -79,24 +78,6 @@ import WeightFormats
     let channels = output.shape.channels
     for (index, value) in output.values.enumerated() {
       #expect(value.isNaN == (index / channels == 3))
-    }
-  }
-}
-
-@Suite struct ThreadPoolTests {
-  @Test(arguments: [1, 2, 5]) func everyIndexRunsOnce(threads: Int) throws {
-    let pool = try #require(sana_pool_create(threads))
-    defer { sana_pool_destroy(pool) }
-    for count in [0, 1, 2, 3, 100, 1000] {
-      var calls = [Int32](repeating: 0, count: max(count, 1))
-      calls.withUnsafeMutableBufferPointer { calls in
-        sana_pool_run(
-          pool, count,
-          { context, index, _ in
-            context?.assumingMemoryBound(to: Int32.self)[index] += 1
-          }, calls.baseAddress)
-      }
-      #expect(calls.prefix(count).allSatisfy { $0 == 1 })
     }
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /// Instruction sets the kernels are compiled for, weakest first within an architecture.
@@ -29,3 +30,6 @@ const char *_Nonnull sana_isa_name(sana_isa isa);
 
 /// Finds an instruction set by its name; false, and `isa` untouched, when there is none of that name.
 bool sana_isa_from_name(const char *_Nonnull name, sana_isa *_Nonnull isa);
+
+/// Processors that the calling thread may run on; 0 when the system does not say.
+size_t sana_cpu_allowed_count(void);

@@ -1,4 +1,4 @@
-internal import WeightFormats
+public import WeightFormats
 
 #if canImport(Glibc)
   internal import Glibc
@@ -12,7 +12,8 @@ public struct DeviceDescription: Hashable, Sendable {
   public let name: String
   /// For the CPU: the instruction set its kernels use.
   public let details: String
-  public let threads: Int
+  /// What the CPU's threads run on.
+  public let processors: AvailableProcessors
   /// All the memory of the device.
   public let memoryBytes: Int?
 
@@ -24,7 +25,7 @@ public struct DeviceDescription: Hashable, Sendable {
     return [
       DeviceDescription(
         name: "cpu", details: try InstructionSet.chosen().rawValue,
-        threads: sysconf(Int32(_SC_NPROCESSORS_ONLN)),
+        processors: .current,
         memoryBytes: pages > 0 && pageBytes > 0 ? pages * pageBytes : nil)
     ]
   }

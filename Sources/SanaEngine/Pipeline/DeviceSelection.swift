@@ -22,7 +22,7 @@ public enum DeviceSelection: Hashable, Sendable {
 
   /// - Parameters:
   ///   - precision: what products are computed in.
-  ///   - threads: of the CPU; all cores unless given.
+  ///   - threads: of the CPU; one for each processor that the process may use unless given.
   ///   - cancellation: asked between operations.
   /// - Throws: `.unsupported` for a device that this program cannot use.
   public func makeBackend(

@@ -1,12 +1,6 @@
 internal import CKernels
 public import WeightFormats
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// The processor. Weights stay in memory as they are stored and are decoded a block at a time into the caches; those that multiply
 /// int8 activations are brought into the order of the processor's instructions once.
 ///
@@ -28,7 +22,7 @@ public final class CPUBackend: Backend {
   }
 
   /// - Parameters:
-  ///   - threads: how many threads compute; as many as there are processors when nil.
+  ///   - threads: how many threads compute; one for each of `AvailableProcessors` when nil. More than those take turns.
   ///   - cancellation: asked between the nodes of a run.
   /// - Throws: `SanaError` `.invalidArgument` when `SANA_ISA` names no instruction set of this processor, `.memoryLimit` when there
   ///   is no memory for the threads.
@@ -47,7 +41,7 @@ public final class CPUBackend: Backend {
     cancellation: CancellationToken? = nil, instructionSet: InstructionSet
   ) throws {
     device = CPUDevice(
-      pool: try ThreadPool(threads: threads ?? Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
+      pool: try ThreadPool(threads: threads ?? AvailableProcessors.current.count),
       kernels: instructionSet.kernels, precision: precision, cancellation: cancellation)
   }
 

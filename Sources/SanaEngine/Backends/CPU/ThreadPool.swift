@@ -7,7 +7,9 @@ final class ThreadPool {
 
   /// - Throws: `SanaError` `.memoryLimit` when the system has no memory for it.
   init(threads: Int) throws {
-    guard let pool = sana_pool_create(max(threads, 1)) else {
+    guard
+      let pool = sana_pool_create(max(threads, 1), AvailableProcessors.current.count)
+    else {
       throw SanaError(
         .memoryLimit, "there is no memory for \(threads) threads", remedy: "ask for fewer threads")
     }

@@ -1,10 +1,9 @@
 internal import Dispatch
-internal import Foundation
 internal import Synchronization
 
-/// Loops over all cores.
+/// Loops over all processors that the process may use.
 package enum Parallel {
-  package static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
+  package static var coreCount: Int { AvailableProcessors.current.count }
 
   /// Calls `body` once for every index below `count`, in any order. Each worker has a scratch buffer of its own.
   /// - Throws: the failure with the least index among those met; after a failure no further index is begun.
