@@ -39,6 +39,11 @@ public struct Recipe: Hashable, Sendable {
     #"^autoencoder/decoder\.up_blocks\.(\d+\.\d+\.(attn\.to_qkv|attn\.to_out|conv_out\.conv_point)"#
     + #"|[45]\.\d+\.conv_out\.conv_inverted|4\.0\.(conv|conv\.phases))\.weight$"#
 
+  /// The residual blocks that DC-AE-Lite has in place of the attention blocks of DC-AE's three inner stages, and the shuffled
+  /// convolution between two of these: their errors, too, every later stage enlarges.
+  static let decoderInnerConvolutions =
+    #"^autoencoder/decoder\.up_blocks\.([345]\.\d+\.(conv1|conv2)|3\.0\.conv)\.weight$"#
+
   static func weights(
     transformer: TensorTarget, textEncoder: TensorTarget
   ) -> [QuantizationRule] {
@@ -69,6 +74,7 @@ public struct Recipe: Hashable, Sendable {
           QuantizationRule(
             builtIn: decoderBalanced, TensorTarget(.f16, activations: .int8PerToken)),
           QuantizationRule(builtIn: decoderProducts, TensorTarget(.bf16)),
+          QuantizationRule(builtIn: decoderInnerConvolutions, TensorTarget(.f16)),
         ]),
     Recipe(
       name: "w4a16", summary: "as w8a16, with int4 weights in groups of 32", base: .f16,

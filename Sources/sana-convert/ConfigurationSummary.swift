@@ -31,7 +31,9 @@ extension ComponentConfiguration {
         + (transformer.positionInterpolationScale == nil ? "" : ", positional embedding")
     case .autoencoder(let autoencoder):
       "DC-AE f\(autoencoder.compression)c\(autoencoder.latentChannels), widths "
-        + autoencoder.decoder.map { String($0.channels) }.joined(separator: "/")
+        + autoencoder.decoder[autoencoder.outermostDecoderStage...].map { String($0.channels) }
+        .joined(separator: "/")
+        + (autoencoder.outermostDecoderStage == 0 ? "" : " and an upsampling to the picture")
         + ", scaling factor \(autoencoder.scalingFactor)"
     }
   }

@@ -26,6 +26,11 @@ import WeightFormats
         trace: Fixtures.directory.appending(path: "traces/sana-tiny.h5"),
         // PyTorch: 37.9, 35.2
         bounds: ["b_small_nonsquare": 39.9, "c_batch2": 37.3]),
+      Sample(
+        checkpoint: Fixtures.directory.appending(path: "checkpoints/lite-tiny"),
+        trace: Fixtures.directory.appending(path: "traces/lite-tiny.h5"),
+        // PyTorch: 41.2
+        bounds: ["a": 41.2]),
     ]
     guard let full = ReferenceTraces.fullDirectory else { return bundled }
     func sample(_ name: String, _ bounds: [String: Double]) -> Sample {
@@ -40,6 +45,8 @@ import WeightFormats
       sample("sana15-tiny", ["a": 38.6, "b_nochi_g1": 37.4]),
       // PyTorch: 35.7
       sample("sprint-tiny", ["a": 37.9]),
+      // PyTorch: 41.6, 40.0
+      sample("lite-tiny", ["a": 41.6, "b_batch2": 40.0]),
     ]
   }
 

@@ -8,10 +8,12 @@ import WeightFormats
     enum Layers: CaseIterable {
       case residualBlock
       case upsampling
+      case shuffledUpsampling
       case convolution
       case normAndActivation
       /// Few outputs.
       case picture
+      case shuffledPicture
     }
 
     let shape: Shape
@@ -42,6 +44,10 @@ import WeightFormats
         return UpsamplingBlock(
           path: .root[name], outputChannels: channels, kind: .interpolate
         ).apply(input, &builder)
+      case .shuffledUpsampling:
+        return UpsamplingBlock(
+          path: .root[name], outputChannels: channels, kind: .pixelShuffle
+        ).apply(input, &builder)
       case .convolution:
         return builder.convolution(
           input, weight: Parameter("w\(name)", [channels, 3, 3, channels]))
@@ -49,6 +55,10 @@ import WeightFormats
         return builder.activate(builder.channelNorm(input, .root[name]), .relu)
       case .picture:
         return builder.convolution(input, weight: Parameter("w\(name)", [3, 3, 3, channels]))
+      case .shuffledPicture:
+        return UpsamplingBlock(
+          path: .root[name], outputChannels: 3, kind: .pixelShuffle
+        ).convolve(input, &builder)
       }
     }
   }
@@ -61,7 +71,17 @@ import WeightFormats
       .upsampling, .residualBlock, .upsampling, .residualBlock, .residualBlock, .normAndActivation,
       .convolution,
     ]
+    let lite: [CascadeCase.Layers] = [
+      .shuffledUpsampling, .residualBlock, .shuffledUpsampling, .residualBlock,
+      .normAndActivation, .shuffledPicture,
+    ]
     return [
+      CascadeCase(
+        shape: Shape(batch: 2, height: 101, width: 512, channels: 2), layers: lite,
+        isInPlace: true),
+      CascadeCase(
+        shape: Shape(batch: 1, height: 67, width: 514, channels: 5),
+        layers: [.residualBlock, .shuffledUpsampling], isInPlace: false),
       CascadeCase(
         shape: Shape(batch: 2, height: 189, width: 512, channels: 2), layers: decoder,
         isInPlace: true),
@@ -73,7 +93,7 @@ import WeightFormats
         CascadeCase(
           shape: Shape(
             batch: pick(1...2), height: 96 + index, width: 2048 + index, channels: pick(1...3)),
-          layers: (0..<pick(1...3)).map { _ in CascadeCase.Layers.allCases[pick(0...3)] },
+          layers: (0..<pick(1...3)).map { _ in CascadeCase.Layers.allCases[pick(0...4)] },
           isInPlace: pick(0...2) > 0)
       }
   }()
@@ -104,6 +124,20 @@ import WeightFormats
     for threads in [2, 3, 8] {
       #expect(try run(graph, .chosen(), .bf16, .floatingPoint, threads: threads) == alone)
     }
+  }
+
+  /// Nor is what becomes pixels of it.
+  @Test func alsoWhenItsPixelsAreShuffled() throws {
+    let item = CascadeCase(
+      shape: Shape(batch: 1, height: 1024, width: 512, channels: 8),
+      layers: [.shuffledUpsampling, .residualBlock, .residualBlock, .normAndActivation],
+      isInPlace: false)
+    let graph = item.graph(.full)
+    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let input = graph[graph.inputs[0]].byteCount
+    #expect(
+      try CPUBackend(threads: 2).plan(graph, weights: weights).arenaBytes
+        < input + 4 * input + input / 2)
   }
 
   /// What an upsampling and residual blocks pass to each other is never whole in memory.

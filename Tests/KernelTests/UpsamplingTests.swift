@@ -2,22 +2,21 @@ import SanaEngine
 import Testing
 import WeightFormats
 
-/// DC-AE's upsampling convolution with its shortcut, which the CPU computes as one where the convolution has int8 activations.
+/// DC-AE's upsampling convolutions with their shortcut. The CPU computes an interpolating one as one where it has int8 activations, and
+/// shuffles the results of the other without keeping them all.
 @Suite struct UpsamplingTests {
   struct UpsamplingCase: Sendable, CustomTestStringConvertible {
     let shape: Shape
     let outputs: Int
+    let kind: AutoencoderConfiguration.Upsampling
 
-    var testDescription: String { "\(shape) to \(outputs)" }
+    var testDescription: String { "\(shape) to \(outputs), \(kind)" }
 
     func graph(_ fusion: GraphBuilder.Fusion) -> Graph {
       var builder = GraphBuilder(name: testDescription, fusion: fusion)
       let x = builder.input("x", shape)
-      let convolved = builder.upsampleConvolution(
-        x, weight: Parameter("w", [4 * outputs, 2, 2, shape.channels]),
-        bias: Parameter("b", [outputs]))
-      return builder.finish(
-        outputs: [builder.duplicateChannels(x, factor: 2, residual: convolved)])
+      let block = UpsamplingBlock(path: .root, outputChannels: outputs, kind: kind)
+      return builder.finish(outputs: [block.apply(x, &builder)])
     }
   }
 
@@ -26,11 +25,14 @@ import WeightFormats
     var random = RandomNumbers(seed: 37)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
     return [(1, 1), (2, 1), (4, 1), (1, 2), (1, 4)].flatMap { (inputs, outputs) in
-      [1, 16, pick(2...15), pick(17...70)].map { unit in
-        UpsamplingCase(
-          shape: Shape(
-            batch: pick(1...2), height: pick(1...9), width: pick(1...9), channels: inputs * unit),
-          outputs: outputs * unit)
+      [1, 16, pick(2...15), pick(17...70)].flatMap { unit in
+        [AutoencoderConfiguration.Upsampling.interpolate, .pixelShuffle].map { kind in
+          UpsamplingCase(
+            shape: Shape(
+              batch: pick(1...2), height: pick(1...9), width: pick(1...9),
+              channels: inputs * unit),
+            outputs: outputs * unit, kind: kind)
+        }
       }
     }
   }()

@@ -20,6 +20,7 @@ public struct ReleaseManifest: Sendable {
   }
 
   public let name: String
+  /// Null for a release of one component.
   public let modelIndex: MetadataValue
   public let scheduler: MetadataValue
   public let components: [Component]
@@ -72,7 +73,7 @@ public struct ReleaseManifest: Sendable {
   }
 
   /// Writes the release as a sparse checkpoint. As in the releases, the autoencoder has a file of each variant of the transformer,
-  /// in f32 all the same.
+  /// in f32 all the same. A release of one component is that component's folder, under its name in a pipeline.
   public func write(to folder: String) throws {
     for component in components {
       let directory = "\(folder)/\(component.folder)"
@@ -90,6 +91,7 @@ public struct ReleaseManifest: Sendable {
       try Data(JSONWriter.write(component.configuration))
         .write(to: URL(filePath: "\(directory)/config.json"))
     }
+    guard modelIndex != .null else { return }
     try Data(JSONWriter.write(modelIndex)).write(to: URL(filePath: "\(folder)/model_index.json"))
     try FileManager.default.createDirectory(
       atPath: "\(folder)/scheduler", withIntermediateDirectories: true)

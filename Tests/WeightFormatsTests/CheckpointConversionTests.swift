@@ -16,6 +16,7 @@ import WeightFormats
         path: Checkpoints.path("sana-tiny"), kinds: [.textEncoder, .transformer, .autoencoder]),
       Sample(path: Checkpoints.path("sana15-tiny"), kinds: [.textEncoder, .transformer]),
       Sample(path: Checkpoints.path("sprint-tiny"), kinds: [.transformer]),
+      Sample(path: Checkpoints.path("lite-tiny"), kinds: [.autoencoder]),
       Sample(path: Checkpoints.demo, kinds: [.textEncoder, .transformer, .autoencoder]),
     ]
 

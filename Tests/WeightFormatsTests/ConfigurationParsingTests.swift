@@ -245,9 +245,9 @@ extension MetadataValue {
     arguments: [
       ("decoder_norm_types", "batch_norm"),
       ("decoder_norm_types", ["rms_norm", "batch_norm", "rms_norm"]),
-      ("decoder_act_fns", "relu"), ("decoder_conv_act_fn", "silu"),
+      ("decoder_norm_types", ["rms_norm", "rms_norm", "batch_norm", "rms_norm"]),
+      ("decoder_act_fns", "relu"), ("decoder_conv_act_fn", "gelu"),
       ("decoder_block_types", ["ResBlock", "ResBlock", "Transformer"]),
-      ("encoder_layers_per_block", [0, 1, 2]),
     ] as [(String, MetadataValue)])
   func refusesVariants(_ key: String, _ value: MetadataValue) throws {
     let document = try SampleConfigurations.parse(SampleConfigurations.oldAutoencoder)
@@ -264,12 +264,112 @@ extension MetadataValue {
       ("encoder_block_out_channels", [1, 32, 64]), ("decoder_layers_per_block", [1, 2]),
       ("decoder_qkv_multiscales", [[], [4], [5]]), ("decoder_qkv_multiscales", [[], 5, [5]]),
       ("scaling_factor", 0), ("scaling_factor", .number(.nan)), ("encoder_out_shortcut", "yes"),
-      ("decoder_block_out_channels", 8),
+      ("decoder_block_out_channels", 8), ("decoder_conv_act_fn", 3),
+      ("decoder_conv_act_fn", ["silu"]), ("decoder_act_fns", ["silu"]),
+      ("decoder_act_fns", []), ("decoder_norm_types", ["rms_norm", "rms_norm"]),
+      ("decoder_layers_per_block", [0, 0, 0]), ("decoder_layers_per_block", [1, 0, 1]),
+      ("encoder_layers_per_block", [0, 0, 1]), ("decoder_layers_per_block", []),
+      ("decoder_layers_per_block", [0, 1, 1, 1]), ("decoder_layers_per_block", 0),
+      ("encoder_layers_per_block", [1, 1, -1]), ("decoder_block_types", ["ResBlock"]),
     ] as [(String, MetadataValue)])
   func refusesNonsense(_ key: String, _ value: MetadataValue) throws {
     let document = try SampleConfigurations.parse(SampleConfigurations.oldAutoencoder)
     let error = #expect(throws: SanaError.self) { try parse(document.replacing(key, with: value)) }
     #expect(error?.code == .invalidConfiguration)
+  }
+}
+
+/// DC-AE-Lite: a decoder of residual blocks, without its outermost stage.
+@Suite struct LiteAutoencoderConfigurationTests {
+  private func parse(
+    _ changes: (String, MetadataValue?)...
+  ) throws -> AutoencoderConfiguration {
+    var document = try JSONParser.parse(file: Checkpoints.path("lite-tiny") + "/vae/config.json")
+    for (key, value) in changes { document = document.replacing(key, with: value) }
+    return try AutoencoderConfiguration(official: document, location: "config.json")
+  }
+
+  private func tensors(_ configuration: AutoencoderConfiguration) -> [String: [Int]] {
+    Dictionary(
+      uniqueKeysWithValues: OfficialLayout(.autoencoder(configuration)).officialTensors.map {
+        ($0.name, $0.shape)
+      })
+  }
+
+  @Test func readsAnEmptyStageAndTheLastActivation() throws {
+    let configuration = try parse()
+    #expect(configuration.decoder.map(\.layers) == [0, 1, 2, 1, 1, 1])
+    #expect(configuration.decoder.map(\.block) == Array(repeating: .residual, count: 6))
+    #expect(configuration.encoder.map(\.channels) == [4, 8, 8, 16, 16, 32])
+    #expect(configuration.outermostDecoderStage == 1)
+    #expect(configuration.outermostEncoderStage == 0)
+    #expect(configuration.outputActivation == .silu)
+    #expect(configuration.compression == 32)
+    let tensors = tensors(configuration)
+    #expect(tensors["decoder.conv_out.conv.weight"] == [12, 8, 3, 3])
+    #expect(tensors["decoder.conv_out.conv.bias"] == [12])
+    #expect(tensors["decoder.norm_out.weight"] == [8])
+    #expect(tensors["decoder.up_blocks.2.0.conv.weight"] == [32, 16, 3, 3])
+    #expect(!tensors.keys.contains { $0.hasPrefix("decoder.up_blocks.0.") })
+  }
+
+  @Test func everyStageMayHaveItsOwnEntry() throws {
+    let one = try parse()
+    for (key, value) in [
+      ("decoder_block_types", "ResBlock"), ("decoder_norm_types", "rms_norm"),
+      ("decoder_act_fns", "silu"),
+    ] as [(String, MetadataValue)] {
+      #expect(try parse((key, value)) == one)
+      #expect(try parse((key, .array(Array(repeating: value, count: 6)))) == one)
+    }
+  }
+
+  /// Kernel sizes belong to attention, of which there is none.
+  @Test(arguments: [nil, [], [[]], "none", [[5], [5], [5], [5], [5], [4]]] as [MetadataValue?])
+  func kernelSizesOfNoAttentionAreNotRead(_ value: MetadataValue?) throws {
+    #expect(try parse(("decoder_qkv_multiscales", value)) == parse())
+  }
+
+  @Test(
+    arguments: [
+      ("relu", .relu), ("SiLU", .silu), ("swish", .silu), (nil, .relu),
+    ] as [(MetadataValue?, AutoencoderConfiguration.OutputActivation)])
+  func lastActivations(
+    _ value: MetadataValue?, _ activation: AutoencoderConfiguration.OutputActivation
+  ) throws {
+    #expect(try parse(("decoder_conv_act_fn", value)).outputActivation == activation)
+  }
+
+  @Test func theWidthOfAnEmptyStageMeansNothing() throws {
+    let configuration = try parse(("decoder_block_out_channels", [7, 8, 8, 16, 16, 32]))
+    #expect(try tensors(configuration) == tensors(parse()))
+  }
+
+  @Test func theInnermostStageMayBeEmptyToo() throws {
+    let configuration = try parse(("decoder_layers_per_block", [0, 1, 2, 1, 1, 0]))
+    #expect(!tensors(configuration).keys.contains { $0.hasPrefix("decoder.up_blocks.5.") })
+    #expect(configuration.compression == 32)
+  }
+
+  /// The encoder's picture is then halved by its first convolution.
+  @Test func theEncodersOutermostStageMayBeEmptyToo() throws {
+    let tensors = try tensors(parse(("encoder_layers_per_block", [0, 1, 1, 1, 1, 1])))
+    #expect(tensors["encoder.conv_in.conv.weight"] == [8, 3, 3, 3])
+    #expect(!tensors.keys.contains { $0.hasPrefix("encoder.down_blocks.0.") })
+    let unshuffled = try self.tensors(
+      parse(
+        ("encoder_layers_per_block", [0, 1, 1, 1, 1, 1]),
+        ("downsample_block_type", "pixel_unshuffle")))
+    #expect(unshuffled["encoder.conv_in.conv.weight"] == [2, 3, 3, 3])
+  }
+
+  @Test func anUpsamplingToThePictureMayInterpolate() throws {
+    let configuration = try parse(("upsample_block_type", "interpolate"))
+    #expect(tensors(configuration)["decoder.conv_out.conv.weight"] == [3, 8, 3, 3])
+    #expect(
+      OfficialLayout(.autoencoder(configuration)).rule(
+        named: "decoder.conv_out.conv.phases.weight")?
+        .shape == [12, 2, 2, 8])
   }
 }
 

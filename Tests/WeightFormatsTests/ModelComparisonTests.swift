@@ -32,9 +32,14 @@ import WeightFormats
     return (0..<count).map { _ in Float.random(in: -1...1, using: &random) }
   }
 
-  @Test(arguments: ["sana-tiny", "sana15-tiny", "sprint-tiny"])
+  @Test(arguments: ["sana-tiny", "sana15-tiny", "sprint-tiny", "lite-tiny"])
   func aConversionThatKeepsThePrecisionIsItsCheckpoint(_ name: String) throws {
-    let kinds: Set<ComponentKind>? = name == "sprint-tiny" ? [.transformer] : nil
+    let kinds: Set<ComponentKind>? =
+      switch name {
+      case "sprint-tiny": [.transformer]
+      case "lite-tiny": [.autoencoder]
+      default: nil
+      }
     let folder = Checkpoints.path(name)
     let held =
       kinds

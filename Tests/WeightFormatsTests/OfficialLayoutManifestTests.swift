@@ -20,8 +20,10 @@ struct OfficialLayoutManifestTests {
   func layoutIsExactlyTheReleased(_ path: String) throws {
     let manifest = try JSONParser.parse(file: path)
     let components = try #require(manifest["components"])
+    #expect(components.members?.isEmpty == false)
     for kind in ComponentKind.allCases {
-      let component = try #require(components[kind.officialFolder])
+      // A release of one component has no others.
+      guard let component = components[kind.officialFolder] else { continue }
       let configuration = try ComponentConfiguration(
         kind, official: #require(component["config"]), location: path)
       var released: [String: [Int]] = [:]
@@ -44,6 +46,8 @@ struct OfficialLayoutManifestTests {
   func schedulersAreKnown(_ path: String) throws {
     let manifest = try JSONParser.parse(file: path)
     let document = try #require(manifest["scheduler"])
+    // Only a pipeline has one.
+    guard manifest["model_index"] != .null else { return }
     #expect(throws: Never.self) {
       try SchedulerConfiguration(official: document, location: path)
     }

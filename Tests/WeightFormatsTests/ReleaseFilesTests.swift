@@ -10,7 +10,7 @@ struct ReleaseFilesTests {
 
   init() throws { directory = try TestDirectory() }
 
-  private static let manifests = ReleaseManifest.all
+  private static let manifests = ReleaseManifest.all.filter { $0.modelIndex != .null }
   private static let names = manifests.map(\.name)
 
   private func manifest(_ name: String) throws -> (ReleaseManifest, path: String) {
@@ -107,6 +107,24 @@ struct ReleaseFilesTests {
     #expect(transformer.releases == [try #require(Self.releases[name])])
     let expected = try #require(manifest.components.first { $0.folder == "transformer" })
     #expect(transformer.fileSets.map(\.variant) == [nil] + expected.variants.map(\.name))
+  }
+
+  /// The lighter decoder is released by itself; its tensors tell that it is.
+  @Test func aReleasedAutoencoderIsRecognized() throws {
+    let manifest = try #require(ReleaseManifest.all.first { $0.name.hasPrefix("dc-ae-lite") })
+    try manifest.write(to: directory.path("release"))
+    let folder = directory.path("release/vae")
+    let file = folder + "/diffusion_pytorch_model.safetensors"
+    for path in [folder, file] {
+      let part = try #require(try CheckpointInventory(path: path).parts.first)
+      #expect(part.releases == ["DC-AE-Lite f32c32"] && part.remark == nil)
+    }
+    try FileManager.default.removeItem(atPath: folder + "/config.json")
+    let component = try #require(try OfficialCheckpoint(path: file).components.first)
+    #expect(
+      try component.configuration
+        == ComponentConfiguration(
+          .autoencoder, official: manifest.components[0].configuration, location: "manifest"))
   }
 
   /// Weights of one size and resolution share a configuration, whatever they were trained on.

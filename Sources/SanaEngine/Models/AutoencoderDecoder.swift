@@ -3,6 +3,8 @@ public import WeightFormats
 /// DC-AE's decoder (`AutoencoderDC.decoder`): latents to a picture, 32 pixels a side for each latent.
 ///
 ///     z ─ 3x3 ─(+ repeated channels)─ stage 5 ─ up, stage 4 ─ … ─ up, stage 0 ─ norm ─ ReLU ─ 3x3
+///
+/// DC-AE-Lite has no stage 0: after stage 1 and its norm come SiLU and an upsampling block to the channels of the picture.
 public struct AutoencoderDecoder: Sendable {
   public let configuration: AutoencoderConfiguration
 
@@ -38,14 +40,23 @@ public struct AutoencoderDecoder: Sendable {
     if configuration.decoderInputShortcut {
       stream = builder.duplicateChannels(latents, factor: 1, residual: stream)
     }
-    for index in stages.indices.reversed() { stream = stage(index, stream, &builder) }
+    let outermost = configuration.outermostDecoderStage
+    for index in (outermost..<stages.count).reversed() { stream = stage(index, stream, &builder) }
 
-    let normalized = builder.channelNorm(stream, path["norm_out"])
+    let activated = builder.activate(
+      builder.channelNorm(stream, path["norm_out"]), configuration.outputActivation.operation)
     let output = path["conv_out"]
-    let image = builder.convolution(
-      builder.activate(normalized, .relu),
-      weight: output.weight(configuration.imageChannels, 3, 3, stages[0].channels),
-      bias: output.bias(configuration.imageChannels), name: "image_float")
+    let image: Value
+    if outermost == 0 {
+      image = builder.convolution(
+        activated, weight: output.weight(configuration.imageChannels, 3, 3, stages[0].channels),
+        bias: output.bias(configuration.imageChannels))
+    } else {
+      image = UpsamplingBlock(
+        path: output, outputChannels: configuration.imageChannels, kind: configuration.upsampling
+      ).convolve(activated, &builder)
+    }
+    builder.name(image, "image_float")
     return DecoderGraph(
       graph: builder.finish(outputs: [image]), latents: latents, image: image)
   }
@@ -71,5 +82,14 @@ public struct AutoencoderDecoder: Sendable {
     }
     builder.name(stream, name)
     return stream
+  }
+}
+
+extension AutoencoderConfiguration.OutputActivation {
+  fileprivate var operation: Activation {
+    switch self {
+    case .relu: .relu
+    case .silu: .silu
+    }
   }
 }

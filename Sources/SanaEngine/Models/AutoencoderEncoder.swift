@@ -31,10 +31,20 @@ public struct AutoencoderEncoder: Sendable {
 
     let stages = configuration.encoder
     let input = path["conv_in"]
-    var stream = builder.convolution(
-      image, weight: input.weight(stages[0].channels, 3, 3, configuration.imageChannels),
-      bias: input.bias(stages[0].channels), name: "conv_in")
-    for index in stages.indices { stream = stage(index, stream, &builder) }
+    let outermost = configuration.outermostEncoderStage
+    let channels = stages[outermost].channels
+    var stream: Value
+    if outermost == 0 {
+      stream = builder.convolution(
+        image, weight: input.weight(channels, 3, 3, configuration.imageChannels),
+        bias: input.bias(channels))
+    } else {
+      stream = DownsamplingBlock(
+        path: input, outputChannels: channels, kind: configuration.downsampling
+      ).convolve(image, &builder)
+    }
+    builder.name(stream, "conv_in")
+    for index in outermost..<stages.count { stream = stage(index, stream, &builder) }
 
     let output = path["conv_out"]
     let innermost = stages[stages.count - 1].channels

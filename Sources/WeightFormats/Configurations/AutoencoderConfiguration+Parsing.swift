@@ -4,35 +4,51 @@ extension AutoencoderConfiguration {
   /// - Throws: `.invalidConfiguration` naming the key, `.unsupported` naming the variant.
   public init(official document: MetadataValue, location: String) throws(SanaError) {
     let reader = try ConfigurationReader(document, location: location)
-    try Self.requireEverywhere(reader, "decoder_norm_types", is: "rms_norm")
-    try Self.requireEverywhere(reader, "decoder_act_fns", is: "silu")
-    try reader.require("decoder_conv_act_fn", is: "relu", default: "relu")
-
     let downsampling: Downsampling =
       try reader.string("downsample_block_type", default: "pixel_unshuffle") == "pixel_unshuffle"
       ? .pixelUnshuffle : .convolution
     let upsampling: Upsampling =
       try reader.string("upsample_block_type", default: "pixel_shuffle") == "interpolate"
       ? .interpolate : .pixelShuffle
+    let decoder = try Self.stages(reader, side: "decoder", defaultLayers: [3, 3, 3, 3, 3, 3])
+    try Self.requireEverywhere(
+      reader, "decoder_norm_types", is: "rms_norm", stageCount: decoder.count)
+    try Self.requireEverywhere(reader, "decoder_act_fns", is: "silu", stageCount: decoder.count)
     self.init(
       imageChannels: try reader.integer("in_channels", default: 3, in: 1...1024),
       latentChannels: try reader.integer("latent_channels", default: 32, in: 1...4096),
       attentionHeadDimension: try reader.integer("attention_head_dim", default: 32, in: 1...1024),
       encoder: try Self.stages(reader, side: "encoder", defaultLayers: [2, 2, 2, 3, 3, 3]),
-      decoder: try Self.stages(reader, side: "decoder", defaultLayers: [3, 3, 3, 3, 3, 3]),
-      downsampling: downsampling, upsampling: upsampling,
+      decoder: decoder, downsampling: downsampling, upsampling: upsampling,
       encoderOutputShortcut: try reader.bool("encoder_out_shortcut", default: true),
       decoderInputShortcut: try reader.bool("decoder_in_shortcut", default: true),
+      outputActivation: try Self.outputActivation(reader),
       scalingFactor: try reader.number("scaling_factor", default: 1, in: 1e-6...1e6))
     try checkChannels(reader)
   }
 
+  /// Refuses anything but one value, whether the key holds it once or for each stage.
   private static func requireEverywhere(
-    _ reader: ConfigurationReader, _ key: String, is expected: MetadataValue
+    _ reader: ConfigurationReader, _ key: String, is expected: MetadataValue, stageCount: Int
   ) throws(SanaError) {
-    for value in reader.value(key)?.arrayValue ?? [reader.value(key) ?? expected]
-    where value != expected {
-      throw reader.unsupported(key, value)
+    guard let values = reader.value(key)?.arrayValue else {
+      return try reader.require(key, is: expected, default: expected)
+    }
+    for value in values where value != expected { throw reader.unsupported(key, value) }
+    guard values.count == stageCount else {
+      throw reader.invalid("'\(key)' has \(values.count) entries for \(stageCount) stages")
+    }
+  }
+
+  private static func outputActivation(
+    _ reader: ConfigurationReader
+  ) throws(SanaError) -> OutputActivation {
+    let key = "decoder_conv_act_fn"
+    // PyTorch's own names, in any case.
+    switch try reader.string(key, default: "relu").lowercased() {
+    case "relu": return .relu
+    case "silu", "swish": return .silu
+    case let name: throw reader.unsupported(key, .string(name))
     }
   }
 
@@ -65,8 +81,13 @@ extension AutoencoderConfiguration {
     let layersKey = "\(side)_layers_per_block"
     let layers = try integers(layersKey, default: defaultLayers, in: 0...1024)
     try requireOneEach(layersKey, layers.count)
-    guard !layers.contains(0) else {
-      throw reader.unsupported(layersKey, .array(layers.map { .integer(Int64($0)) }))
+    // PyTorch leaves out the sampling of an empty stage, too; only outermost does another convolution make up for that.
+    for (index, count) in layers.enumerated() where count == 0 {
+      guard layers.count > 1, index == 0 || index == layers.count - 1 else {
+        throw reader.invalid(
+          "'\(layersKey)' leaves stage \(index) without blocks, which only the outermost of several stages and the innermost can be"
+        )
+      }
     }
 
     let typesKey = "\(side)_block_types"
@@ -83,10 +104,14 @@ extension AutoencoderConfiguration {
     try requireOneEach(typesKey, blocks.count)
 
     let kernelsKey = "\(side)_qkv_multiscales"
-    let kernels: [MetadataValue] =
-      reader.value(kernelsKey) == nil
-      ? [[], [], [], [5], [5], [5]] : try reader.array(kernelsKey)
-    try requireOneEach(kernelsKey, kernels.count)
+    var kernels: [MetadataValue] = []
+    // Nobody reads them where there is no attention.
+    if blocks.contains(.efficientViT) {
+      kernels =
+        reader.value(kernelsKey) == nil
+        ? [[], [], [], [5], [5], [5]] : try reader.array(kernelsKey)
+      try requireOneEach(kernelsKey, kernels.count)
+    }
 
     var stages: [Stage] = []
     for index in channels.indices {
@@ -118,9 +143,21 @@ extension AutoencoderConfiguration {
         "the encoder has \(encoder.count) stages but the decoder has \(decoder.count)")
     }
     for stage in encoder + decoder
-    where stage.block == .efficientViT && stage.channels % attentionHeadDimension != 0 {
+    where stage.layers > 0 && stage.block == .efficientViT
+      && stage.channels % attentionHeadDimension != 0
+    {
       throw reader.invalid(
         "a stage of \(stage.channels) channels cannot be cut into heads of \(attentionHeadDimension) ('attention_head_dim')"
+      )
+    }
+    let encoder = self.encoder[outermostEncoderStage...]
+    let decoder = self.decoder[outermostDecoderStage...]
+    guard
+      encoder.startIndex == 0 || downsampling == .convolution
+        || encoder.first.map({ $0.channels % 4 == 0 }) == true
+    else {
+      throw reader.invalid(
+        "an encoder whose outermost stage has no blocks cannot begin with \(encoder.first?.channels ?? 0) channels ('encoder_block_out_channels')"
       )
     }
     for (outer, inner) in zip(encoder, encoder.dropFirst()) {

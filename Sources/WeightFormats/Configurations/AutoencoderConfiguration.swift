@@ -1,4 +1,4 @@
-/// DC-AE's configuration (`diffusers.AutoencoderDC`).
+/// The configuration of DC-AE and DC-AE-Lite (`diffusers.AutoencoderDC`).
 public struct AutoencoderConfiguration: Hashable, Sendable {
   public enum BlockType: String, Hashable, Sendable {
     case residual = "ResBlock"
@@ -9,7 +9,8 @@ public struct AutoencoderConfiguration: Hashable, Sendable {
   public struct Stage: Hashable, Sendable {
     public var block: BlockType
     public var channels: Int
-    /// Number of blocks; the sampling block that stands beside them is extra.
+    /// Number of blocks; the sampling block that stands beside them is extra. An outermost stage of none is left out: the
+    /// convolution beside the picture changes the resolution in its place.
     public var layers: Int
     /// Kernel sizes of the multi-scale attention's depthwise convolutions, usually `[5]`; empty for residual stages.
     public var multiscaleKernels: [Int]
@@ -34,6 +35,12 @@ public struct AutoencoderConfiguration: Hashable, Sendable {
     case pixelShuffle
   }
 
+  /// What follows the decoder's last norm.
+  public enum OutputActivation: Hashable, Sendable {
+    case relu
+    case silu
+  }
+
   public var imageChannels: Int
   public var latentChannels: Int
   public var attentionHeadDimension: Int
@@ -43,16 +50,27 @@ public struct AutoencoderConfiguration: Hashable, Sendable {
   public var upsampling: Upsampling
   public var encoderOutputShortcut: Bool
   public var decoderInputShortcut: Bool
+  public var outputActivation: OutputActivation
   /// Latents are divided by this before decoding, multiplied after encoding.
   public var scalingFactor: Double
 
   /// Pixels a side for one latent: 32 for `f32c32`.
   public var compression: Int { 1 << (decoder.count - 1) }
 
+  /// The outermost of the encoder's stages that there is: 1 where stage 0 has no blocks.
+  public var outermostEncoderStage: Int { Self.outermost(encoder) }
+  /// The outermost of the decoder's stages that there is: 1 where stage 0 has no blocks, as in DC-AE-Lite.
+  public var outermostDecoderStage: Int { Self.outermost(decoder) }
+
+  private static func outermost(_ stages: [Stage]) -> Int {
+    stages.count > 1 && stages[0].layers == 0 ? 1 : 0
+  }
+
   public init(
     imageChannels: Int, latentChannels: Int, attentionHeadDimension: Int, encoder: [Stage],
     decoder: [Stage], downsampling: Downsampling, upsampling: Upsampling,
-    encoderOutputShortcut: Bool, decoderInputShortcut: Bool, scalingFactor: Double
+    encoderOutputShortcut: Bool, decoderInputShortcut: Bool,
+    outputActivation: OutputActivation = .relu, scalingFactor: Double
   ) {
     self.imageChannels = imageChannels
     self.latentChannels = latentChannels
@@ -63,6 +81,7 @@ public struct AutoencoderConfiguration: Hashable, Sendable {
     self.upsampling = upsampling
     self.encoderOutputShortcut = encoderOutputShortcut
     self.decoderInputShortcut = decoderInputShortcut
+    self.outputActivation = outputActivation
     self.scalingFactor = scalingFactor
   }
 }

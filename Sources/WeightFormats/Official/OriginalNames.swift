@@ -162,10 +162,12 @@ enum OriginalNames {
 
   private static let ends = [
     "encoder.project_in.conv": "encoder.conv_in",
+    "encoder.project_in.conv.conv": "encoder.conv_in.conv",
     "encoder.project_out.0.conv": "encoder.conv_out",
     "decoder.project_in.conv": "decoder.conv_in",
     "decoder.project_out.0": "decoder.norm_out",
     "decoder.project_out.2.conv": "decoder.conv_out",
+    "decoder.project_out.2.conv.conv": "decoder.conv_out.conv",
   ]
 
   private static let autoencoderBlock = [

@@ -70,7 +70,7 @@ enum ReleasedConfigurations {
   ) -> [(release: String, document: MetadataValue)] {
     switch kind {
     case .textEncoder: [("Gemma-2 2B", textEncoder)]
-    case .autoencoder: [("DC-AE f32c32", autoencoder)]
+    case .autoencoder: [("DC-AE f32c32", autoencoder), ("DC-AE-Lite f32c32", liteAutoencoder)]
     case .transformer:
       [
         ("Sana 0.6B 512px", small(sampleSize: 16)),
@@ -179,6 +179,26 @@ enum ReleasedConfigurations {
     "latent_channels": 32,
     "scaling_factor": 0.41407,
     "upsample_block_type": "interpolate",
+  ]
+  private static let liteAutoencoder: MetadataValue = [
+    "_class_name": "AutoencoderDC",
+    "attention_head_dim": 32,
+    "decoder_act_fns": "silu",
+    "decoder_block_out_channels": [128, 256, 512, 512, 1024, 1024],
+    "decoder_block_types": "ResBlock",
+    "decoder_conv_act_fn": "silu",
+    "decoder_layers_per_block": [0, 3, 5, 4, 4, 4],
+    "decoder_norm_types": "rms_norm",
+    "decoder_qkv_multiscales": [[], [], [], [], [], []],
+    "downsample_block_type": "Conv",
+    "encoder_block_out_channels": [128, 256, 512, 512, 1024, 1024],
+    "encoder_block_types": blockTypes,
+    "encoder_layers_per_block": [2, 2, 2, 3, 3, 3],
+    "encoder_qkv_multiscales": multiscales,
+    "in_channels": 3,
+    "latent_channels": 32,
+    "scaling_factor": 0.41407,
+    "upsample_block_type": "pixel_shuffle",
   ]
   private static let blockTypes: MetadataValue = [
     "ResBlock", "ResBlock", "ResBlock",

@@ -1,44 +1,76 @@
 extension FusionRules {
   /// `diffusers.AutoencoderDC`, encoder and decoder.
   mutating func appendAutoencoder(_ configuration: AutoencoderConfiguration) {
-    if let outermost = configuration.encoder.first, let innermost = configuration.encoder.last {
+    appendEncoder(configuration)
+    appendDecoder(configuration)
+  }
+
+  private mutating func appendEncoder(_ configuration: AutoencoderConfiguration) {
+    let stages = configuration.encoder
+    let first = configuration.outermostEncoderStage
+    guard let innermost = stages.last else { return }
+    if first == 0 {
       convolution3x3(
-        "encoder.conv_in", inputs: configuration.imageChannels, outputs: outermost.channels)
-      for (index, stage) in configuration.encoder.enumerated() {
-        let name = "encoder.down_blocks.\(index)"
-        for layer in 0..<stage.layers {
-          block("\(name).\(layer)", stage, configuration)
-        }
-        if index + 1 < configuration.encoder.count {
-          let next = configuration.encoder[index + 1].channels
-          convolution3x3(
-            "\(name).\(stage.layers).conv", inputs: stage.channels,
-            outputs: configuration.downsampling == .pixelUnshuffle ? next / 4 : next)
-        }
-      }
-      convolution3x3(
-        "encoder.conv_out", inputs: innermost.channels, outputs: configuration.latentChannels)
+        "encoder.conv_in", inputs: configuration.imageChannels, outputs: stages[0].channels)
+    } else {
+      downsampling(
+        "encoder.conv_in.conv", inputs: configuration.imageChannels,
+        outputs: stages[first].channels, configuration.downsampling)
     }
-    if let outermost = configuration.decoder.first, let innermost = configuration.decoder.last {
-      convolution3x3(
-        "decoder.conv_in", inputs: configuration.latentChannels, outputs: innermost.channels)
-      for (index, stage) in configuration.decoder.enumerated().reversed() {
-        let name = "decoder.up_blocks.\(index)"
-        let isInnermost = index + 1 == configuration.decoder.count
-        if !isInnermost {
-          upsampling(
-            "\(name).0.conv", inputs: configuration.decoder[index + 1].channels,
-            outputs: stage.channels, configuration.upsampling)
-        }
-        for layer in 0..<stage.layers {
-          block("\(name).\(layer + (isInnermost ? 0 : 1))", stage, configuration)
-        }
+    for index in first..<stages.count {
+      let stage = stages[index]
+      let name = "encoder.down_blocks.\(index)"
+      for layer in 0..<stage.layers {
+        block("\(name).\(layer)", stage, configuration)
       }
-      parameter("decoder.norm_out.weight", [outermost.channels])
-      parameter("decoder.norm_out.bias", [outermost.channels])
-      convolution3x3(
-        "decoder.conv_out", inputs: outermost.channels, outputs: configuration.imageChannels)
+      if index + 1 < stages.count {
+        downsampling(
+          "\(name).\(stage.layers).conv", inputs: stage.channels,
+          outputs: stages[index + 1].channels, configuration.downsampling)
+      }
     }
+    convolution3x3(
+      "encoder.conv_out", inputs: innermost.channels, outputs: configuration.latentChannels)
+  }
+
+  private mutating func appendDecoder(_ configuration: AutoencoderConfiguration) {
+    let stages = configuration.decoder
+    let last = configuration.outermostDecoderStage
+    guard let innermost = stages.last else { return }
+    convolution3x3(
+      "decoder.conv_in", inputs: configuration.latentChannels, outputs: innermost.channels)
+    for index in (last..<stages.count).reversed() {
+      let stage = stages[index]
+      let name = "decoder.up_blocks.\(index)"
+      let isInnermost = index + 1 == stages.count
+      if !isInnermost {
+        upsampling(
+          "\(name).0.conv", inputs: stages[index + 1].channels, outputs: stage.channels,
+          configuration.upsampling)
+      }
+      for layer in 0..<stage.layers {
+        block("\(name).\(layer + (isInnermost ? 0 : 1))", stage, configuration)
+      }
+    }
+    let channels = stages[last].channels
+    parameter("decoder.norm_out.weight", [channels])
+    parameter("decoder.norm_out.bias", [channels])
+    if last == 0 {
+      convolution3x3(
+        "decoder.conv_out", inputs: channels, outputs: configuration.imageChannels)
+    } else {
+      upsampling(
+        "decoder.conv_out.conv", inputs: channels, outputs: configuration.imageChannels,
+        configuration.upsampling)
+    }
+  }
+
+  /// `DCDownBlock2d`.
+  private mutating func downsampling(
+    _ name: String, inputs: Int, outputs: Int, _ method: AutoencoderConfiguration.Downsampling
+  ) {
+    convolution3x3(
+      name, inputs: inputs, outputs: method == .pixelUnshuffle ? outputs / 4 : outputs)
   }
 
   /// `DCUpBlock2d`.

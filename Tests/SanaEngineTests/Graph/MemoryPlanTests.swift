@@ -135,6 +135,11 @@ private enum FullSizeGraphs {
               Array(repeating: "ResBlock", count: 3)
                 + Array(repeating: "EfficientViTBlock", count: 3)))
         ]), location: "defaults")
+      let lite = try AutoencoderConfiguration(
+        official: [
+          "decoder_layers_per_block": [0, 3, 5, 4, 4, 4], "decoder_conv_act_fn": "silu",
+          "encoder_layers_per_block": [0, 2, 2, 3, 3, 3],
+        ], location: "lite")
       let encoder = GemmaEncoder(
         TextEncoderConfiguration(
           vocabularySize: 256_000, hiddenSize: 2304, intermediateSize: 9216, heads: 8,
@@ -152,6 +157,8 @@ private enum FullSizeGraphs {
         ).graph,
         AutoencoderDecoder(autoencoder).graph(height: 32, width: 32, batch: 1).graph,
         AutoencoderEncoder(autoencoder).graph(height: 1024, width: 1024, batch: 1).graph,
+        AutoencoderDecoder(lite).graph(height: 32, width: 32, batch: 1).graph,
+        AutoencoderEncoder(lite).graph(height: 1024, width: 1024, batch: 1).graph,
       ]
     }
   }

@@ -22,7 +22,10 @@ import WeightFormats
       where name.hasSuffix(".json") && !name.hasPrefix("pth") {
         let manifest = try JSONParser.parse(file: manifests.appending(path: name).path)
         for kind in ComponentKind.allCases {
-          let document = manifest["components"]?[kind.officialFolder]?["config"] ?? .null
+          // A release of one component has no others.
+          guard let document = manifest["components"]?[kind.officialFolder]?["config"] else {
+            continue
+          }
           found.append(
             (
               "\(name) \(kind.rawValue)",

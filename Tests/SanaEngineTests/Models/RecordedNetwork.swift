@@ -7,7 +7,7 @@ import WeightFormats
 
 /// A tiny checkpoint and what PyTorch computed with it: the fixtures' copy, and the full one where `SANA_REFERENCE` names it.
 struct RecordedNetwork {
-  static let names = ["sana-tiny", "sana15-tiny", "sprint-tiny"]
+  static let names = ["sana-tiny", "sana15-tiny", "sprint-tiny", "lite-tiny"]
   /// Least agreement of any value inside a forward pass.
   static let minimumDecibels = 90.0
 

@@ -36,6 +36,14 @@ extension CPUExecutable {
     switch layer.source {
     case .convolution(let convolution):
       convolve(convolution, size, from: input, to: made, rows: rows, layout, scratch)
+    case .shuffled(let convolution, let shuffle):
+      let small = shape(shuffle.input)
+      let smallRows = ImageRows(
+        image: rows.image, rows: rows.rows.lowerBound / 2..<rows.rows.upperBound / 2)
+      let results =
+        places.shuffled - smallRows.positions(small).lowerBound * small.channels
+      convolve(convolution, small, from: input, to: results, rows: smallRows, layout, scratch)
+      pixelShuffle(results, size, to: made, rows.inBatch(size))
     case .upsampling(let convolution, let shortcut):
       upsample(
         convolution, size, shortcut: shortcut != nil, from: input, to: made, rows: rows, layout,
@@ -105,6 +113,8 @@ private struct CascadeRows {
   private let layers: [Value: Int]
   private let input: UnsafeMutablePointer<Float>
   private let output: UnsafeMutablePointer<Float>
+  /// Where a convolution's results are before they are shuffled: the first row of those that are made at a time.
+  let shuffled: UnsafeMutablePointer<Float>
   private let keepsLast: Bool
 
   init(
@@ -125,6 +135,7 @@ private struct CascadeRows {
           start: next, rowFloats: size.width * size.channels, rowsBefore: image * size.height))
       next += count
     }
+    shuffled = next
   }
 
   mutating func hold(_ rows: Range<Int>, of layer: Int, _ pool: ThreadPool) {

@@ -17,10 +17,22 @@ extension CPUExecutable {
   }
 
   func compute(_ operation: PixelShuffle, _ output: Value) {
-    let (input, target) = (floats(operation.input), floats(output))
-    forEachImageRow(output) { size, rows in
+    let size = shape(output)
+    pixelShuffle(
+      floats(operation.input), size, to: floats(output), 0..<size.batch * size.height)
+  }
+
+  /// - Parameters:
+  ///   - size: of the output.
+  ///   - rows: of the output, counted through the batch.
+  func pixelShuffle(
+    _ input: UnsafeMutablePointer<Float>, _ size: Shape, to output: UnsafeMutablePointer<Float>,
+    _ rows: Range<Int>
+  ) {
+    pool.forEachRange(rows.count, minimum: 1) {
       sana_pixel_shuffle(
-        input, target, size.width, size.channels, rows.lowerBound, rows.upperBound)
+        input, output, size.width, size.channels, rows.lowerBound + $0.lowerBound,
+        rows.lowerBound + $0.upperBound)
     }
   }
 

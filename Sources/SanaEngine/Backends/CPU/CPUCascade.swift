@@ -10,6 +10,8 @@ struct CPUCascade {
   enum Source {
     /// 3x3.
     case convolution(Convolution)
+    /// 3x3 to the channels of four pixels, which then become pixels.
+    case shuffled(Convolution, PixelShuffle)
     /// With its shortcut where that is added while the convolution's results are in registers.
     case upsampling(UpsampleConvolution, shortcut: DuplicateChannels?)
   }
@@ -36,6 +38,8 @@ struct CPUCascade {
   let bands: CascadeBands
   /// Floats of the rows that each layer keeps; none of a last one whose rows are made where the result is.
   let lineFloats: [Int]
+  /// Floats of the most results that a convolution has before they are shuffled.
+  let shuffledFloats: Int
   /// Whether the last value may take the place of the input.
   let isInPlace: Bool
 }
@@ -43,7 +47,7 @@ struct CPUCascade {
 extension CPUCascade.Source {
   var input: Value {
     switch self {
-    case .convolution(let convolution): convolution.input
+    case .convolution(let convolution), .shuffled(let convolution, _): convolution.input
     case .upsampling(let convolution, _): convolution.input
     }
   }
@@ -52,7 +56,16 @@ extension CPUCascade.Source {
   var reach: CascadeBands.Reach {
     switch self {
     case .convolution: CascadeBands.Reach(factor: 1, margin: 1)
-    case .upsampling: CascadeBands.Reach(factor: 2, margin: 1)
+    case .shuffled, .upsampling: CascadeBands.Reach(factor: 2, margin: 1)
+    }
+  }
+
+  /// Rows of the output that the largest tiles make: a band of it has whole tiles. Winograd's have four rows at most, which
+  /// shuffling doubles.
+  var tileRows: Int {
+    switch self {
+    case .convolution, .upsampling: 4
+    case .shuffled: 8
     }
   }
 }

@@ -22,6 +22,8 @@ struct CascadeBands {
     let height: Int
     /// Rows in a band, at most.
     let length: Int
+    /// Rows of a tile.
+    let tileRows: Int
     /// Layers before this one.
     let sources: [(layer: Int, reach: Reach)]
   }
@@ -38,9 +40,8 @@ struct CascadeBands {
   let all: [[Part]]
   /// The most rows of each layer that are in memory at a time.
   let capacities: [Int]
-
-  /// Rows of the largest tiles of Winograd's algorithms; others have half as many.
-  private static let tileRows = 4
+  /// The most rows of each layer that are computed at a time.
+  let lengths: [Int]
 
   /// - Parameter layers: a layer's rows are of use to the layers after it; those of the last are the result.
   init(_ layers: [Layer]) {
@@ -54,6 +55,7 @@ struct CascadeBands {
       computed = ends
     }
     all = bands
+    lengths = layers.indices.map { layer in bands.map { $0[layer].rows.count }.max() ?? 0 }
     capacities = layers.indices.map { layer in bands.map { $0[layer].held.count }.max() ?? 0 }
   }
 
@@ -62,11 +64,11 @@ struct CascadeBands {
   private static func ends(_ layers: [Layer], _ computed: [Int]) -> [Int] {
     var ends = computed
     for (index, layer) in layers.enumerated() {
-      let length = max(layer.length / tileRows, 1) * tileRows
+      let length = max(layer.length / layer.tileRows, 1) * layer.tileRows
       var end = min(computed[index] + length, layer.height)
       for source in layer.sources where ends[source.layer] < layers[source.layer].height {
         let readable = (ends[source.layer] - source.reach.margin) * source.reach.factor
-        end = min(end, readable / tileRows * tileRows)
+        end = min(end, readable / layer.tileRows * layer.tileRows)
       }
       ends[index] = max(end, computed[index])
     }

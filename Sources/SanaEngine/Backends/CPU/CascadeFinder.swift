@@ -24,18 +24,19 @@ extension CPUDevice {
     return cascades
   }
 
-  /// The rows that layers keep, then what each thread needs.
+  /// The rows that layers keep, a convolution's results before they are shuffled, then what each thread needs.
   func scratch(for cascade: CPUCascade, in graph: Graph) -> CPUScratch {
     let workers = cascade.layers.map { layer in
       switch layer.source {
-      case .convolution(let convolution):
+      case .convolution(let convolution), .shuffled(let convolution, _):
         scratch(for: convolution, graph[convolution.input].shape).workerBytes
       case .upsampling(let convolution, _):
         scratch(for: SANA_CONVOLUTION_UPSAMPLE, convolution.weight).workerBytes
       }
     }
     return CPUScratch(
-      sharedBytes: cascade.lineFloats.reduce(0, +) * MemoryLayout<Float>.size,
+      sharedBytes: (cascade.lineFloats.reduce(0, +) + cascade.shuffledFloats)
+        * MemoryLayout<Float>.size,
       workerBytes: workers.max() ?? 0, workers: pool.size)
   }
 }
@@ -86,8 +87,13 @@ private struct CascadeFinder {
     switch operation {
     case .convolution(let convolution)
     where convolution.isWinograd && convolution.epilogue.inputs.isEmpty:
+      guard let shuffle = shuffle(at: position + 1) else {
+        return CPUCascade.Layer(
+          source: .convolution(convolution), arithmetic: arithmetic, nodes: position...position)
+      }
       return CPUCascade.Layer(
-        source: .convolution(convolution), arithmetic: arithmetic, nodes: position...position)
+        source: .shuffled(convolution, shuffle), arithmetic: arithmetic,
+        nodes: position...position + 1)
     case .upsampleConvolution(let convolution) where convolution.epilogue.inputs.isEmpty:
       let shortcut =
         arithmetic == .int8 ? fusedShortcut(of: convolution, before: position + 1) : nil
@@ -97,6 +103,15 @@ private struct CascadeFinder {
     default:
       return nil
     }
+  }
+
+  /// The shuffle at a position, of the value of the node before, which nobody else reads.
+  private func shuffle(at position: Int) -> PixelShuffle? {
+    guard continues(position),
+      case .pixelShuffle(let shuffle) = graph.nodes[position].operation,
+      shuffle.input == graph.nodes[position - 1].output
+    else { return nil }
+    return shuffle
   }
 
   private func fusedShortcut(
@@ -173,6 +188,7 @@ private struct CascadeFinder {
         CascadeBands.Layer(
           height: sizes[index].height,
           length: Int(min(part ?? 1, 1) * Double(sizes[index].height)),
+          tileRows: layers[index].source.tileRows,
           sources: layers[index].inputs.compactMap { input in
             outputs.firstIndex(of: input.value).map { ($0, input.reach) }
           })
@@ -181,6 +197,11 @@ private struct CascadeFinder {
       let isDirect = index == layers.count - 1 && layers[index].finishes.isEmpty
       return isDirect ? 0 : bands.capacities[index] * sizes[index].width * sizes[index].channels
     }
+    let shuffledFloats = layers.indices.map { index in
+      guard case .shuffled(_, let shuffle) = layers[index].source else { return 0 }
+      let size = graph[shuffle.input].shape
+      return bands.lengths[index] / 2 * size.width * size.channels
+    }
     let input = layers[0].source.input
     // The first layer is a row ahead of the last: when that writes a row, no row that is still to come reads the input there.
     let isInPlace =
@@ -188,11 +209,13 @@ private struct CascadeFinder {
     let last = layers[layers.count - 1]
     return CPUCascade(
       input: input, layers: layers, nodes: layers[0].nodes.lowerBound...last.nodes.upperBound,
-      bands: bands, lineFloats: lineFloats, isInPlace: isInPlace)
+      bands: bands, lineFloats: lineFloats, shuffledFloats: shuffledFloats.max() ?? 0,
+      isInPlace: isInPlace)
   }
 
   private func isSparing(_ cascade: CPUCascade) -> Bool {
     let inside = cascade.layers.dropLast().map { graph[output($0)].shape.elementCount }
-    return cascade.lineFloats.reduce(0, +) <= (inside.max() ?? 0) / Self.saving
+    return cascade.lineFloats.reduce(0, +) + cascade.shuffledFloats <= (inside.max() ?? 0)
+      / Self.saving
   }
 }

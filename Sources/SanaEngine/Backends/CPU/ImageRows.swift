@@ -3,6 +3,13 @@ struct ImageRows {
   let image: Int
   let rows: Range<Int>
 
+  /// The rows themselves, counted through the batch.
+  /// - Parameter size: of the batch.
+  func inBatch(_ size: Shape) -> Range<Int> {
+    let first = image * size.height
+    return first + rows.lowerBound..<first + rows.upperBound
+  }
+
   /// Their positions, counted through the batch.
   /// - Parameter size: of the batch.
   func positions(_ size: Shape) -> Range<Int> {
