@@ -31,6 +31,12 @@ struct Convert: ParsableCommand {
   var components: ComponentSelection?
 
   @Option(
+    help: ArgumentHelp(
+      "Put this autoencoder in the place of the checkpoint's: the folder of an autoencoder or of a pipeline that has one, or a file of weights.",
+      valueName: "checkpoint"))
+  var autoencoder: String?
+
+  @Option(
     name: .customLong("lora"),
     help: ArgumentHelp(
       "Merge a LoRA into the transformer, at a strength (1 if none is named); may be repeated.",
@@ -52,8 +58,15 @@ struct Convert: ParsableCommand {
     try ToolSession.run { session in
       let start = ContinuousClock.now
       try OutputPath.checkWritable(output)
-      let official = try OfficialCheckpoint(
-        path: checkpoint, variant: variant, components: components?.kinds)
+      let official =
+        if let autoencoder {
+          try OfficialCheckpoint(
+            path: checkpoint, autoencoder: autoencoder, variant: variant,
+            components: components?.kinds)
+        } else {
+          try OfficialCheckpoint(
+            path: checkpoint, variant: variant, components: components?.kinds)
+        }
       try official.checkIsNoPart(output)
       let conversion = try CheckpointConversion(
         official, precision: precision,

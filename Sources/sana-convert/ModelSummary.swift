@@ -115,7 +115,8 @@ struct ModelSummary {
         size = "\(ByteSize(bytes))"
       }
       table.append([
-        file["name"]?.stringValue ?? "", file["component"]?.stringValue ?? "", size,
+        [file["folder"], file["name"]].compactMap { $0?.stringValue }.joined(separator: "/"),
+        file["component"]?.stringValue ?? "", size,
         file["sha256"]?.stringValue ?? "",
       ])
     }

@@ -200,6 +200,7 @@ public struct CheckpointConversion: Sendable {
     let files = zip(files, digests).map { file, digest -> MetadataValue in
       [
         "component": .string(file.kind.rawValue),
+        "folder": .string(FileSystem.folderName(of: file.path)),
         "name": .string(FileSystem.name(of: file.path)),
         "bytes": .integer(Int64(file.byteCount)),
         "sha256": .string(digest),

@@ -110,6 +110,23 @@ package enum FileSystem {
       ?? trimmed
   }
 
+  /// The name of the folder that holds the file, after that of the pipeline where it is a component's: `Sana_600M/vae`.
+  package static func folderName(of path: String) -> String {
+    let folder = absolute(parent(of: path))
+    let name = name(of: folder)
+    guard ComponentKind.allCases.contains(where: { $0.officialFolder == name }) else {
+      return name
+    }
+    return "\(self.name(of: parent(of: folder)))/\(name)"
+  }
+
+  /// The path with links and `..` resolved; itself where there is no such thing.
+  private static func absolute(_ path: String) -> String {
+    guard let resolved = realpath(path, nil) else { return path }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
   package static func withoutTrailingSlashes(_ path: String) -> String {
     var path = path
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }

@@ -3,8 +3,14 @@ extension OfficialCheckpoint {
   /// - Throws: `.invalidArgument`.
   public func checkIsNoPart(_ output: String) throws(SanaError) {
     guard let target = FileSystem.identity(of: output) else { return }
-    let root = FileSystem.kind(of: path) == .directory ? path : FileSystem.parent(of: path)
-    let folders = [root] + Self.folders.map { FileSystem.join(root, $0) }
+    let roots = [path, autoencoderPath].compactMap(\.self).map {
+      FileSystem.kind(of: $0) == .directory ? $0 : FileSystem.parent(of: $0)
+    }
+    let folders =
+      roots
+      + roots.flatMap { root in
+        Self.folders.map { FileSystem.join(root, $0) }
+      }
     for folder in folders where FileSystem.kind(of: folder) == .directory {
       for name in try FileSystem.names(in: folder)
       where FileSystem.identity(of: FileSystem.join(folder, name)) == target && Self.isPart(name) {

@@ -6,19 +6,21 @@ public struct OfficialCheckpoint: Sendable {
   public let path: String
   /// `model_index.json` as the file has it, but for a ControlNet: without it the pipeline is a `SanaPipeline`. `nil` for a single
   /// component.
-  public let modelIndex: MetadataValue?
+  public internal(set) var modelIndex: MetadataValue?
   /// In the order text encoder, transformer, autoencoder.
-  public let components: [OfficialComponent]
+  public internal(set) var components: [OfficialComponent]
+  /// Where the autoencoder comes from, if not from the checkpoint itself.
+  public internal(set) var autoencoderPath: String?
   public let scheduler: SchedulerConfiguration?
   /// `scheduler_config.json` as the file has it.
   public let schedulerDocument: MetadataValue?
   /// The tokenizer's files; empty without a text encoder.
   public let tokenizer: [OfficialDocument]
   /// Licence files found at the top of the checkpoint.
-  public let licences: [OfficialDocument]
+  public internal(set) var licences: [OfficialDocument]
   public let hasReadme: Bool
   /// What the person should know and no error says: fallbacks taken, files that later steps will miss.
-  public let notices: [String]
+  public internal(set) var notices: [String]
 
   /// The class of the pipeline: `SanaPipeline`. `nil` for a single component.
   public var pipelineClass: String? { modelIndex?["_class_name"]?.stringValue }
