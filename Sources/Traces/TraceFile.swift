@@ -39,10 +39,11 @@ public final class TraceFile: @unchecked Sendable {
     }
     file = HDF5Library.perform { HDF5Handle(sana_hdf5_open(path), close: H5Fclose) }
     guard file != nil else {
-      throw SanaError(
-        .malformedFile, "this is no HDF5 file, or it is damaged",
-        remedy: "name an HDF5 file of recorded activations",
-        location: path)
+      throw (try? FileKind(path: path))?.refusal(for: .trace, path: path)
+        ?? SanaError(
+          .malformedFile, "this is no HDF5 file, or it is damaged",
+          remedy: "name an HDF5 file of recorded activations",
+          location: path)
     }
   }
 

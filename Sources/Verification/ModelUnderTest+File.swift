@@ -15,7 +15,7 @@ extension ModelUnderTest {
           configuration: configuration, tokenizer: try Tokenizer(besides: weights),
           weights: weights)
       case .transformer(let configuration):
-        guard let scheduler = try file.schedulerConfiguration() else {
+        guard let scheduler = try file.schedulerConfiguration(substitutes: true) else {
           throw SanaError(
             .invalidConfiguration, "the model names no scheduler",
             remedy: "convert the whole checkpoint directory", location: file.path)

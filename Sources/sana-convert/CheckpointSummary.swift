@@ -16,11 +16,25 @@ struct CheckpointSummary {
     text += "\n" + table.text
     let remarks = inventory.parts.compactMap { part in part.remark.map { "\(part.name): \($0)\n" } }
     return text + (remarks.isEmpty ? "" : "\n") + remarks.joined()
+      + verdict(after: remarks.joined())
+  }
+
+  /// What a conversion says, where no remark says it already.
+  private func verdict(after remarks: String) -> String {
+    var lines = inventory.conversion.notices.map { "note: \($0)\n" }
+    if let error = inventory.conversion.error, !remarks.contains(error.description) {
+      lines.append("a conversion fails: \(error)\n")
+    }
+    return lines.isEmpty ? "" : "\n" + lines.joined()
   }
 
   private var facts: [(title: String, value: String)] {
     var facts: [(title: String, value: String)] = []
-    if let scheduler = inventory.scheduler { facts.append(("scheduler", scheduler.summary)) }
+    if let scheduler = inventory.scheduler?.summary
+      ?? inventory.schedulerClass.map({ "\($0), which cannot be run" })
+    {
+      facts.append(("scheduler", scheduler))
+    }
     for part in inventory.parts {
       guard let configuration = part.configuration else { continue }
       facts.append((part.name, configuration.summary))
@@ -62,6 +76,11 @@ struct CheckpointSummary {
       "form": "checkpoint",
       "pipeline": inventory.pipelineClass.map { .string($0) } ?? .null,
       "scheduler": inventory.scheduler.map { .string($0.summary) } ?? .null,
+      "scheduler_class": inventory.schedulerClass.map { .string($0) } ?? .null,
+      "conversion": [
+        "notes": .array(inventory.conversion.notices.map { .string($0) }),
+        "error": inventory.conversion.error.map { .string($0.description) } ?? .null,
+      ],
       "parts": .array(inventory.parts.map(Self.json)),
     ]
   }

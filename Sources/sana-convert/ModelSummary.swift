@@ -49,13 +49,16 @@ struct ModelSummary {
     }.joined()
   }
 
+  private var scheduler: String? {
+    if let scheduler = (try? file.schedulerConfiguration()) ?? nil { return scheduler.summary }
+    return file.schedulerClass.map { "\($0), which cannot be run" }
+  }
+
   private var facts: [(title: String, value: String)] {
     get throws {
       var facts: [(title: String, value: String)] = []
       if let pipeline = file.pipelineClass { facts.append(("pipeline", pipeline)) }
-      if let scheduler = try file.schedulerConfiguration() {
-        facts.append(("scheduler", scheduler.summary))
-      }
+      if let scheduler { facts.append(("scheduler", scheduler)) }
       for component in file.components {
         guard let kind = component.kind else { continue }
         facts.append((component.name, try file.configuration(of: kind).summary))

@@ -86,7 +86,8 @@ struct RunArguments: ParsableArguments {
     let request = try picture.request(prompts: [prompt])
     let backend = try device.makeBackend(session)
     let pipeline = try Pipeline(
-      model: try PipelineModel(path: model), backend: backend, request: request)
+      model: try PipelineModel(path: model, sampler: picture.scheduler), backend: backend,
+      request: request)
     return PreparedRun(
       backend: backend, pipeline: pipeline,
       report: RunReport(modelPath: model, pipeline: pipeline, backend: backend, device: device))

@@ -155,19 +155,12 @@ import WeightFormats
     try replace("\"num_layers\": 3", with: "\"num_layers\": 4", in: configuration)
     var error = try error(path)
     #expect(error.code == .tensorMismatch)
-    #expect(error.message.contains("missing: 'transformer_blocks.3."))
-    #expect(error.message.contains("and 14 more"))
+    #expect(error.message.contains("'num_layers' means 4 modules"))
 
-    try replace("\"num_layers\": 4", with: "\"num_layers\": 2", in: configuration)
-    error = try self.error(path)
-    #expect(error.message.contains("unexpected: 'transformer_blocks.2."))
-
-    try replace("\"num_layers\": 2", with: "\"num_layers\": 3", in: configuration)
+    try replace("\"num_layers\": 4", with: "\"num_layers\": 3", in: configuration)
     try replace("\"in_channels\": 32", with: "\"in_channels\": 16", in: configuration)
     error = try self.error(path)
-    #expect(
-      error.message.contains(
-        "wrongly shaped: 'patch_embed.proj.weight' is [128, 32, 1, 1], not [128, 16, 1, 1]"))
+    #expect(error.message.contains("'in_channels' is 16, the file has 32"))
   }
 
   @Test func takesATextEncoderSavedAsPartOfALanguageModel() throws {

@@ -9,18 +9,21 @@ public struct PipelineModel: Sendable {
   public let scheduler: SchedulerConfiguration
   public let tokenizer: Tokenizer
 
+  /// - Parameter sampler: what is used instead of the model's own scheduler, which need not be one that can be run then.
   /// - Throws: what `ModelFile` throws; `.tensorMismatch` for a missing network, `.invalidConfiguration` for networks that do not
   ///   belong together, `.unsupported` without a tokenizer that can be read.
-  public init(path: String) throws { try self.init(ModelFile(path: path)) }
+  public init(path: String, sampler: SamplerKind? = nil) throws {
+    try self.init(ModelFile(path: path), sampler: sampler)
+  }
 
-  public init(_ file: ModelFile) throws {
+  public init(_ file: ModelFile, sampler: SamplerKind? = nil) throws {
     self.file = file
     // The order in which a picture needs them is the order in which a reader expects them to be missed.
     guard case .textEncoder(let textEncoder) = try file.configuration(of: .textEncoder),
       case .transformer(let transformer) = try file.configuration(of: .transformer),
       case .autoencoder(let autoencoder) = try file.configuration(of: .autoencoder)
     else { preconditionFailure("a configuration is of the kind that was asked for") }
-    guard let scheduler = try file.schedulerConfiguration() else {
+    guard let scheduler = try file.schedulerConfiguration(substitutes: sampler != nil) else {
       throw SanaError(
         .invalidConfiguration, "the model names no scheduler",
         remedy: "convert the whole checkpoint directory", location: file.path)

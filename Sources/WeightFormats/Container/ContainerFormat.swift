@@ -52,9 +52,10 @@ struct ContainerHeader {
 
   init(_ file: UnsafeRawBufferPointer, path: String) throws(SanaError) {
     guard file.prefix(Self.magic.count).elementsEqual(Self.magic) else {
-      throw SanaError(
-        .malformedFile, "is not a .sana file",
-        remedy: "name one, or convert a checkpoint with sana-convert", location: path)
+      throw FileKind(file).refusal(for: .model, path: path)
+        ?? SanaError(
+          .malformedFile, "is not a .sana file",
+          remedy: "name one, or convert a checkpoint with sana-convert", location: path)
     }
     guard file.count >= Self.byteCount + ContainerFooter.byteCount else {
       throw .truncatedContainer(path)

@@ -16,6 +16,9 @@ public final class ModelFile: Sendable {
   /// - Throws: `.fileAccess` when it cannot be read, `.malformedFile` when it is no `.sana` file or breaks its rules,
   ///   `.corruptFile` when it is incomplete or a checksum disagrees, `.unsupported` when it needs a newer reader.
   public convenience init(path: String) throws(SanaError) {
+    guard FileSystem.kind(of: path) != .directory else {
+      throw FileKind.folderRefusal(for: .model, path: path)
+    }
     try self.init(MappedFile(path: path))
   }
 

@@ -15,12 +15,14 @@ public struct CheckpointConversion: Sendable {
   private let components: [Component]
   private let adapters: [LowRankAdapter]
   private let allowsNotFinite: Bool
+  private let agreementNotice: String?
 
   /// Checks all that can be checked without reading the tensors.
   /// - Parameters:
   ///   - adapters: are merged into the transformer, one after the other.
   ///   - allowsNotFinite: whether NaN and infinities are kept instead of refused.
-  /// - Throws: `.tensorMismatch` when a component's tensors are not those of its configuration.
+  /// - Throws: `.tensorMismatch` when a component's tensors are not those of its configuration; `.invalidConfiguration` when the components do
+  ///   not belong together.
   public init(
     _ checkpoint: OfficialCheckpoint, precision: StoragePrecision = .keep,
     adapters: [LowRankAdapter] = [], allowsNotFinite: Bool = false
@@ -47,11 +49,12 @@ public struct CheckpointConversion: Sendable {
           source: try FusedCheckpointSource(weights, configuration: official.configuration)))
     }
     self.components = components
+    agreementNotice = try ComponentAgreement.check(checkpoint)
   }
 
   /// What the person should know and no error says.
   public var notices: [String] {
-    checkpoint.notices
+    checkpoint.notices + [agreementNotice].compactMap(\.self)
       + components.flatMap { component in
         component.source.ignoredTensors.map {
           "\(component.official.kind.rawValue): '\($0)' is not used and left out"

@@ -29,11 +29,32 @@ extension ModelFile {
       location: "\(path) (\(component.name))")
   }
 
+  /// The class of the scheduler that the checkpoint names, also of one that cannot be run; `nil` when it names none.
+  public var schedulerClass: String? {
+    metadata[ModelMetadata.scheduler]?["_class_name"]?.stringValue
+  }
+
   /// The sampler that the checkpoint names, or `nil` when it names none.
+  /// - Parameter substitutes: whether another sampler is chosen by the user, for which the constants of one that cannot be run do.
   /// - Throws: as `SchedulerConfiguration`'s initializer does.
-  public func schedulerConfiguration() throws(SanaError) -> SchedulerConfiguration? {
+  public func schedulerConfiguration(
+    substitutes: Bool = false
+  ) throws(SanaError) -> SchedulerConfiguration? {
     guard let document = metadata[ModelMetadata.scheduler], document != .null else { return nil }
-    return try SchedulerConfiguration(official: document, location: "\(path) (scheduler)")
+    let location = "\(path) (scheduler)"
+    do throws(SanaError) {
+      return try SchedulerConfiguration(official: document, location: location)
+    } catch {
+      guard error.code == .unsupported,
+        let substitute = SchedulerConfiguration(inPlaceOf: document)
+      else { throw error }
+      guard !substitutes else { return substitute }
+      throw SanaError(
+        error.code, error.message,
+        remedy:
+          "choose another (--scheduler dpm++ or euler), which takes its \(substitute.shiftText) over",
+        location: location)
+    }
   }
 }
 

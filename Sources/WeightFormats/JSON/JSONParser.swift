@@ -44,6 +44,7 @@ public struct JSONParser {
     file path: String, options: Options = .configuration
   ) throws(SanaError) -> MetadataValue {
     let file = try MappedFile(path: path)
+    if let error = FileKind(file.bytes).refusal(for: .document, path: path) { throw error }
     return try parse(file.bytes, location: path, options: options)
   }
 

@@ -30,6 +30,8 @@ package struct AdaptedTensors: CheckpointTensors {
 
   package var tensors: [SafetensorsTensor] { base.tensors }
 
+  package var sampleSize: Int? { base.sampleSize }
+
   package func tensor(named name: String) -> SafetensorsTensor? { base.tensor(named: name) }
 
   package func origin(of name: String) -> TensorOrigin? { base.origin(of: name) }

@@ -36,20 +36,43 @@ public struct CheckpointInventory: Sendable {
     public internal(set) var remark: String?
   }
 
+  /// What a conversion of everything says.
+  public struct Verdict: Sendable {
+    /// Its notes.
+    public let notices: [String]
+    /// Why it fails; `nil` where it does not, as far as can be told without reading the numbers.
+    public let error: SanaError?
+
+    fileprivate init(on path: String) {
+      do throws(SanaError) {
+        notices = try CheckpointConversion(OfficialCheckpoint(path: path)).notices
+        error = nil
+      } catch {
+        notices = []
+        self.error = error
+      }
+    }
+  }
+
   public let path: String
+  public let conversion: Verdict
   /// The class of a pipeline; `nil` for a single part.
   public let pipelineClass: String?
   public let scheduler: SchedulerConfiguration?
+  /// The scheduler's class by the pipeline's index, also of one that cannot be run.
+  public let schedulerClass: String?
   public let parts: [Part]
 
   /// - Throws: `.fileAccess`, `.malformedFile` or `.invalidArgument` when there is no checkpoint at all; what is wrong with a part
   ///   becomes its remark.
   public init(path: String) throws(SanaError) {
     self.path = path
+    conversion = Verdict(on: path)
     switch FileSystem.kind(of: path) {
     case .file:
       pipelineClass = nil
       scheduler = nil
+      schedulerClass = nil
       parts = [try Self.part(file: path)]
     case .directory:
       let indexPath = FileSystem.join(path, "model_index.json")
@@ -59,6 +82,7 @@ public struct CheckpointInventory: Sendable {
         pipelineClass = index["_class_name"]?.stringValue
         let schedulerPath = FileSystem.join(path, "scheduler/scheduler_config.json")
         scheduler = Self.scheduler(schedulerPath)
+        schedulerClass = index["scheduler"]?.arrayValue?.last?.stringValue
         parts = PipelineClass.parts(of: index).map {
           Self.part(
             directory: FileSystem.join(path, $0.name), named: $0.name, className: $0.className)
@@ -67,6 +91,7 @@ public struct CheckpointInventory: Sendable {
         let document = try JSONParser.parse(file: configurationPath)
         pipelineClass = nil
         scheduler = nil
+        schedulerClass = nil
         parts = [
           Self.part(
             directory: path, named: FileSystem.name(of: path),

@@ -5,6 +5,8 @@ package protocol CheckpointTensors: Sendable {
   var sourceFiles: [SourceFile] { get }
   /// Every tensor, in no particular order.
   var tensors: [SafetensorsTensor] { get }
+  /// Side of the latents that a transformer was trained on, where a position embedding in the file tells.
+  var sampleSize: Int? { get }
   func tensor(named name: String) -> SafetensorsTensor?
   /// Where a tensor's numbers stand; `nil` when there is no such tensor.
   func origin(of name: String) -> TensorOrigin?
@@ -12,6 +14,10 @@ package protocol CheckpointTensors: Sendable {
   /// to be rounded; `nil` when there is no such tensor.
   /// - Throws: `.corruptFile` when the file says that these are not the bytes that were written.
   func elements(of name: String) throws -> TensorElements?
+}
+
+extension CheckpointTensors {
+  package var sampleSize: Int? { nil }
 }
 
 /// A file that weights were read from.

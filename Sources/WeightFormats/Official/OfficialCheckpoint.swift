@@ -64,7 +64,7 @@ public struct OfficialCheckpoint: Sendable {
 
   private init(
     path: String, modelIndex: MetadataValue?, components: [OfficialComponent],
-    schedulerPath: String?, tokenizerDirectories: [String], variant: String?,
+    scheduler: OfficialScheduler, tokenizerDirectories: [String], variant: String?,
     notices leadingNotices: [String] = []
   ) throws(SanaError) {
     self.path = path
@@ -87,12 +87,9 @@ public struct OfficialCheckpoint: Sendable {
       }
       notices += plain.map { "\($0) has no '\(variant)' variant: its plain files are used" }
     }
-    schedulerDocument =
-      if let schedulerPath { try JSONParser.parse(file: schedulerPath) } else { nil }
-    scheduler =
-      if let schedulerPath, let schedulerDocument {
-        try SchedulerConfiguration(official: schedulerDocument, location: schedulerPath)
-      } else { nil }
+    schedulerDocument = scheduler.document
+    self.scheduler = scheduler.configuration
+    notices += scheduler.notices
 
     let hasTextEncoder = components.contains { $0.kind == .textEncoder }
     tokenizer = hasTextEncoder ? try Self.tokenizer(in: tokenizerDirectories) : []
@@ -129,7 +126,7 @@ public struct OfficialCheckpoint: Sendable {
     let component = try OfficialComponent(file: path)
     try Self.check(component.kind, isIn: kinds, location: path)
     try self.init(
-      path: path, modelIndex: nil, components: [component], schedulerPath: nil,
+      path: path, modelIndex: nil, components: [component], scheduler: .none,
       tokenizerDirectories: Self.tokenizerDirectories(beside: FileSystem.parent(of: path)),
       variant: nil)
   }
@@ -140,7 +137,7 @@ public struct OfficialCheckpoint: Sendable {
     let component = try OfficialComponent(directory: path, variant: variant)
     try Self.check(component.kind, isIn: kinds, location: path)
     try self.init(
-      path: path, modelIndex: nil, components: [component], schedulerPath: nil,
+      path: path, modelIndex: nil, components: [component], scheduler: .none,
       tokenizerDirectories: Self.tokenizerDirectories(beside: path), variant: variant)
   }
 
@@ -197,16 +194,21 @@ public struct OfficialCheckpoint: Sendable {
       let component = try OfficialComponent(directory: directory, variant: variant)
       guard component.kind == kind else {
         throw SanaError(
-          .invalidConfiguration, "holds a \(component.kind.rawValue), not a \(kind.rawValue)",
+          .invalidConfiguration,
+          "holds the class \(component.kind.officialClass), where model_index.json names \(kind.officialClass)",
           remedy: "download the checkpoint again", location: directory)
       }
       components.append(component)
     }
-    let schedulerPath = FileSystem.join(path, "scheduler/scheduler_config.json")
+    var scheduler = OfficialScheduler.none
+    if let schedulerClass = index["scheduler"]?.arrayValue?.last?.stringValue {
+      scheduler = try OfficialScheduler(
+        named: schedulerClass, path: FileSystem.join(path, "scheduler/scheduler_config.json"),
+        for: components)
+    }
     try self.init(
       path: path, modelIndex: PipelineClass.withoutControlNets(index), components: components,
-      schedulerPath: index["scheduler"]?.arrayValue?.last?.stringValue == nil
-        ? nil : schedulerPath,
+      scheduler: scheduler,
       tokenizerDirectories: [FileSystem.join(path, "tokenizer")], variant: variant,
       notices: controlNets.map {
         "'\($0)' is left out: a ControlNet is not run yet; the pipeline without it is converted"
@@ -237,7 +239,9 @@ public struct OfficialCheckpoint: Sendable {
     for directory in directories {
       var documents: [OfficialDocument] = []
       for name in names where FileSystem.kind(of: FileSystem.join(directory, name)) == .file {
-        documents.append(try OfficialDocument(in: directory, named: name))
+        let document = try OfficialDocument(in: directory, named: name)
+        try document.check(in: directory)
+        documents.append(document)
       }
       if !documents.isEmpty { return documents }
     }

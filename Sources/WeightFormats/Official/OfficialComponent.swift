@@ -36,6 +36,12 @@ public struct OfficialComponent: Sendable {
     variant = nil
     availableVariants = []
     guard let kind = try ComponentKind(recognizing: weights, location: path) else {
+      guard !LowRankAdapter.isAdapter(weights) else {
+        throw SanaError(
+          .invalidArgument, "is a LoRA, not a model",
+          remedy: "convert the model that it was made for, and merge it with --lora \(path)",
+          location: path)
+      }
       throw SanaError(
         .unsupported, "holds the tensors of no Sana component",
         remedy: "name a file of a Gemma-2 encoder, a Sana transformer or a DC-AE", location: path)

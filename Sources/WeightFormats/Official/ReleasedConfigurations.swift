@@ -50,7 +50,7 @@ enum ReleasedConfigurations {
       }
     }
     if fitting.count > 1,
-      let sampleSize = (weights as? RenamedTensors)?.sampleSize ?? sampleSize(named: location)
+      let sampleSize = weights.sampleSize ?? sampleSize(named: location)
     {
       fitting.removeAll { $0.document["sample_size"]?.integerValue != sampleSize }
     }

@@ -8,7 +8,7 @@ package struct RenamedTensors: CheckpointTensors {
   }
 
   /// Side of the latents that the model was trained on, where a position embedding in the file tells.
-  let sampleSize: Int?
+  package let sampleSize: Int?
   private let source: any CheckpointTensors
   private let views: [String: View]
 

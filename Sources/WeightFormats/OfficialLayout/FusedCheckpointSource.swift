@@ -29,6 +29,9 @@ public struct FusedCheckpointSource: WeightSource {
       prefix = ""
     }
     ignoredTensors = ignored.sorted()
+    try ConfigurationContradictions.check(
+      weights, against: configuration, prefix: prefix,
+      location: weights.sourceFiles.first?.path ?? layout.kind.rawValue)
     try Self.check(
       weights, against: layout, prefix: prefix, ignored: ignored,
       location: weights.sourceFiles.first?.path ?? layout.kind.rawValue)

@@ -11,6 +11,7 @@ struct SafetensorsHeader {
     func malformed(_ message: String) -> SanaError {
       SanaError(.malformedFile, message, remedy: "download the file again", location: location)
     }
+    if let error = FileKind(file).refusal(for: .weights, path: location) { throw error }
     guard file.count >= 8 else {
       throw malformed("is \(file.count) bytes long, too short for a safetensors file")
     }

@@ -220,10 +220,13 @@ import WeightFormats
   @Test func otherFilesAreNoContainers() throws {
     try withTemporaryDirectory { directory in
       let path = directory.appending(path: "other").path
-      for bytes in [Data(), Data("PK".utf8), Data(repeating: 0x89, count: 5000)] {
+      for (bytes, words) in [
+        (Data(), "is empty"), (Data("PK".utf8), "is a text ('PK'), not a .sana file"),
+        (Data(repeating: 0x89, count: 5000), "is not a .sana file"),
+      ] {
         try bytes.write(to: URL(filePath: path))
         let error = #expect(throws: SanaError.self) { try ModelFile(path: path) }
-        #expect(error?.message == "is not a .sana file")
+        #expect(error?.message == words)
       }
       let missing = #expect(throws: SanaError.self) { try ModelFile(path: path + "x") }
       #expect(missing?.code == .fileAccess)
