@@ -115,6 +115,31 @@ import WeightFormats
     #expect(tensor["differing"] == 1)
   }
 
+  @Test func tokenizersThatGiveTheSameIdsAreTheSame() throws {
+    let folder = try directory.copy(Checkpoints.url("sana-tiny"), to: "other")
+    for name in ["tokenizer.model", "special_tokens_map.json"] {
+      try FileManager.default.removeItem(atPath: "\(folder)/tokenizer/\(name)")
+    }
+    let converted = directory.path("other.sana")
+    #expect(try tool.run(folder, "-o", converted).status == 0)
+    for (first, second) in [(model, folder), (model, converted), (folder, converted)] {
+      let outcome = try tool.run("diff", first, second)
+      #expect(outcome.status == 0, "\(outcome.output)")
+      #expect(outcome.output.contains("tokenizer.model") == (first == model))
+    }
+    // What was made is no file of the checkpoint.
+    let exported = directory.path("exported")
+    #expect(try tool.run("export", converted, "-o", exported).status == 0)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: exported + "/tokenizer").sorted()
+        == ["tokenizer.json", "tokenizer_config.json"])
+    let json = folder + "/tokenizer/tokenizer.json"
+    try String(contentsOfFile: json, encoding: .utf8)
+      .replacingOccurrences(of: "\"<2mass>\"", with: "\"<3mass>\"")
+      .write(toFile: json, atomically: true, encoding: .utf8)
+    #expect(try tool.run("diff", model, folder).status == 1)
+  }
+
   @Test func errorsAreNoDifferences() throws {
     let text = try directory.write("hello", to: "hello.sana")
     for arguments in [

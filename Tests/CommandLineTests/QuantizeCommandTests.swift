@@ -121,6 +121,25 @@ import WeightFormats
     #expect(try convert.run(exported, "-o", directory.path("back.sana")).status == 0)
   }
 
+  @Test func aTokenizerOfJSONAloneEncodesTheSameInstruction() throws {
+    let folder = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint")
+    try FileManager.default.removeItem(atPath: folder + "/tokenizer/tokenizer.model")
+    let other = directory.path("other.sana")
+    try CheckpointConversion(OfficialCheckpoint(path: folder)).write(to: other)
+    let tensors = try [model, other].map { model in
+      let output = directory.path("quantized.sana")
+      #expect(try quant.run(model, "--recipe", "w8a8", "-o", output).status == 0)
+      let source = try ModelFile(path: output).source(for: .textEncoder)
+      let names = source.component.tensors.map(\.name).filter { $0.hasPrefix("instruction.") }
+      #expect(names.count > 2)
+      return try names.map { name in
+        let values = try source.load(name).values
+        return withExtendedLifetime(values) { Array(values.bytes) }
+      }
+    }
+    #expect(tensors[0] == tensors[1])
+  }
+
   @Test func aTextEncoderThatCannotRunIsQuantizedAllTheSame() throws {
     let source = directory.path("part.sana")
     let file = try ModelFile(path: model)

@@ -73,6 +73,26 @@ import WeightFormats
     #expect(try PNGFile.read(output) != first)
   }
 
+  @Test func aTokenizerOfJSONAloneDrawsTheSamePicture() throws {
+    let folder = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint")
+    try FileManager.default.removeItem(atPath: folder + "/tokenizer/tokenizer.model")
+    let other = directory.path("other.sana")
+    try CheckpointConversion(OfficialCheckpoint(path: folder)).write(to: other)
+    let prompts = ["a fox", "a <bos> fox\n\n  \u{1F98A} in   Z\u{fc}rich<start_of_turn>\t1024"]
+    let pictures = try [model, other].map { model in
+      try prompts.map { prompt in
+        let outcome = try tool.run(
+          model, "--prompt", prompt, "-o", output, "--width", "64", "--height", "64", "--steps",
+          "2",
+          "--no-binning")
+        #expect(outcome.status == 0, "\(outcome.error)")
+        return try PNGFile.read(output)
+      }
+    }
+    #expect(pictures[0] == pictures[1])
+    #expect(pictures[0][0] != pictures[0][1])
+  }
+
   @Test func printsOneJSONObject() throws {
     let outcome = try generate(["--json", "--count", "2", "--memory-limit", "1GiB"])
     #expect(outcome.status == 0)

@@ -1,6 +1,7 @@
 import Foundation
 import SanaEngine
 import TestSupport
+import Testing
 import Verification
 import WeightFormats
 
@@ -21,10 +22,9 @@ extension ModelUnderTest {
       let weights = try FusedCheckpointSource(component)
       switch component.configuration {
       case .textEncoder(let configuration):
-        let files = Dictionary(
-          uniqueKeysWithValues: checkpoint.tokenizer.map { ($0.name, $0.contents) })
+        let model = try #require(checkpoint.tokenizerModel).contents
         textEncoder = TextEncoder(
-          configuration: configuration, tokenizer: try Tokenizer(files: files), weights: weights)
+          configuration: configuration, tokenizer: try Tokenizer(model: model), weights: weights)
       case .transformer(let configuration):
         if let scheduler = checkpoint.scheduler {
           transformer = Transformer(

@@ -79,6 +79,12 @@ import WeightFormats
     #expect(error?.message.contains("too deep") == true)
   }
 
+  @Test func namesAreComparedByTheirBytes() throws {
+    let value = try parse("{\"\u{e9}\": 1, \"e\u{301}\": 2}")
+    #expect(value.members?.count == 2)
+    #expect(throws: SanaError.self) { try parse("{\"\u{e9}\": 1, \"\\u00e9\": 2}") }
+  }
+
   @Test func limitsSizeAndNumberOfValues() {
     var options = JSONParser.Options()
     options.byteLimit = 10

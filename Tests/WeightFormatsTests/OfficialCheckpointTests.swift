@@ -108,12 +108,47 @@ import WeightFormats
     #expect(error.message.contains(unknown))
   }
 
-  @Test func saysWhenOnlyTheOtherTokenizerIsThere() throws {
+  @Test func makesATokenizerModelWhereThereIsNone() throws {
     let path = try copy()
+    let given = try #require(OfficialCheckpoint(path: path).tokenizerModel)
+    #expect(given.name == "tokenizer.model")
     try FileManager.default.removeItem(atPath: path + "/tokenizer/tokenizer.model")
+    let checkpoint = try OfficialCheckpoint(path: path)
+    #expect(checkpoint.notices.isEmpty)
+    let made = try #require(checkpoint.tokenizerModel)
+    #expect(made.name == "tokenizer.json.model")
+    // Not one of the checkpoint's files.
+    #expect(!checkpoint.tokenizer.contains(made))
+    try FileManager.default.removeItem(atPath: path + "/tokenizer/tokenizer.json")
     let notices = try OfficialCheckpoint(path: path).notices
     #expect(notices.count == 1)
-    #expect(notices.first?.contains("tokenizer.json but no tokenizer.model") == true)
+    #expect(notices.first?.contains("no tokenizer.json and no tokenizer.model") == true)
+  }
+
+  @Test func tokenizersThatContradictEachOtherAreTold() throws {
+    let path = try copy()
+    let json = path + "/tokenizer/tokenizer.json"
+    try replace("\"<2mass>\"", with: "\"<3mass>\"", in: json)
+    let checkpoint = try OfficialCheckpoint(path: path)
+    #expect(checkpoint.tokenizerModel?.name == "tokenizer.json.model")
+    #expect(
+      checkpoint.notices == [
+        "tokenizer.json is used, and tokenizer.model is not: token 5 is '<3mass>', and in tokenizer.model '<2mass>'"
+      ])
+    // One that cannot be expressed does not hinder where the model is there, and does where it is not.
+    try replace("\"byte_fallback\": true", with: "\"byte_fallback\": false", in: json)
+    let other = try OfficialCheckpoint(path: path)
+    #expect(other.tokenizerModel?.name == "tokenizer.model")
+    #expect(other.notices.count == 1)
+    #expect(other.notices.first?.hasPrefix("tokenizer.model is used") == true)
+    try FileManager.default.removeItem(atPath: path + "/tokenizer/tokenizer.model")
+    let error = try error(path)
+    #expect(error.code == .unsupported)
+    #expect(error.location?.hasSuffix("tokenizer/tokenizer.json") == true)
+    // As the error advises.
+    #expect(throws: Never.self) {
+      try OfficialCheckpoint(path: path, components: [.transformer, .autoencoder])
+    }
   }
 
   @Test func findsLicencesAndReadme() throws {

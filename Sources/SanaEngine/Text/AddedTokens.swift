@@ -1,3 +1,5 @@
+internal import WeightFormats
+
 /// The tokens that are recognized as they stand in a text, before anything else: control, unknown and user-defined pieces.
 ///
 /// Hugging Face's `tokenizers` does the same with the `added_tokens` of a Gemma `tokenizer.json` (leftmost match, the longest of
@@ -17,14 +19,10 @@ struct AddedTokens: Sendable {
   /// By first byte, the longest first.
   private var candidates: [[Candidate]] = Array(repeating: [], count: 256)
 
-  init(_ vocabulary: SentencePieceVocabulary) {
-    for (index, piece) in vocabulary.pieces.enumerated() {
+  init(_ vocabulary: SentencePieceModel) {
+    for (index, piece) in vocabulary.pieces.enumerated() where piece.isRecognized {
       guard let first = piece.text.first, let token = Int32(exactly: index) else { continue }
-      switch piece.type {
-      case .control, .unknown, .userDefined:
-        candidates[Int(first)].append(Candidate(text: piece.text, token: token))
-      case .normal, .unused, .byte: break
-      }
+      candidates[Int(first)].append(Candidate(text: piece.text, token: token))
     }
     for byte in candidates.indices {
       candidates[byte].sort { $0.text.count > $1.text.count }

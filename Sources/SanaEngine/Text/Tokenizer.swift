@@ -19,7 +19,7 @@ public final class Tokenizer: @unchecked Sendable {
   /// - Parameter model: the bytes of `tokenizer.model`.
   /// - Throws: `.malformedFile` when they are no SentencePiece model with a `<bos>` token.
   public init(model bytes: [UInt8]) throws {
-    let vocabulary = try SentencePieceVocabulary(model: bytes)
+    let vocabulary = try SentencePieceModel(bytes)
     let beginning = vocabulary.pieces.firstIndex {
       $0.type == .control && $0.text.elementsEqual("<bos>".utf8)
     }
@@ -35,24 +35,6 @@ public final class Tokenizer: @unchecked Sendable {
     vocabularySize = vocabulary.pieces.count
     beginningToken = Int32(beginning)
     addedTokens = AddedTokens(vocabulary)
-  }
-
-  static let modelFileName = "tokenizer.model"
-
-  /// Finds the tokenizer among the files of a checkpoint's `tokenizer` folder.
-  ///
-  /// - Parameter files: contents by file name.
-  /// - Throws: `.unsupported` when there is no `tokenizer.model`.
-  public convenience init(files: [String: [UInt8]]) throws {
-    guard let model = files[Self.modelFileName] else {
-      throw SanaError(
-        .unsupported,
-        files["tokenizer.json"] == nil
-          ? "the model has no tokenizer"
-          : "the model has its tokenizer as tokenizer.json only, which cannot be read here",
-        remedy: "convert a checkpoint whose tokenizer folder holds tokenizer.model")
-    }
-    try self.init(model: model)
   }
 
   deinit { sana_sentencepiece_destroy(model) }

@@ -36,6 +36,8 @@ public struct ComparedModel: Sendable {
   /// What the person should know about a checkpoint and no error says.
   public let notices: [String]
   let components: [Component]
+  /// What gives the ids of a text; `nil` where there is none, or none that can be read.
+  let tokenizer: SentencePieceModel?
   /// The pipeline's index, its scheduler, the components' configurations.
   let settings: [Setting]
   /// What only tells where the model comes from; `nil` for a checkpoint.
@@ -79,6 +81,13 @@ public struct ComparedModel: Sendable {
         tensors: component.tensors.map {
           Tensor(description: $0.description, source: source, entry: $0)
         })
+    }
+    tokenizer = held.first { $0.kind == .textEncoder }.flatMap { component in
+      let source = ComponentSource(file: file, component: component)
+      guard let name = TokenizerFiles.decidingModel(among: component.tensors.map(\.name)),
+        let contents = try? source.load(name).values
+      else { return nil }
+      return try? SentencePieceModel(withExtendedLifetime(contents) { Array(contents.bytes) })
     }
     let shared = [ModelMetadata.modelIndex, ModelMetadata.scheduler]
     var settings: [Setting] = []
@@ -130,6 +139,7 @@ public struct ComparedModel: Sendable {
       components.append(Component(name: official.kind.rawValue, tensors: tensors))
     }
     self.components = components
+    tokenizer = checkpoint.tokenizerModel.flatMap { try? SentencePieceModel($0.contents) }
     var settings: [Setting] = []
     if kinds == nil {
       settings = Self.settings(

@@ -54,10 +54,23 @@ public struct ModelComparison: Sendable {
       guard let difference else { continue }
       differences[band.pair, default: BandDifference()].add(difference)
     }
-    tensors = pairs.enumerated().map { $1.result(differences[$0]) }
+    let results = pairs.enumerated().map { $1.result(differences[$0]) }
+    let isSameTokenizer =
+      if let ours = first.tokenizer, let theirs = second.tokenizer {
+        ours.difference(from: theirs, named: "the second") == nil
+      } else { false }
+    tensors = results.filter { !isSameTokenizer || !$0.isOtherFileOfTheSameTokenizer }
     let found = Self.differences(first.settings, second.settings)
     settings = found.settings
     var remarks = found.remarks
+    if isSameTokenizer {
+      remarks += results.filter(\.isOtherFileOfTheSameTokenizer).map {
+        MetadataDifference(
+          path: "\($0.component)/\($0.name)",
+          first: $0.first.map { .string("\($0.elementCount) bytes") },
+          second: $0.second.map { .string("\($0.elementCount) bytes") })
+      }
+    }
     if let first = first.origin, let second = second.origin {
       remarks += MetadataDifference.between(first, second)
     }
@@ -104,6 +117,7 @@ public struct ModelComparison: Sendable {
       let known = Set(ours.map(\.description.name))
       func counts(_ tensor: ComparedModel.Tensor) -> Bool {
         !InstructionTensors.contain(tensor.description.name, in: ComponentKind(rawValue: component))
+          && tensor.description.name != TokenizerFiles.madeModel
       }
       return ours.compactMap {
         let other = index[$0.description.name]
@@ -114,5 +128,17 @@ public struct ModelComparison: Sendable {
           TensorPair(component: component, first: nil, second: $0)
         }
     }
+  }
+}
+
+extension TensorComparison {
+  /// Whether it is a file that two tokenizers need not have in common to give the same ids: one of the two forms of the table of pieces,
+  /// or any that only one has.
+  fileprivate var isOtherFileOfTheSameTokenizer: Bool {
+    guard component == ComponentKind.textEncoder.rawValue, !isSame,
+      (first ?? second)?.encoding == .plain(.u8)
+    else { return false }
+    return first == nil || second == nil
+      || [TokenizerFiles.model, TokenizerFiles.madeModel, TokenizerDocument.fileName].contains(name)
   }
 }

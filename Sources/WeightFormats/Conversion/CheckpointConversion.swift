@@ -102,6 +102,7 @@ public struct CheckpointConversion: Sendable {
       }
       if component.official.kind == .textEncoder {
         for document in checkpoint.tokenizer { try writer.append(document) }
+        if let model = checkpoint.madeTokenizerModel { try writer.append(model) }
       }
     }
     try writer.finish {

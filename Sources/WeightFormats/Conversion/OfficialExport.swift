@@ -160,7 +160,9 @@ public struct OfficialExport: Sendable {
   /// The tokenizer's files, which the text encoder holds as plain bytes.
   private func writeDocuments(_ component: Component, to directory: String) throws {
     for entry in component.source.component.tensors
-    where entry.description.encoding == .plain(.u8) && OfficialDocument.isSafeName(entry.name) {
+    where entry.description.encoding == .plain(.u8) && OfficialDocument.isSafeName(entry.name)
+      && entry.name != TokenizerFiles.madeModel
+    {
       let contents = try component.source.load(entry.name).values
       try ReplacementFile.write(
         Array(contents.bytes), to: FileSystem.join(directory, entry.name))

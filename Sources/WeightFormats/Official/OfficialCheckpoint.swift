@@ -16,11 +16,18 @@ public struct OfficialCheckpoint: Sendable {
   public let schedulerDocument: MetadataValue?
   /// The tokenizer's files; empty without a text encoder.
   public let tokenizer: [OfficialDocument]
+  /// The SentencePiece model made of a `tokenizer.json`; `nil` where a `tokenizer.model` gives the same ids.
+  let madeTokenizerModel: OfficialDocument?
   /// Licence files found at the top of the checkpoint.
   public internal(set) var licences: [OfficialDocument]
   public let hasReadme: Bool
   /// What the person should know and no error says: fallbacks taken, files that later steps will miss.
   public internal(set) var notices: [String]
+
+  /// The SentencePiece model that gives the ids of a text.
+  package var tokenizerModel: OfficialDocument? {
+    madeTokenizerModel ?? tokenizer.first { $0.name == TokenizerFiles.model }
+  }
 
   /// The class of the pipeline: `SanaPipeline`. `nil` for a single component.
   public var pipelineClass: String? { modelIndex?["_class_name"]?.stringValue }
@@ -92,12 +99,15 @@ public struct OfficialCheckpoint: Sendable {
     notices += scheduler.notices
 
     let hasTextEncoder = components.contains { $0.kind == .textEncoder }
-    tokenizer = hasTextEncoder ? try Self.tokenizer(in: tokenizerDirectories) : []
-    if hasTextEncoder, !tokenizer.contains(where: { $0.name == "tokenizer.model" }) {
-      notices.append(
-        tokenizer.contains { $0.name == "tokenizer.json" }
-          ? "the tokenizer has a tokenizer.json but no tokenizer.model, which sana-run needs to read prompts"
-          : "there is no tokenizer.model, which sana-run needs to read prompts")
+    if hasTextEncoder {
+      let (files, directory) = try Self.tokenizer(in: tokenizerDirectories)
+      let made = try TokenizerFiles.makeModel(for: files, in: directory)
+      tokenizer = files
+      madeTokenizerModel = made.model
+      if let notice = made.notice { notices.append(notice) }
+    } else {
+      tokenizer = []
+      madeTokenizerModel = nil
     }
     var licences: [OfficialDocument] = []
     var hasReadme = false
@@ -231,9 +241,11 @@ public struct OfficialCheckpoint: Sendable {
   }
 
   /// The tokenizer's files, from the first of the folders that has any.
-  private static func tokenizer(in directories: [String]) throws(SanaError) -> [OfficialDocument] {
+  private static func tokenizer(
+    in directories: [String]
+  ) throws(SanaError) -> (files: [OfficialDocument], directory: String) {
     let names = [
-      "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+      TokenizerFiles.model, TokenizerDocument.fileName, "tokenizer_config.json", "special_tokens_map.json",
       "added_tokens.json", "chat_template.jinja",
     ]
     for directory in directories {
@@ -243,8 +255,8 @@ public struct OfficialCheckpoint: Sendable {
         try document.check(in: directory)
         documents.append(document)
       }
-      if !documents.isEmpty { return documents }
+      if !documents.isEmpty { return (documents, directory) }
     }
-    return []
+    return ([], "")
   }
 }
