@@ -35,8 +35,8 @@ let package = Package(
       name: "CPNG", cSettings: strictC, linkerSettings: [.linkedLibrary("png")]),
     .target(
       name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
-    // Turns a mapped file that goes away into an error.
-    .target(name: "CFileFaults", cSettings: strictC),
+    // Turns what the process cannot survive, a mapped file that goes away or memory that is refused, into one line.
+    .target(name: "CFaults", cSettings: strictC),
 
     // The rooms.
     .target(name: "CKernels", cSettings: strictC),
@@ -54,7 +54,7 @@ let package = Package(
       name: "Verification", dependencies: ["SanaEngine", "Traces", "WeightFormats"],
       swiftSettings: strict),
     .target(
-      name: "CommandLineSupport", dependencies: ["CFileFaults", "WeightFormats", argumentParser],
+      name: "CommandLineSupport", dependencies: ["CFaults", "WeightFormats", argumentParser],
       swiftSettings: strict),
     .target(
       name: "EngineArguments",

@@ -46,7 +46,7 @@ struct Load: ParsableCommand {
         append("\(round + 1)", measured[round])
       }
       append("median", (0..<5).map { column in measured.map { $0[column] }.sorted()[rounds / 2] })
-      OutputStream.standardOutput.write(table.text)
+      try OutputStream.standardOutput.write(table.text)
     }
   }
 

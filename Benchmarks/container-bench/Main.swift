@@ -7,7 +7,10 @@ import WeightFormats
 struct ContainerBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "container-bench", abstract: "Measures what .sana files cost.",
-    subcommands: [Stages.self, Load.self], defaultSubcommand: Stages.self)
+    version: Toolchain.version, subcommands: [Stages.self, Load.self],
+    defaultSubcommand: Stages.self)
+
+  static func main() { ToolProgram.run(Self.self) }
 }
 
 /// Measures the `.sana` container and the quantizer on synthetic weights: speed of every stage, and what compression gives.
@@ -59,7 +62,7 @@ struct Stages: ParsableCommand {
         }
       }
       session.progress.end()
-      OutputStream.standardOutput.write(table.text)
+      try OutputStream.standardOutput.write(table.text)
     }
   }
 }

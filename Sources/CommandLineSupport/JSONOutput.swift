@@ -3,9 +3,10 @@ public import WeightFormats
 /// The one JSON object that `--json` prints.
 public enum JSONOutput {
   /// Prints the value on standard output. Numbers that JSON does not have (an infinite signal-to-noise ratio) become `null`.
-  public static func print(_ value: MetadataValue) {
+  /// - Throws: as `OutputStream.write(_:)`.
+  public static func print(_ value: MetadataValue) throws(SanaError) {
     let text = JSONWriter.write(strict(value), style: .indented)
-    OutputStream.standardOutput.write(String(decoding: text, as: UTF8.self))
+    try OutputStream.standardOutput.write(String(decoding: text, as: UTF8.self))
   }
 
   private static func strict(_ value: MetadataValue) -> MetadataValue {

@@ -1,4 +1,5 @@
 import Synchronization
+internal import WeightFormats
 
 /// Shows on standard error what is being done: on a terminal a bar for the stage that runs and a line with its time for each
 /// finished one, elsewhere nothing but notes.
@@ -30,7 +31,7 @@ public final class ProgressReporter: Sendable {
   public func begin(_ name: String, total: Int = 0) {
     stage.withLock { stage in
       finish(&stage)
-      stage = Stage(name: name, total: total, start: .now)
+      stage = Stage(name: name.abbreviated, total: total, start: .now)
       draw(&stage, force: true)
     }
   }
@@ -56,29 +57,35 @@ public final class ProgressReporter: Sendable {
   /// Removes the bar without a line: the stage failed.
   public func abandon() {
     stage.withLock { stage in
-      if stage != nil, showsProgress { stream.write(Self.clearLine) }
+      if stage != nil, showsProgress { show(Self.clearLine) }
       stage = nil
     }
   }
 
-  /// Prints one line above the bar, on a terminal or not: a warning, a finding.
+  /// Prints one line above the bar, on a terminal or not: a warning, a finding. What is longer than three lines of a terminal is cut.
   public func note(_ line: String) {
+    let line = line.printable(limit: Self.longestNote)
     stage.withLock { stage in
-      stream.write((showsProgress && stage != nil ? Self.clearLine : "") + line + "\n")
+      show((showsProgress && stage != nil ? Self.clearLine : "") + line + "\n")
       draw(&stage, force: true)
     }
   }
 
+  /// Three lines of a terminal.
+  private static let longestNote = 240
   private static let clearLine = "\r\u{1B}[K"
   private static let redrawInterval = Duration.milliseconds(80)
   private static let nameWidth = 12
+
+  /// What cannot be shown is lost: there is no other place to say so.
+  private func show(_ text: String) { try? stream.write(bytes: Array(text.utf8)) }
 
   private func finish(_ stage: inout Stage?) {
     guard let finished = stage else { return }
     stage = nil
     guard showsProgress else { return }
     let time = (ContinuousClock.now - finished.start).readable
-    stream.write("\(Self.clearLine)\(Self.padded(finished.name)) \(time)\n")
+    show("\(Self.clearLine)\(Self.padded(finished.name)) \(time)\n")
   }
 
   private func draw(_ stage: inout Stage?, force: Bool) {
@@ -88,14 +95,14 @@ public final class ProgressReporter: Sendable {
     stage?.lastDrawn = now
     let time = (now - current.start).readable
     guard current.total > 0 else {
-      stream.write("\(Self.clearLine)\(Self.padded(current.name)) ... \(time)")
+      show("\(Self.clearLine)\(Self.padded(current.name)) ... \(time)")
       return
     }
     let fraction = min(max(Double(current.completed) / Double(current.total), 0), 1)
     let tail = " \(Int(fraction * 100))%  \(time)"
     let width = min(40, stream.columns - Self.nameWidth - tail.count - 3)
     let bar = width >= 4 ? Self.bar(fraction, width: width) : ""
-    stream.write("\(Self.clearLine)\(Self.padded(current.name)) \(bar)\(tail)")
+    show("\(Self.clearLine)\(Self.padded(current.name)) \(bar)\(tail)")
   }
 
   private static func bar(_ fraction: Double, width: Int) -> String {

@@ -21,12 +21,6 @@ final class SignalHandler: Sendable {
 
   /// Must be called before other threads are started: they inherit the block.
   init(cancelling token: CancellationToken) {
-    // A reader that goes away shall be an error of the write, not the end of the process.
-    var ignored = sigset_t()
-    sigemptyset(&ignored)
-    sigaddset(&ignored, SIGPIPE)
-    pthread_sigmask(SIG_BLOCK, &ignored, nil)
-
     var signals = sigset_t()
     sigemptyset(&signals)
     sigaddset(&signals, SIGINT)

@@ -1,3 +1,5 @@
+internal import WeightFormats
+
 /// Rows of text in aligned columns, for a terminal or a log.
 public struct TextTable: Sendable {
   public enum Alignment: Sendable {
@@ -20,9 +22,13 @@ public struct TextTable: Sendable {
 
   public init(_ columns: [Column]) { self.columns = columns }
 
+  /// A cell that holds more is abbreviated.
+  private static let widestCell = 100
+
   /// Cells beyond the last column are dropped, missing ones are empty.
   public mutating func append(_ cells: [String]) {
-    rows.append(columns.indices.map { $0 < cells.count ? cells[$0] : "" })
+    rows.append(
+      columns.indices.map { $0 < cells.count ? cells[$0].printable(limit: Self.widestCell) : "" })
   }
 
   /// A title line, a rule and one line a row, each ending in a newline.

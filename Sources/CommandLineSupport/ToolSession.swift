@@ -1,10 +1,19 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
 internal import ArgumentParser
-internal import CFileFaults
 public import WeightFormats
 
 /// What every command of the three tools has around it: cancellation by Ctrl-C, progress on standard error, and one way to
 /// report a failure.
 public struct ToolSession: Sendable {
+  /// That of a program which a signal tells that nobody reads its output.
+  static let closedOutputStatus = 128 + SIGPIPE
+  /// Far more than an error of these tools is long.
+  private static let longestError = 2000
+
   /// Set by Ctrl-C and SIGTERM.
   public let cancellation: CancellationToken
   public let progress: ProgressReporter
@@ -20,7 +29,6 @@ public struct ToolSession: Sendable {
   public static func run(
     failureStatus: Int32 = 1, _ body: (ToolSession) throws -> Void
   ) throws {
-    sana_report_file_faults()
     let cancellation = CancellationToken()
     let signals = SignalHandler(cancelling: cancellation)
     let session = ToolSession(cancellation: cancellation, progress: ProgressReporter())
@@ -30,9 +38,14 @@ public struct ToolSession: Sendable {
     } catch let exit as ExitCode {
       session.progress.abandon()
       throw exit
+    } catch let error as SanaError where error.code == .closedOutput {
+      // As a program ends that a signal tells of it: nobody is left to be told.
+      session.progress.abandon()
+      throw ExitCode(closedOutputStatus)
     } catch {
       session.progress.abandon()
-      OutputStream.standardError.writeLine("error: \(error)")
+      try? OutputStream.standardError.writeLine(
+        "error: \("\(error)".printable(limit: longestError))")
       throw ExitCode(signals.signal.map { 128 + $0 } ?? failureStatus)
     }
   }

@@ -15,7 +15,7 @@ public struct DeviceArguments: ParsableArguments {
   @Option(help: "auto: products as the stored weights ask for; f32: all in f32.")
   public var precision: ComputePrecision = .auto
 
-  @Option(help: "auto, cpu or vulkan[:INDEX].")
+  @Option(help: "auto or cpu.")
   public var device: DeviceSelection = .automatic
 
   @Option(

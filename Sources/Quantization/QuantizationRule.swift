@@ -18,13 +18,14 @@ public struct QuantizationRule: Hashable, Sendable {
   public init(parsing text: String) throws(SanaError) {
     guard let separator = text.lastIndex(of: "="), separator != text.startIndex else {
       throw SanaError(
-        .invalidArgument, "the rule '\(text)' is not of the form regex=encoding",
+        .invalidArgument, "the rule '\(text.abbreviated)' is not of the form regex=encoding",
         remedy: "write for example 'attn2.to_q=f16'")
     }
     let name = String(text[text.index(after: separator)...])
     guard let target = TensorTarget(parsing: name) else {
       throw SanaError(
-        .invalidArgument, "the rule '\(text)' names an unknown encoding '\(name)'",
+        .invalidArgument,
+        "the rule '\(text.abbreviated)' names an unknown encoding '\(name.abbreviated)'",
         remedy: "use \(TensorTarget.grammar)")
     }
     try self.init(String(text[..<separator]), target)
@@ -39,7 +40,7 @@ public struct QuantizationRule: Hashable, Sendable {
   func compiled() throws(SanaError) -> Regex<AnyRegexOutput> {
     do { return try Regex(pattern) } catch {
       throw SanaError(
-        .invalidArgument, "'\(pattern)' is not a regular expression",
+        .invalidArgument, "'\(pattern.abbreviated)' is not a regular expression",
         remedy: "check its brackets and escapes", cause: error)
     }
   }

@@ -87,7 +87,7 @@ public struct Recipe: Hashable, Sendable {
   public static func named(_ name: String) throws(SanaError) -> Recipe {
     guard let recipe = all.first(where: { $0.name == name }) else {
       throw SanaError(
-        .invalidArgument, "there is no recipe '\(name)'",
+        .invalidArgument, "there is no recipe '\(name.abbreviated)'",
         remedy: "choose one of \(all.map(\.name).joined(separator: ", "))")
     }
     return recipe

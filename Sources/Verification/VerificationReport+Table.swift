@@ -6,7 +6,7 @@ extension VerificationReport {
   /// - Parameter limit: values to list; values out of bounds are always listed.
   public func table(limit: Int = .max) -> String {
     let listed = worstFirst.enumerated().filter { $0.offset < limit || !bounds.accepts($0.element) }
-    let width = listed.map(\.element.name.count).max() ?? 0
+    let width = listed.map(\.element.name.abbreviated.count).max() ?? 0
     var lines = ["   SNR dB  max error   1 - cosine  value"]
     lines += listed.map { _, value in
       let numbers = String(
@@ -17,7 +17,8 @@ extension VerificationReport {
         ? "" : String(format: "  below %.0f dB", bounds.minimum(for: value.kind))
       let name =
         verdict.isEmpty
-        ? value.name : value.name.padding(toLength: width, withPad: " ", startingAt: 0)
+        ? value.name.abbreviated
+        : value.name.abbreviated.padding(toLength: width, withPad: " ", startingAt: 0)
       return "\(numbers)  \(name)\(verdict)"
     }
     if listed.count < values.count {
@@ -27,9 +28,10 @@ extension VerificationReport {
       let numbers = String(
         format: "largest difference %ld/255, PSNR %.1f dB, %.3f %% off by more than 1",
         picture.maximumError, picture.peakSignalToNoiseDecibels, 100 * picture.visibleShare)
-      return "\(picture.name): \(numbers)\(bounds.accepts(picture) ? "" : "  out of bounds")"
+      return
+        "\(picture.name.abbreviated): \(numbers)\(bounds.accepts(picture) ? "" : "  out of bounds")"
     }
-    lines += omissions.map { "not compared: \($0)" }
+    lines += omissions.map { "not compared: \($0.printable(limit: 240))" }
     lines.append(verdict)
     return lines.joined(separator: "\n")
   }

@@ -55,9 +55,14 @@ public struct SanaError: Error, Sendable {
 }
 
 extension SanaError: CustomStringConvertible {
+  /// One line, whatever the texts hold that files and arguments brought into it: what is obeyed by terminals is escaped, and what is too
+  /// long abbreviated.
   public var description: String {
-    var text = location.map { "\($0): \(message)" } ?? message
-    if let cause { text += " (\(cause))" }
-    return "\(text); \(remedy)"
+    var text = message.printable(limit: Self.longestMessage)
+    if let location { text = "\(location.printablePath): \(text)" }
+    if let cause { text += " (\("\(cause)".printable(limit: Self.longestMessage)))" }
+    return "\(text); \(remedy.printable(limit: Self.longestMessage))"
   }
+
+  private static let longestMessage = 480
 }

@@ -16,8 +16,8 @@ struct Check: ParsableCommand {
       try file.verify { done, _ in session.progress.update(done) }
       session.progress.end()
       let tensors = file.components.reduce(0) { $0 + $1.tensors.count }
-      OutputStream.standardOutput.writeLine(
-        "\(model): intact, \(tensors) tensors, \(ByteSize(file.byteCount))")
+      try OutputStream.standardOutput.writeLine(
+        "\(model.printablePath): intact, \(tensors) tensors, \(ByteSize(file.byteCount))")
     }
   }
 }

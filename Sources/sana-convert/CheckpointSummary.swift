@@ -3,6 +3,9 @@ import WeightFormats
 
 /// What `inspect` prints of an official checkpoint.
 struct CheckpointSummary {
+  /// As long as an error, which a remark may quote.
+  private static let longestRemark = 1000
+
   private let inventory: CheckpointInventory
 
   init(_ inventory: CheckpointInventory) { self.inventory = inventory }
@@ -10,11 +13,13 @@ struct CheckpointSummary {
   // MARK: - For people
 
   var text: String {
-    var text = "\(inventory.path): official checkpoint"
-    text += inventory.pipelineClass.map { ", \($0)\n" } ?? "\n"
+    var text = "\(inventory.path.printablePath): official checkpoint"
+    text += inventory.pipelineClass.map { ", \($0.abbreviated)\n" } ?? "\n"
     text += FactList.text(facts)
     text += "\n" + table.text
-    let remarks = inventory.parts.compactMap { part in part.remark.map { "\(part.name): \($0)\n" } }
+    let remarks = inventory.parts.compactMap { part in
+      part.remark.map { "\(part.name.abbreviated): \($0.printable(limit: Self.longestRemark))\n" }
+    }
     return text + (remarks.isEmpty ? "" : "\n") + remarks.joined()
       + verdict(after: remarks.joined())
   }

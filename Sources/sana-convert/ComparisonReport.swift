@@ -22,8 +22,8 @@ struct ComparisonReport {
   // MARK: - For people
 
   var text: String {
-    var text = "first   \(first.path) (\(first.form.label))\n"
-    text += "second  \(second.path) (\(second.form.label))\n\n"
+    var text = "first   \(first.path.printablePath) (\(first.form.label))\n"
+    text += "second  \(second.path.printablePath) (\(second.form.label))\n\n"
     let tensors = listed
     if !tensors.isEmpty {
       let shown = listsAll ? tensors : Array(tensors.prefix(Self.lineLimit))
@@ -81,8 +81,7 @@ struct ComparisonReport {
 
   private static func abbreviated(_ value: MetadataValue?) -> String {
     guard let value else { return "-" }
-    let text = String(decoding: JSONWriter.write(value), as: UTF8.self)
-    return text.count > 48 ? text.prefix(45) + "..." : text
+    return String(decoding: JSONWriter.write(value), as: UTF8.self).printable(limit: 48)
   }
 
   private static func counts(_ tensors: [TensorComparison]) -> String {

@@ -4,7 +4,8 @@ public import WeightFormats
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Converts an official checkpoint to one .sana file. (default)")
+    abstract: "Converts an official checkpoint to one .sana file.",
+    usage: "sana-convert [convert] <checkpoint> --output <model.sana> [<options>]")
 
   @Argument(
     help: ArgumentHelp(
@@ -57,7 +58,6 @@ struct Convert: ParsableCommand {
   func run() throws {
     try ToolSession.run { session in
       let start = ContinuousClock.now
-      try OutputPath.checkWritable(output)
       let official =
         if let autoencoder {
           try OfficialCheckpoint(
@@ -67,7 +67,7 @@ struct Convert: ParsableCommand {
           try OfficialCheckpoint(
             path: checkpoint, variant: variant, components: components?.kinds)
         }
-      try official.checkIsNoPart(output)
+      _ = try OutputFile(output, .model, reading: inputs(of: official))
       let conversion = try CheckpointConversion(
         official, precision: precision,
         adapters: try loras.map { try LowRankAdapter(path: $0.path, scale: $0.scale) },
@@ -92,16 +92,25 @@ struct Convert: ParsableCommand {
       }
       let model = try ModelFile(path: output)
       let tensors = model.components.reduce(0) { $0 + $1.tensors.count }
-      OutputStream.standardOutput.writeLine(
-        "\(output): \(tensors) tensors of \(model.components.map(\.name).joined(separator: ", ")), "
+      try OutputStream.standardOutput.writeLine(
+        "\(output.printablePath): \(tensors) tensors of \(model.components.map(\.name).joined(separator: ", ")), "
           + "\(ByteSize(model.byteCount)) (\(ByteSize(conversion.byteCount)) uncompressed), "
           + (ContinuousClock.now - start).readable)
-      if timings { OutputStream.standardOutput.write("\n" + times.text) }
+      if timings { try OutputStream.standardOutput.write("\n" + times.text) }
     }
   }
 }
 
 extension StoragePrecision: ExpressibleByArgument {}
+
+extension Convert {
+  /// The checkpoint's files, the adapters', and the documents beside an adapter.
+  private func inputs(of official: OfficialCheckpoint) -> InputFiles {
+    let folders = Set(loras.map { FileSystem.parent(of: $0.path) })
+    return InputFiles(
+      official.inputPaths + loras.map(\.path) + folders.flatMap(InputFiles.documents))
+  }
+}
 
 /// A comma-separated list of components.
 struct ComponentSelection: ExpressibleByArgument {

@@ -5,6 +5,7 @@ import WeightFormats
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compares two models tensor by tensor, whatever their encodings.",
+    usage: "sana-convert diff <first> <second> [<options>]",
     discussion: """
       Either may be a .sana file or an official checkpoint, which is seen as the tensors that a conversion makes of it: so this \
       proves that a conversion lost nothing. Numbers are compared as the f32 that they stand for, bit for bit; SNR is that of \
@@ -58,9 +59,9 @@ struct Diff: ParsableCommand {
       session.progress.end()
       let report = ComparisonReport(comparison, models[0], models[1], listsAll: all)
       if json {
-        JSONOutput.print(report.json)
+        try JSONOutput.print(report.json)
       } else {
-        OutputStream.standardOutput.write(report.text)
+        try OutputStream.standardOutput.write(report.text)
       }
       guard comparison.isSame else { throw ExitCode(1) }
     }

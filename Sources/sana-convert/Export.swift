@@ -16,13 +16,15 @@ struct Export: ParsableCommand {
 
   func run() throws {
     try ToolSession.run { session in
+      _ = try OutputFile(output, .checkpoint)
       let export = try OfficialExport(try ModelFile(path: model))
       session.progress.begin("export", total: export.byteCount)
       try export.write(to: output, cancellation: session.cancellation) {
         session.progress.update($0)
       }
       session.progress.end()
-      OutputStream.standardOutput.writeLine("\(output): \(ByteSize(export.byteCount)) of tensors")
+      try OutputStream.standardOutput.writeLine(
+        "\(output.printablePath): \(ByteSize(export.byteCount)) of tensors")
     }
   }
 }

@@ -30,13 +30,13 @@ struct Inspect: ParsableCommand {
       }
       let file = try ModelFile(path: model)
       if json {
-        JSONOutput.print(object(file))
+        try JSONOutput.print(object(file))
       } else {
         let summary = ModelSummary(file, path: model)
         var text = try summary.text()
         if tensors { text += "\n" + summary.tensorTable.text }
         if licences { text += "\n" + summary.licences }
-        OutputStream.standardOutput.write(text)
+        try OutputStream.standardOutput.write(text)
       }
     }
   }
@@ -49,9 +49,9 @@ struct Inspect: ParsableCommand {
     }
     let summary = CheckpointSummary(try CheckpointInventory(path: model))
     if json {
-      JSONOutput.print(summary.json)
+      try JSONOutput.print(summary.json)
     } else {
-      OutputStream.standardOutput.write(summary.text)
+      try OutputStream.standardOutput.write(summary.text)
     }
   }
 

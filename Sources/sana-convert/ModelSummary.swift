@@ -13,7 +13,7 @@ struct ModelSummary {
 
   /// - Throws: when a configuration that the file holds is none.
   func text() throws -> String {
-    var text = "\(path): .sana version \(file.version), \(ByteSize(file.byteCount))\n"
+    var text = "\(path.printablePath): .sana version \(file.version), \(ByteSize(file.byteCount))\n"
     text += try FactList.text(facts)
     text += "\n" + componentTable.text
     if let sources = sourceTable { text += "\n" + sources.text }
@@ -44,8 +44,9 @@ struct ModelSummary {
     let members = file.metadata["licences"]?.members ?? []
     guard !members.isEmpty else { return "The file holds no licence.\n" }
     return members.map { licence in
-      let contents = licence.value.stringValue ?? "(not a text)"
-      return "--- \(licence.name)\n" + contents + (contents.hasSuffix("\n") ? "" : "\n")
+      // The one text that is shown with its lines as they are.
+      let contents = (licence.value.stringValue ?? "(not a text)").withPlainWhitespace
+      return "--- \(licence.name.abbreviated)\n" + contents + (contents.hasSuffix("\n") ? "" : "\n")
     }.joined()
   }
 
@@ -124,6 +125,22 @@ struct ModelSummary {
       ])
     }
     return table
+  }
+}
+
+extension String {
+  /// The text with spaces for tabs, and line feeds for every other way to end a line or page.
+  fileprivate var withPlainWhitespace: String {
+    var text = ""
+    // A carriage return and the line feed after it are one character.
+    for character in self {
+      switch character {
+      case "\t": text += "    "
+      case "\r\n", "\r", "\u{0C}", "\u{2028}", "\u{2029}", "\u{85}": text += "\n"
+      default: text.append(character)
+      }
+    }
+    return text
   }
 }
 

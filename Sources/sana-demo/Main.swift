@@ -11,12 +11,15 @@ struct SanaDemo: ParsableCommand {
     discussion: """
       Writes one contact sheet and prints a table. The first model's pictures, computed in f32, are what the others are \
       compared with.
-      """)
+      """,
+    version: Toolchain.version)
 
   @Argument(help: "Variants of the demo model: .sana files.")
   var models: [String]
 
-  @Option(name: [.short, .long], help: "The PNG file to write.")
+  @Option(
+    name: [.short, .long], parsing: .unconditional,
+    help: "The PNG file to write; - for standard output, with the table on standard error.")
   var output: String
 
   @Option(
@@ -36,9 +39,11 @@ struct SanaDemo: ParsableCommand {
     guard 1...10 ~= columns else { throw ValidationError("Choose 1 to 10 columns.") }
   }
 
+  static func main() { ToolProgram.run(Self.self) }
+
   func run() throws {
     try ToolSession.run { session in
-      try OutputPath.checkWritable(output)
+      let target = try OutputFile(output, .picture, reading: InputFiles(models))
       let cases = only?.cases ?? Evaluation.cases
       var variants: [DemoVariant] = []
       for (index, model) in models.enumerated() {
@@ -56,10 +61,16 @@ struct SanaDemo: ParsableCommand {
         session.progress.update(index + 1)
       }
       session.progress.end()
-      try PNGFile.write(
-        sheet(cases, variants, verdicts).draw(), to: output,
-        texts: [("Software", "sana-demo \(Toolchain.version)")])
-      OutputStream.standardOutput.write(table(variants, verdicts) + "\nwrote \(output)\n")
+      let sheet = sheet(cases, variants, verdicts).draw()
+      let texts = [(keyword: "Software", text: "sana-demo \(Toolchain.version)")]
+      guard !target.isStandardOutput else {
+        try OutputStream.standardOutput.write(bytes: PNGFile.encode(sheet, texts: texts))
+        try OutputStream.standardError.write(table(variants, verdicts))
+        return
+      }
+      try PNGFile.write(sheet, to: output, texts: texts)
+      try OutputStream.standardOutput.write(
+        table(variants, verdicts) + "\nwrote \(output.printablePath)\n")
     }
   }
 

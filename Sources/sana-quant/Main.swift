@@ -1,10 +1,19 @@
 import ArgumentParser
+import CommandLineSupport
 
 @main
 struct SanaQuant: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sana-quant",
     abstract: "Make smaller variants of Sana models, and compare them with PyTorch.",
+    usage: """
+      sana-quant <model.sana> --recipe <recipe> --output <smaller.sana> [<options>]
+      sana-quant <command> ...
+      """,
+    discussion: "'sana-quant quantize --help' lists the recipes and the options of quantizing.",
+    version: Toolchain.version,
     subcommands: [QuantizeCommand.self, VerifyCommand.self],
     defaultSubcommand: QuantizeCommand.self)
+
+  static func main() { ToolProgram.run(Self.self) }
 }

@@ -7,6 +7,8 @@ struct QuantizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "quantize",
     abstract: "Encode a model's weights in fewer bits.",
+    usage:
+      "sana-quant [quantize] <model.sana> --recipe <recipe> --output <smaller.sana> [<options>]",
     discussion: Recipe.all.map { "\($0.name): \($0.summary)" }.joined(separator: "\n"))
 
   @Argument(help: "The .sana file to start from.")
@@ -41,7 +43,7 @@ struct QuantizeCommand: ParsableCommand {
     try ToolSession.run { session in
       let recipe = try Recipe.named(recipe)
       let rules = try rules.map { try QuantizationRule(parsing: $0) }
-      try OutputPath.checkWritable(output)
+      _ = try OutputFile(output, .model, reading: InputFiles([model]))
       let file = try ModelFile(path: model)
       let plan = try QuantizationPlan(
         file, recipe: recipe, rules: rules, allowsRequantizing: allowRequantize)
@@ -65,13 +67,13 @@ struct QuantizeCommand: ParsableCommand {
       let report = QuantizationReport(quantizer, before: file, after: try ModelFile(path: output))
       if let vanished = report.vanished { session.progress.note("note: \(vanished)") }
       if json {
-        JSONOutput.print(
+        try JSONOutput.print(
           .object(
             (report.json.members ?? [])
               + (timings ? [.init("timings", quantizer.times.json)] : [])))
       } else {
-        OutputStream.standardOutput.write(report.text)
-        if timings { OutputStream.standardOutput.write("\n" + quantizer.times.text) }
+        try OutputStream.standardOutput.write(report.text)
+        if timings { try OutputStream.standardOutput.write("\n" + quantizer.times.text) }
       }
     }
   }

@@ -9,6 +9,7 @@ struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Compare a model with PyTorch, value by value.",
+    usage: "sana-quant verify <model.sana> --reference <trace.h5> [<options>]",
     discussion: """
       Replays the runs that a trace records: token ids, hidden states, captions, schedules, every step, the picture. \
       A model with the checkpoint's own numbers passes within the rounding of float32: 90 dB after one pass through a \
@@ -55,9 +56,9 @@ struct VerifyCommand: ParsableCommand {
       ) { session.progress.begin($0) }
       session.progress.end()
       if json {
-        JSONOutput.print(report.json)
+        try JSONOutput.print(report.json)
       } else {
-        OutputStream.standardOutput.writeLine(report.table(limit: max(0, values)))
+        try OutputStream.standardOutput.writeLine(report.table(limit: max(0, values)))
       }
       guard report.passed else { throw ExitCode(1) }
     }

@@ -7,7 +7,7 @@ import WeightFormats
 extension SamplerKind: ExpressibleByArgument {}
 /// What is drawn, but for the prompt.
 struct PictureArguments: ParsableArguments {
-  @Option(help: "What the picture shall not show.")
+  @Option(parsing: .unconditional, help: "What the picture shall not show.")
   var negativePrompt: String?
 
   @Option(parsing: .unconditional, help: "Pixels, a multiple of 32. (default: the model's)")
@@ -16,22 +16,26 @@ struct PictureArguments: ParsableArguments {
   @Option(parsing: .unconditional, help: "Pixels, a multiple of 32. (default: the model's)")
   var height: Int?
 
-  @Option(parsing: .unconditional, help: "Denoising steps. (default: 20, Sprint models 2)")
+  @Option(
+    parsing: .unconditional, help: "Denoising steps, 1 to 1000. (default: 20, Sprint models 2)")
   var steps: Int?
 
   @Option(
     name: [.customLong("guidance")], parsing: .unconditional,
-    help: "How closely to follow the prompt; 1 and less: without guidance.")
+    help: "How closely to follow the prompt, 0 to 100; 1 and less: without guidance.")
   var guidanceScale: Double = 4.5
 
   @Option(
     parsing: .unconditional,
-    help: "Of PyTorch's random generator: the same seed draws the same picture as diffusers.")
-  var seed: UInt64 = 0
+    help: ArgumentHelp(
+      "Of PyTorch's random generator, 0 to 2^64 - 1: the same seed draws the same picture as diffusers. random or -1: any, which is printed.",
+      valueName: "number|random"))
+  var seed = Seed(0)
 
   @Option(
     parsing: .unconditional,
-    help: "Pictures to draw, with the seeds SEED, SEED + 1, ...; numbered files if more than 1.")
+    help:
+      "Pictures of each prompt, with the seeds SEED, SEED + 1, ...; numbered files if more than 1.")
   var count: Int = 1
 
   @Option(help: "How the noise is taken away. (default: the model's)")
@@ -48,25 +52,23 @@ struct PictureArguments: ParsableArguments {
   func request(prompts: [String]) throws -> GenerationRequest {
     GenerationRequest(
       prompts: prompts, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
-      guidanceScale: guidanceScale, seed: seed, count: count, sampler: scheduler,
+      guidanceScale: guidanceScale, seed: seed.value, count: count, sampler: scheduler,
       instruction: try promptInstruction(), usesResolutionBinning: !drawsExactSize)
   }
 
+  /// The file that holds the instruction, where one is named.
+  var instructionPath: String? { ["default", "none"].contains(instruction) ? nil : instruction }
+
   private func promptInstruction() throws -> PromptInstruction {
-    switch instruction {
-    case "default": return .standard
-    case "none": return .none
-    default:
-      let file = try MappedFile(path: instruction)
-      guard file.byteCount <= 1 << 20,
-        let contents = String(validating: file.bytes, as: UTF8.self)
-      else {
-        throw SanaError(
-          .invalidArgument, "is no UTF-8 text of at most 1 MiB",
-          remedy: "name a text file after --instruction", location: instruction)
-      }
-      return PromptInstruction(contents: contents)
+    guard let path = instructionPath else { return instruction == "none" ? .none : .standard }
+    let file = try MappedFile(path: path)
+    guard file.byteCount <= 1 << 20, let contents = String(validating: file.bytes, as: UTF8.self)
+    else {
+      throw SanaError(
+        .invalidArgument, "is no UTF-8 text of at most 1 MiB",
+        remedy: "name a text file after --instruction", location: path)
     }
+    return PromptInstruction(contents: contents)
   }
 }
 
@@ -81,9 +83,20 @@ struct RunArguments: ParsableArguments {
   @Flag(help: "Print one JSON object on standard output.")
   var json = false
 
+  /// The files that a run reads.
+  var inputs: InputFiles {
+    InputFiles([model] + (picture.instructionPath.map { [$0] } ?? []))
+  }
+
+  /// How many pictures a run draws.
+  func pictureCount(of prompts: [String]) -> Int {
+    // What is no count of pictures is refused with the rest of the request.
+    GenerationSettings.countRange.contains(picture.count) ? prompts.count * picture.count : 1
+  }
+
   /// Opens the model and plans the run, before anything large is loaded.
-  func prepare(prompt: String, _ session: ToolSession) throws -> PreparedRun {
-    let request = try picture.request(prompts: [prompt])
+  func prepare(prompts: [String], _ session: ToolSession) throws -> PreparedRun {
+    let request = try picture.request(prompts: prompts)
     let backend = try device.makeBackend(session)
     let pipeline = try Pipeline(
       model: try PipelineModel(path: model, sampler: picture.scheduler), backend: backend,

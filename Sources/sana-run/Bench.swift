@@ -9,13 +9,14 @@ extension PipelineStage: ExpressibleByArgument {}
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure how long every stage and every kind of operation takes.",
+    usage: "sana-run bench <model.sana> [<options>]",
     discussion: """
       Measures the processor's peak, then each stage by itself: loading to the end of the first unit (the text of all prompts, one \
       denoising step, one picture's decoding), then the unit again and again. No stage needs the one before it: captions and latents \
       are random numbers of the right size.
       """)
 
-  @Option(help: "What to draw.")
+  @Option(parsing: .unconditional, help: "What to draw.")
   var prompt: String = "a red circle on a blue background"
 
   @Option(
@@ -44,7 +45,7 @@ struct Bench: ParsableCommand {
 
   func run() throws {
     try ToolSession.run { session in
-      let run = try arguments.prepare(prompt: prompt, session)
+      let run = try arguments.prepare(prompts: [prompt], session)
       for note in run.pipeline.notes { session.progress.note(note) }
       try run.pipeline.checkMemory(limit: arguments.device.memoryLimit, session)
 
@@ -53,9 +54,9 @@ struct Bench: ParsableCommand {
         .filter { stages.isEmpty || stages.contains($0) }
         .map { try measure($0, of: run.pipeline, on: run.backend, peak, session) }
       if arguments.json {
-        JSONOutput.print(object(run.report, measurements, peak))
+        try JSONOutput.print(object(run.report, measurements, peak))
       } else {
-        OutputStream.standardOutput.write(text(run.report, measurements, peak))
+        try OutputStream.standardOutput.write(text(run.report, measurements, peak))
       }
     }
   }

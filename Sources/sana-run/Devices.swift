@@ -14,14 +14,14 @@ struct Devices: ParsableCommand {
     try ToolSession.run { _ in
       let devices = try DeviceDescription.all()
       if json {
-        JSONOutput.print(["devices": .array(devices.map(\.json))])
+        try JSONOutput.print(["devices": .array(devices.map(\.json))])
         return
       }
       var table = TextTable([.init("device"), .init("what it is")])
       for device in devices {
         table.append([device.name, "\(device.details), \(device.threads), \(device.memory)"])
       }
-      OutputStream.standardOutput.write(table.text)
+      try OutputStream.standardOutput.write(table.text)
     }
   }
 }

@@ -4,57 +4,53 @@ import SanaEngine
 import WeightFormats
 
 struct Generate: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Draw pictures.")
+  static let configuration = CommandConfiguration(
+    abstract: "Draw pictures.",
+    usage: "sana-run [generate] <model.sana> --prompt <text> --output <picture.png> [<options>]")
 
-  @Option(help: "What to draw.")
-  var prompt: String
+  @Option(
+    name: .customLong("prompt"), parsing: .unconditionalSingleValue,
+    help: "What to draw. Given more than once, each is drawn.")
+  var prompts: [String]
 
-  @Option(name: [.short, .long], help: "The PNG file to write.")
+  @Option(
+    name: [.short, .long], parsing: .unconditional,
+    help: "The PNG file to write; - for standard output, with the report on standard error.")
   var output: String
 
   @OptionGroup var arguments: RunArguments
 
   func run() throws {
     try ToolSession.run { session in
-      let run = try arguments.prepare(prompt: prompt, session)
+      let outputs = try PictureOutputs(
+        output, count: arguments.pictureCount(of: prompts), reading: arguments.inputs)
+      guard !(outputs.isStandardOutput && arguments.json) else {
+        throw SanaError(
+          .invalidArgument, "standard output cannot take both the picture and the JSON object",
+          remedy: "drop --json, or name a file after --output")
+      }
+      let run = try arguments.prepare(prompts: prompts, session)
       let pipeline = run.pipeline
-      let outputs = OutputNames(output, count: pipeline.settings.pictures.count)
-      for path in outputs.paths { try OutputPath.checkWritable(path) }
       for note in pipeline.notes { session.progress.note(note) }
       try pipeline.checkMemory(limit: arguments.device.memoryLimit, session)
 
       var report = run.report
       try pipeline.run(session, on: run.backend) { index, image in
-        let path = outputs.paths[index]
-        try PNGFile.write(
-          image, to: path,
+        try outputs.write(
+          image, index,
           texts: pipeline.settings.pictureTexts(
             index, modelPath: arguments.model, device: arguments.device))
-        report.outputs.append(path)
+        report.outputs.append(outputs.paths[index])
       } onStageEnd: { stage, time in
         report.times[stage] = time
       }
       if arguments.json {
-        JSONOutput.print(report.json)
+        try JSONOutput.print(report.json)
+      } else if outputs.isStandardOutput {
+        try OutputStream.standardError.write(report.summary)
       } else {
-        OutputStream.standardOutput.write(report.summary)
+        try OutputStream.standardOutput.write(report.summary)
       }
     }
-  }
-}
-
-/// The names of a run's pictures: the one given, or `name-1.png`, `name-2.png`, ...
-struct OutputNames {
-  let paths: [String]
-
-  init(_ path: String, count: Int) {
-    guard count > 1 else {
-      paths = [path]
-      return
-    }
-    let isPNG = path.lowercased().hasSuffix(".png")
-    let stem = isPNG ? String(path.dropLast(4)) : path
-    let ending = isPNG ? path.suffix(4) : ""
-    paths = (1...count).map { "\(stem)-\($0)\(ending)" }
   }
 }

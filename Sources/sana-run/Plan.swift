@@ -4,12 +4,17 @@ import SanaEngine
 
 struct Plan: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show how much memory a run will take, without running it.")
+    abstract: "Show how much memory a run will take, without running it.",
+    usage: "sana-run plan <model.sana> [<options>]")
 
-  @Option(help: "What would be drawn. (default: the longest prompt possible)")
-  var prompt: String?
+  @Option(
+    name: .customLong("prompt"), parsing: .unconditionalSingleValue,
+    help: "What would be drawn. (default: the longest prompt possible)")
+  var prompts: [String] = []
 
-  @Option(name: [.short, .long], help: "Accepted as for a run; nothing is written.")
+  @Option(
+    name: [.short, .long], parsing: .unconditional,
+    help: "Accepted as for a run; nothing is written.")
   var output: String?
 
   @OptionGroup var arguments: RunArguments
@@ -17,11 +22,11 @@ struct Plan: ParsableCommand {
   func run() throws {
     try ToolSession.run { session in
       let run = try arguments.prepare(
-        prompt: prompt ?? PromptPreparation.longestPrompt, session)
+        prompts: prompts.isEmpty ? [PromptPreparation.longestPrompt] : prompts, session)
       if arguments.json {
-        JSONOutput.print(run.report.json)
+        try JSONOutput.print(run.report.json)
       } else {
-        OutputStream.standardOutput.write(run.report.summary)
+        try OutputStream.standardOutput.write(run.report.summary)
       }
       try run.pipeline.plan.check(limit: arguments.device.memoryLimit?.bytes)
     }

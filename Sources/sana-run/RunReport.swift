@@ -77,12 +77,22 @@ struct RunReport {
 
   /// What is drawn, in one line.
   var title: String {
-    "\(settings.width)x\(settings.height), \(settings.steps) steps, \(settings.samplerKind.rawValue), guidance \(settings.guidanceScale), on \(deviceName)\n"
+    "\(settings.width)x\(settings.height), \(settings.steps) steps, \(settings.samplerKind.rawValue), guidance \(settings.guidanceScale), \(seeds), on \(deviceName)\n"
+  }
+
+  private var seeds: String {
+    guard let first = settings.pictures.first?.seed, let last = settings.pictures.last?.seed,
+      first != last
+    else { return "seed \(settings.pictures.first?.seed ?? 0)" }
+    return "seeds \(first) to \(last)"
   }
 
   /// For people.
   var summary: String {
-    var text = outputs.isEmpty ? "" : outputs.map { "wrote \($0)\n" }.joined()
+    var text =
+      outputs.isEmpty
+      ? ""
+      : outputs.map { "wrote \($0 == "-" ? "to standard output" : $0.printablePath)\n" }.joined()
     text += title + "\n" + table
     text +=
       "\n\(outputs.isEmpty ? "peak memory" : "planned peak memory") \(ByteSize(plan.peakBytes))"

@@ -151,9 +151,10 @@ import WeightFormats
   @Test func aFullDiskIsOneErrorAndLeavesNothing() throws {
     // A limit on the size of files stands for the disk: the write fails in the same place.
     let outcome = try Tool.shell(
-      "trap '' XFSZ; ulimit -f 64; exec '\(tool.path)' '\(tiny)' -o '\(output)'")
+      "ulimit -f 64; exec '\(tool.path)' '\(tiny)' -o '\(output)'")
     #expect(outcome.status == 1)
     #expect(outcome.error.hasPrefix("error: \(output): cannot be written"))
+    #expect(outcome.error.contains("ulimit -f"))
     #expect(outcome.error.count { $0 == "\n" } == 1)
     #expect(try names().isEmpty)
   }
@@ -228,19 +229,6 @@ import WeightFormats
     try writer.finish()
     let expected = isMissing ? "missing: '\(first.name)'" : "unexpected: 'stranger'"
     #expect(try expectFailure(path, "-o", output).contains(expected))
-  }
-
-  @Test func anOutputThatIsAnInputIsRefused() throws {
-    let path = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint")
-    for name in [
-      "transformer/diffusion_pytorch_model.safetensors", "transformer/config.json",
-      "model_index.json", "tokenizer/tokenizer.model",
-    ] {
-      let file = path + "/" + name
-      let before = try Data(contentsOf: URL(filePath: file))
-      #expect(try expectFailure(path, "-o", file).contains("is a part of the checkpoint"))
-      #expect(try Data(contentsOf: URL(filePath: file)) == before)
-    }
   }
 
   @Test func aKilledConversionLeavesNothingUnderTheNameAndCanBeRepeated() throws {

@@ -126,7 +126,7 @@ import WeightFormats
     try expectFailure(with: ["--guidance", "nan"], saying: "guidance scale of nan")
     try expectFailure(with: ["--guidance", "1e9"], saying: "guidance scale of 1000000000")
     try expectFailure(with: ["--count", "0"], saying: "0 pictures")
-    try expectFailure(with: ["--seed", "-1"], saying: "--seed", status: 64)
+    try expectFailure(with: ["--seed", "-2"], saying: "--seed", status: 64)
     try expectFailure(with: ["--threads", "0"], saying: "0 threads")
     try expectFailure(with: ["--threads", "100000"], saying: "100000 threads")
   }

@@ -29,7 +29,8 @@ public struct GenerationSettings: Sendable {
   /// Pictures with a longer side are refused: far beyond any model, and no machine has the memory.
   public static let largestSide = 16384
   public static let largestGuidanceScale = 100.0
-  public static let largestCount = 10_000
+  /// Pictures of each prompt.
+  public static let countRange = 1...10_000
 
   /// - Throws: `.invalidArgument` that names the wrong value and a right one.
   public init(_ request: GenerationRequest, for model: PipelineModel) throws {
@@ -47,10 +48,10 @@ public struct GenerationSettings: Sendable {
         .invalidArgument, "a guidance scale of \(request.guidanceScale) makes no picture",
         remedy: "choose one from 0 to \(Int(Self.largestGuidanceScale)), for instance 4.5")
     }
-    guard 1...Self.largestCount ~= request.count else {
+    guard Self.countRange ~= request.count else {
       throw SanaError(
         .invalidArgument, "\(request.count) pictures cannot be drawn",
-        remedy: "choose 1 to \(Self.largestCount)")
+        remedy: "choose 1 to \(Self.countRange.upperBound)")
     }
     guard !(transformer.embedsGuidance && request.negativePrompt != nil) else {
       throw SanaError(

@@ -38,6 +38,35 @@ package enum FileSystem {
       number: UInt64(truncatingIfNeeded: status.st_ino))
   }
 
+  /// What a symbolic link says, or `nil` when the path is none.
+  /// - Throws: `.fileAccess` for a link that cannot be read.
+  package static func linkTarget(of path: String) throws(SanaError) -> String? {
+    var status = stat()
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { return nil }
+    var text = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink(path, &text, text.count)
+    guard count >= 0 else { throw .fileAccess(path, cannotBe: "examined", errno: errno) }
+    return String(decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// The path without links, `.` and `..`, or `nil` when nothing stands there.
+  package static func realPath(of path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
+  /// Whether a path without links is that of a folder, or of something in it.
+  package static func `is`(_ path: String, inside folder: String) -> Bool {
+    path == folder || path.hasPrefix(folder + "/")
+  }
+
+  /// Whether an existing file lacks every permission to write.
+  package static func isWriteProtected(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & 0o222 == 0
+  }
+
   /// Names in a directory, sorted, without `.` and `..`.
   package static func names(in directory: String) throws(SanaError) -> [String] {
     guard let stream = opendir(directory) else {

@@ -18,7 +18,8 @@ public final class MappedFile: @unchecked Sendable {
 
   /// - Throws: `.fileAccess` when the file cannot be opened, is no regular file, or cannot be mapped.
   public init(path: String) throws(SanaError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // A pipe that nobody writes to would be waited for before it can be refused.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .fileAccess(path, cannotBe: "opened", errno: errno) }
     var keepsDescriptor = false
     defer { if !keepsDescriptor { close(descriptor) } }

@@ -9,7 +9,10 @@
 /// Destroying the value without `commit()` removes the temporary folder and all that is in it. What a killed process left of the
 /// same output is removed first.
 package final class ReplacementDirectory {
+  /// As the user named it.
   package let path: String
+  /// What the folder becomes: `path`, or where its links lead.
+  private let target: String
   /// Where to write meanwhile.
   package var temporaryPath: String { temporary.path }
   private let temporary: TemporaryName
@@ -19,7 +22,8 @@ package final class ReplacementDirectory {
   /// - Throws: `.fileAccess` when the folder around it does not exist or cannot be written to.
   package init(path: String) throws(SanaError) {
     self.path = path
-    temporary = try TemporaryName(for: path) {
+    target = try OutputTarget.path(following: path)
+    temporary = try TemporaryName(for: target) {
       mkdir($0, 0o777) == 0 ? open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1
     }
   }
@@ -30,7 +34,7 @@ package final class ReplacementDirectory {
   }
 
   package func commit() throws(SanaError) {
-    try FileSystem.rename(temporaryPath, to: path)
+    try FileSystem.rename(temporaryPath, to: target)
     isCommitted = true
   }
 }

@@ -6,12 +6,15 @@
 
 /// A file that appears under its name complete or not at all: written beside it under a temporary name, synced, renamed.
 ///
-/// Destroying the value without `commit()` removes the temporary file. What a killed process left of the same output is removed
-/// first.
+/// Where the name is that of a link, the file that the link names is written, and the link stays. Destroying the value without
+/// `commit()` removes the temporary file. What a killed process left of the same output is removed first.
 package final class ReplacementFile: @unchecked Sendable {
   // Sendable: `write(_:at:)` is pwrite on one descriptor, which the system allows from any thread; `commit` and `discard` are
   // called when no write is under way.
+  /// As the user named it.
   package let path: String
+  /// What the file replaces: `path`, or where its links lead.
+  private let target: String
   private let temporary: TemporaryName
   private var isFinished = false
 
@@ -19,14 +22,11 @@ package final class ReplacementFile: @unchecked Sendable {
   ///   the name.
   package init(path: String) throws(SanaError) {
     self.path = path
-    switch FileSystem.kind(of: path) {
-    case .directory: throw .fileAccess(path, cannotBe: "written", errno: EISDIR)
-    case .other:
-      throw SanaError(
-        .fileAccess, "is not a regular file", remedy: "name a file on a disk", location: path)
-    case .file, nil: break
+    target = try OutputTarget.path(following: path)
+    guard FileSystem.kind(of: target) != .directory else {
+      throw .fileAccess(path, cannotBe: "written", errno: EISDIR)
     }
-    temporary = try TemporaryName(for: path) {
+    temporary = try TemporaryName(for: target) {
       open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     }
   }
@@ -57,11 +57,18 @@ package final class ReplacementFile: @unchecked Sendable {
   }
 
   /// Makes the file durable and gives it its name.
+  /// - Throws: `.fileAccess`, also when something that is no file has taken the name meanwhile.
   package func commit() throws(SanaError) {
     guard fsync(temporary.descriptor) == 0 else {
       throw .fileAccess(path, cannotBe: "written", errno: errno)
     }
-    guard rename(temporary.path, path) == 0 else {
+    guard try OutputTarget.path(following: path) == target else {
+      throw SanaError(
+        .fileAccess, "leads to another place than when it was begun",
+        remedy: "leave its links alone meanwhile",
+        location: path)
+    }
+    guard rename(temporary.path, target) == 0 else {
       throw .fileAccess(path, cannotBe: "written", errno: errno)
     }
     isFinished = true
@@ -70,7 +77,7 @@ package final class ReplacementFile: @unchecked Sendable {
 
   /// Makes the new name durable.
   private func syncFolder() throws(SanaError) {
-    let folder = open(FileSystem.parent(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let folder = open(FileSystem.parent(of: target), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw .fileAccess(path, cannotBe: "written", errno: errno) }
     defer { close(folder) }
     // Some file systems cannot sync a folder and say so with EINVAL.

@@ -44,8 +44,3 @@ public struct JSONParser {
     return try parse(file.bytes, location: path, options: options)
   }
 }
-
-extension String {
-  /// At most 80 characters, for names of untrusted length in messages.
-  package var abbreviated: String { count <= 80 ? self : "\(prefix(77))..." }
-}

@@ -66,22 +66,27 @@ public struct JSONWriter {
     text.append(contentsOf: string.utf8)
   }
 
+  /// What terminals obey is escaped, wherever the text will be read.
   private mutating func appendQuoted(_ string: String) {
     append("\"")
-    for byte in string.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""): append("\\\"")
-      case UInt8(ascii: "\\"): append("\\\\")
-      case 0x0A: append("\\n")
-      case 0x0D: append("\\r")
-      case 0x09: append("\\t")
-      case ..<0x20:
-        let digits = String(byte, radix: 16)
-        append("\\u00" + (digits.count == 1 ? "0" : "") + digits)
-      default: text.append(byte)
+    for scalar in string.unicodeScalars {
+      switch scalar {
+      case "\"": append("\\\"")
+      case "\\": append("\\\\")
+      case "\n": append("\\n")
+      case "\r": append("\\r")
+      case "\t": append("\\t")
+      case _ where scalar.isObeyed:
+        for unit in String(scalar).utf16 { append(Self.escape(unit)) }
+      default: text.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
       }
     }
     append("\"")
+  }
+
+  private static func escape(_ unit: UInt16) -> String {
+    let digits = String(unit, radix: 16)
+    return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
   }
 
   private static func text(of value: Double) -> String {

@@ -349,11 +349,5 @@ package struct PickleMachine {
 
 extension String {
   /// Fit for a message: short, and without control characters.
-  var printable: String {
-    String(
-      String.UnicodeScalarView(
-        unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : $0 })
-    )
-    .abbreviated
-  }
+  var printable: String { abbreviated }
 }

@@ -17,7 +17,9 @@ final class AlignedMemory {
     guard let mapped, mapped != MAP_FAILED else {
       throw SanaError(
         .memoryLimit, "the system refuses \(byteCount) bytes of memory for \(purpose())",
-        remedy: "close other programs, or ask for a smaller picture")
+        remedy:
+          "raise the limit on memory (ulimit -v), close other programs, or ask for a smaller picture"
+      )
     }
     // Fewer, larger pages: strided kernels touch many at a time. Only advice, so failure is no matter.
     madvise(mapped, byteCount, Int32(MADV_HUGEPAGE))

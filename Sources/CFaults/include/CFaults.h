@@ -8,6 +8,10 @@ extern "C" {
 /// on standard error that names the file, instead of a crash. Where the system does not tell which file it was, nothing changes.
 void sana_report_file_faults(void);
 
+/// From now on, an allocation that the system refuses ends the process with status 1 and one line on standard error that says which
+/// limit there is, instead of a crash. Takes the memory that the stack of the calling thread may need at once.
+void sana_report_memory_faults(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,9 +1,9 @@
 #define _GNU_SOURCE
-#include "CFileFaults.h"
+#include "CFaults.h"
+#include "ending.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -58,35 +58,19 @@ static const char *mapped_file(uintptr_t address, char line[line_bytes]) {
   return NULL;
 }
 
-static void print(const char *text) {
-  size_t left = strlen(text);
-  while (left > 0) {
-    const ssize_t count = write(STDERR_FILENO, text, left);
-    if (count <= 0) return;
-    text += count;
-    left -= (size_t)count;
-  }
-}
-
-static atomic_flag is_reporting = ATOMIC_FLAG_INIT;
-
 static void report(int number, siginfo_t *information, void *context) {
   (void)context;
-  // Threads that read the same file fail together; the first one speaks, and ends the others with the process.
-  while (atomic_flag_test_and_set(&is_reporting)) pause();
   char line[line_bytes];
   const char *path = mapped_file((uintptr_t)information->si_addr, line);
   if (!path) {
     // No file's fault: what happens without this handler happens when the instruction is tried again.
     signal(number, SIG_DFL);
-    atomic_flag_clear(&is_reporting);
     return;
   }
-  if (isatty(STDERR_FILENO)) print("\r\x1b[K");
-  print("error: ");
-  print(path);
-  print(": cannot be read: it has become shorter, or its disk fails; leave it alone meanwhile, and check the disk\n");
-  _exit(1);
+  const char *parts[] = {
+      path,
+      ": cannot be read: it has become shorter, or its disk fails; leave it alone meanwhile, and check the disk"};
+  sana_end(parts, sizeof parts / sizeof *parts);
 }
 
 void sana_report_file_faults(void) {
