@@ -4,11 +4,11 @@
 /// Threads that share the tasks of one loop at a time, and sleep in between.
 typedef struct sana_pool sana_pool;
 
-/// Starts `threads - 1` threads; the caller of `sana_pool_run` is the last one. With fewer than that available the pool is
-/// smaller. Null when there is no memory.
+/// Starts `threads - 1` threads; the caller of `sana_pool_run` is the last one. With fewer than
+/// that available the pool is smaller. Null when there is no memory.
 ///
-/// Threads that have no work look for some before they sleep, but not where there are more of them than `processors`: there, others
-/// need the processor.
+/// Threads that have no work look for some before they sleep, but not where there are more of them
+/// than `processors`: there, others need the processor.
 sana_pool *_Nullable sana_pool_create(size_t threads, size_t processors);
 
 void sana_pool_destroy(sana_pool *_Nonnull pool);
@@ -16,10 +16,11 @@ void sana_pool_destroy(sana_pool *_Nonnull pool);
 /// Threads that really run, the caller included.
 size_t sana_pool_size(const sana_pool *_Nonnull pool);
 
-/// Calls `task(context, index, worker)` once for every index below `count`, and returns when all calls have. It waits for tasks only
-/// that a thread has begun: a thread that does not run holds nobody up. Which worker (below `sana_pool_size`) gets an index is a matter
-/// of chance, so results must not depend on it. Loops started from different threads run one after the other; a task must not start
-/// one.
+/// Calls `task(context, index, worker)` once for every index below `count`, and returns when all
+/// calls have. It waits for tasks only that a thread has begun: a thread that does not run holds
+/// nobody up. Which worker (below `sana_pool_size`) gets an index is a matter of chance, so results
+/// must not depend on it. Loops started from different threads run one after the other; a task must
+/// not start one.
 void sana_pool_run(
     sana_pool *_Nonnull pool, size_t count,
     void (*_Nonnull task)(void *_Nullable context, size_t index, size_t worker),
