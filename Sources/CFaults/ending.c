@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "ending.h"
 
+#include "CFaults.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -84,6 +86,9 @@ static void remove_unfinished(void) {
 }
 
 static atomic_flag is_ending = ATOMIC_FLAG_INIT;
+static atomic_int failure_status = 1;
+
+void sana_set_failure_status(int status) { atomic_store(&failure_status, status); }
 
 void sana_end(const char *const *parts, size_t count) {
   while (atomic_flag_test_and_set(&is_ending)) pause();
@@ -92,5 +97,5 @@ void sana_end(const char *const *parts, size_t count) {
   for (size_t i = 0; i < count; i++) print_part(parts[i]);
   print("\n", 1);
   remove_unfinished();
-  _exit(1);
+  _exit(atomic_load(&failure_status));
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #if defined(__has_feature)
@@ -22,6 +23,9 @@
 
 static atomic_bool is_reporting;
 
+/// Beside the program itself: a few threads and their stacks.
+enum { least_room = 16 << 20 };
+
 /// What the stack of the first thread may need: it grows as it is used, and where it cannot, the process crashes.
 enum { stack_bytes = 512 << 10, page_bytes = 4096 };
 
@@ -30,27 +34,26 @@ static void __attribute__((noinline)) reserve_stack(void) {
   for (size_t i = 0; i < stack_bytes; i += page_bytes) bytes[i] = 0;
 }
 
+static void refused(size_t size);
+
 void sana_report_memory_faults(void) {
-  reserve_stack();
   atomic_store(&is_reporting, true);
+  // Where there is no room for the least that any command takes, it is better said now than found out by a crash.
+  void *room = mmap(NULL, least_room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) {
+    refused(least_room);
+  } else {
+    munmap(room, least_room);
+  }
+  reserve_stack();
 }
 
-#ifdef REPORTS_REFUSALS
-
-// The process's allocator is the system's, behind these functions, which the linker prefers to the library's own. Swift and C++ end a
-// process without a word, or with a stack trace, when they get no memory; here it can be said what to do.
-
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *memory, size_t size);
-extern void *__libc_memalign(size_t alignment, size_t size);
+static void print_size(char *text, size_t capacity, size_t size) {
+  snprintf(text, capacity, "%zu MiB", (size >> 20) + (size % (1 << 20) != 0));
+}
 
 /// Larger requests come from lies in files and are the caller's to refuse: no address space has so much.
 static const size_t largest_request = (size_t)1 << 46;
-
-static bool print_size(char *text, size_t capacity, size_t size) {
-  return snprintf(text, capacity, "%zu MiB", (size >> 20) + (size % (1 << 20) != 0)) > 0;
-}
 
 static void refused(size_t size) {
   if (size == 0 || size >= largest_request || !atomic_load(&is_reporting)) return;
@@ -62,20 +65,30 @@ static void refused(size_t size) {
   } limits[] = {{RLIMIT_AS, "-v"}, {RLIMIT_DATA, "-d"}};
   for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
     struct rlimit value;
-    if (getrlimit((__rlimit_resource_t)limits[i].resource, &value) != 0 ||
+    if (getrlimit(limits[i].resource, &value) != 0 ||
         value.rlim_cur == RLIM_INFINITY) {
       continue;
     }
     print_size(limit, sizeof limit, value.rlim_cur);
     const char *parts[] = {
-        "the limit on memory, ", limit, ", has no room for another ", wanted,
-        "; raise it (ulimit ", limits[i].option, "), or ask for less"};
+        "the limit on memory, ", limit, ", has no room for ", wanted,
+        " more; raise it (ulimit ", limits[i].option, "), or ask for less"};
     sana_end(parts, sizeof parts / sizeof *parts);
   }
   const char *parts[] = {
-      "the system has no room for another ", wanted, "; close other programs, or ask for less"};
+      "the system has no room for ", wanted, " more; close other programs, or ask for less"};
   sana_end(parts, sizeof parts / sizeof *parts);
 }
+
+#ifdef REPORTS_REFUSALS
+
+// The process's allocator is the system's, behind these functions, which the linker prefers to the library's own. Swift and C++ end a
+// process without a word, or with a stack trace, when they get no memory; here it can be said what to do.
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
 
 void *malloc(size_t size) {
   void *memory = __libc_malloc(size);

@@ -117,7 +117,7 @@ struct ArgumentCheck {
 
   private func message(unknown: String) -> String {
     let nearest = options.keys.map { (name: $0, distance: Self.distance($0, unknown)) }
-      .filter { $0.name.hasPrefix("--") && $0.distance < 4 }
+      .filter { $0.name.hasPrefix("--") && 3 * $0.distance <= unknown.utf8.count }
       .min { ($0.distance, $0.name) < ($1.distance, $1.name) }
     return "Unknown option '\(unknown.abbreviated)'"
       + (nearest.map { "; did you mean '\($0.name)'?" } ?? "")

@@ -4,6 +4,7 @@
   import Musl
 #endif
 internal import ArgumentParser
+internal import CFaults
 public import WeightFormats
 
 /// What every command of the three tools has around it: cancellation by Ctrl-C, progress on standard error, and one way to
@@ -29,6 +30,7 @@ public struct ToolSession: Sendable {
   public static func run(
     failureStatus: Int32 = 1, _ body: (ToolSession) throws -> Void
   ) throws {
+    sana_set_failure_status(failureStatus)
     let cancellation = CancellationToken()
     let signals = SignalHandler(cancelling: cancellation)
     let session = ToolSession(cancellation: cancellation, progress: ProgressReporter())

@@ -15,7 +15,9 @@ struct Generate: ParsableCommand {
 
   @Option(
     name: [.short, .long], parsing: .unconditional,
-    help: "The PNG file to write; - for standard output, with the report on standard error.")
+    help:
+      "The PNG file to write; - for standard output, with the report on standard error and without --json."
+  )
   var output: String
 
   @OptionGroup var arguments: RunArguments

@@ -99,7 +99,9 @@ public final class Pipeline {
     negativePrompt: PreparedPrompt?
   ) -> [String] {
     var notes = (prompts + (negativePrompt.map { [$0] } ?? [])).compactMap { prompt in
-      prompt.truncatedText.map { "note: the prompt is too long, its end is ignored: \"\($0.abbreviated)\"" }
+      prompt.truncatedText.map {
+        "note: the prompt is too long, its end is ignored: \"\($0.abbreviated)\""
+      }
     }
     if request.negativePrompt != nil, !settings.usesGuidance {
       notes.append("note: the negative prompt has no effect with a guidance scale of 1 or less")

@@ -17,7 +17,7 @@ final class OrderedPipeline: Sendable {
   }
 
   private let state = Mutex(State())
-  private let queue = DispatchQueue(label: "sana.pipeline", attributes: .concurrent)
+  private let queue = WorkerQueue(threads: Parallel.coreCount)
   private let slots: DispatchSemaphore
   private let depth: Int
 

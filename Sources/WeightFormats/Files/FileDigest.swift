@@ -1,5 +1,4 @@
 internal import CKernels
-internal import Dispatch
 internal import Synchronization
 
 /// SHA-256 (FIPS 180-4), fed piece by piece.
@@ -55,16 +54,18 @@ final class FileDigests: Sendable {
   private final class Work: Sendable {
     let isStopped = Atomic(false)
     let result = Mutex<Result<[String], any Error>>(.success([]))
-    let group = DispatchGroup()
   }
 
   /// Stays in a core's second-level cache.
   private static let blockByteCount = 256 << 10
   private let work = Work()
+  private let compute: @Sendable () -> Void
+  /// `nil` where the system refuses another thread: then the digests are made when they are asked for.
+  private let thread: WorkerThread?
 
   /// Begins with the files in their order, on half of the cores.
   init(_ paths: [String], times: StageTimes) {
-    DispatchQueue.global().async(group: work.group) { [work] in
+    compute = { [work] in
       let digests = Mutex([String](repeating: "", count: paths.count))
       let result = Result {
         try Parallel.forEach(paths.count, workers: max(Parallel.coreCount / 2, 1)) {
@@ -77,6 +78,7 @@ final class FileDigests: Sendable {
       }
       work.result.withLock { $0 = result }
     }
+    thread = WorkerThread(compute)
   }
 
   deinit { work.isStopped.store(true, ordering: .relaxed) }
@@ -84,7 +86,7 @@ final class FileDigests: Sendable {
   /// Waits for the digests, in the order of the paths.
   /// - Throws: `.fileAccess`, `.corruptFile` for a file that became shorter.
   func values() throws -> [String] {
-    work.group.wait()
+    if let thread { thread.join() } else { compute() }
     return try work.result.withLock { $0 }.get()
   }
 

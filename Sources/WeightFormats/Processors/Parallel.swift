@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Synchronization
 
 /// Loops over all processors that the process may use.
@@ -21,7 +20,7 @@ package enum Parallel {
   ) throws {
     let next = Atomic(0)
     let failure = Mutex<(index: Int, error: any Error)?>(nil)
-    DispatchQueue.concurrentPerform(iterations: max(min(workers, count), 1)) { _ in
+    WorkerThread.run(on: min(workers, count)) {
       let scratch = makeScratch()
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
