@@ -39,9 +39,11 @@ struct TorchTarget: FuzzTarget {
     let file = MappedFile(contents: pickle, path: "fuzz")
     withExtendedLifetime(file) {
       guard let (_, heap) = try? PickleMachine.run(file.bytes, location: "fuzz") else { return }
-      for tensor in heap.tensors where tensor.isContiguous {
-        let count = tensor.shape.reduce(1, *)
-        precondition(tensor.offset + count <= tensor.storage.elementCount)
+      for tensor in heap.tensors where !tensor.shape.contains(0) {
+        let last = zip(tensor.shape, tensor.strides).reduce(tensor.offset) {
+          $0 + ($1.0 - 1) * $1.1
+        }
+        precondition(last < tensor.storage.elementCount)
       }
     }
   }
@@ -86,13 +88,14 @@ struct TorchTarget: FuzzTarget {
     case 2: snippet.string(mutator.pick(["a", "state_dict", "", "0", "storage", "é"]))
     case 3:
       snippet.global("torch", mutator.pick(["FloatStorage", "Size", "_utils._rebuild_parameter"]))
-    case 4: snippet.global("collections", "OrderedDict")
+    case 4: snippet.global(mutator.pick(["collections", "numpy"]), "OrderedDict")
     default:
       for _ in 0..<1 + mutator.below(4) {
         snippet.code(
           mutator.pick([
             0x28, 0x29, 0x30, 0x31, 0x32, 0x4E, 0x51, 0x52, 0x5D, 0x61, 0x62, 0x64, 0x65, 0x6C,
-            0x73, 0x74, 0x75, 0x7D, 0x85, 0x86, 0x87, 0x88, 0x93, 0x94,
+            0x73, 0x74, 0x75, 0x7D, 0x81, 0x82, 0x85, 0x86, 0x87, 0x88, 0x8F, 0x90, 0x91, 0x92,
+            0x93, 0x94, 0x43, 0x49, 0x4C, 0x50, 0x55, 0x67, 0x69, 0x6F, 0x70, 0x8B, 0x96,
           ]))
       }
     }
@@ -115,12 +118,19 @@ struct TorchTarget: FuzzTarget {
       (SafetensorsTensor(name: "a", type: .bf16, shape: [2, 3]), [UInt8](0..<12)),
       (SafetensorsTensor(name: "b", type: .f32, shape: [1]), [1, 2, 3, 4]),
     ]
+    let legacy = TorchSample.legacyFile(
+      PickleSample.of {
+        $0.code(0x7D)
+        $0.string("a")
+        $0.tensor([2], storage: "HalfStorage", key: "0", count: 3, offset: 1, isLegacy: true)
+        $0.code(0x73)
+      }, storages: [(3, [1, 2, 3, 4, 5, 6])])
     var unchecked = ZipSample.Entry("x/data.pkl", pickle)
     unchecked.checksum = 0
     return [
       [0] + TorchSample.file(tensors), [0] + TorchSample.file(tensors, isZip64: true),
       [0] + ZipSample.archive([unchecked, .init("x/data/0", [UInt8](0..<12))]), [1] + pickle,
-      [2] + parts, [3, 1, 10, 0, 3] + parts,
+      [2] + parts, [3, 1, 10, 0, 3] + parts, [0] + legacy,
     ]
   }
 }

@@ -16,7 +16,7 @@ public enum TensorEncoding: Hashable, Sendable {
   case plain(ScalarType)
 }
 
-/// The scalar types that official safetensors files use.
+/// The scalar types of tensors in official files and in what trainers make of them.
 public enum ScalarType: String, Hashable, Sendable, CaseIterable {
   case f32 = "F32"
   case f16 = "F16"
@@ -26,10 +26,12 @@ public enum ScalarType: String, Hashable, Sendable, CaseIterable {
   case i32 = "I32"
   case i64 = "I64"
   case bool = "BOOL"
+  /// Read, and rounded to f32; never written.
+  case f64 = "F64"
 
   public var byteCount: Int {
     switch self {
-    case .i64: 8
+    case .i64, .f64: 8
     case .f32, .i32: 4
     case .f16, .bf16: 2
     case .i8, .u8, .bool: 1

@@ -3,12 +3,22 @@ import WeightFormats
 
 /// What `inspect` prints of an official checkpoint.
 struct CheckpointSummary {
+  /// What merging an adapter into the checkpoint would do.
+  struct AdapterRemark {
+    let path: String
+    let remark: String
+  }
+
   /// As long as an error, which a remark may quote.
   private static let longestRemark = 1000
 
   private let inventory: CheckpointInventory
+  private let adapters: [AdapterRemark]
 
-  init(_ inventory: CheckpointInventory) { self.inventory = inventory }
+  init(_ inventory: CheckpointInventory, adapters: [AdapterRemark] = []) {
+    self.inventory = inventory
+    self.adapters = adapters
+  }
 
   // MARK: - For people
 
@@ -16,10 +26,14 @@ struct CheckpointSummary {
     var text = "\(inventory.path.printablePath): official checkpoint"
     text += inventory.pipelineClass.map { ", \($0.abbreviated)\n" } ?? "\n"
     text += FactList.text(facts)
-    text += "\n" + table.text
-    let remarks = inventory.parts.compactMap { part in
-      part.remark.map { "\(part.name.abbreviated): \($0.printable(limit: Self.longestRemark))\n" }
-    }
+    text += "\n" + table.text + states
+    let remarks =
+      inventory.parts.compactMap { part in
+        part.remark.map { "\(part.name.abbreviated): \($0.printable(limit: Self.longestRemark))\n" }
+      }
+      + adapters.map {
+        "--lora \($0.path.printablePath): \($0.remark.printable(limit: Self.longestRemark))\n"
+      }
     return text + (remarks.isEmpty ? "" : "\n") + remarks.joined()
       + verdict(after: remarks.joined())
   }
@@ -47,6 +61,26 @@ struct CheckpointSummary {
     return facts
   }
 
+  /// The dictionaries of weights in torch files that hold more than one, or one under a name.
+  private var states: String {
+    var table = TextTable([
+      .init("state"), .init("tensors", .right), .init("numbers", .right), .init("size", .right),
+      .init(""),
+    ])
+    var isEmpty = true
+    for files in inventory.parts.flatMap(\.fileSets) {
+      for state in files.states where !state.name.isEmpty {
+        isEmpty = false
+        table.append([
+          state.name.abbreviated, String(state.tensorCount), String(state.parameterCount),
+          "\(ByteSize(state.byteCount))",
+          state.name == files.state ? "taken" : "--state \(files.selector(of: state))",
+        ])
+      }
+    }
+    return isEmpty ? "" : "\n" + table.text
+  }
+
   private var table: TextTable {
     var table = TextTable([
       .init("part"), .init("class"), .init("release"), .init("variant"), .init("format"),
@@ -64,7 +98,7 @@ struct CheckpointSummary {
           start + [
             files.variant ?? "-",
             files.format.rawValue + (files.hasOriginalNames ? ", original names" : ""),
-            files.types.map { "\($0.type.encoding)" }.joined(separator: ", "),
+            files.types.map { $0.type.label }.joined(separator: ", "),
             String(files.tensorCount), String(files.parameterCount), String(files.fileNames.count),
             "\(ByteSize(files.byteCount))",
           ])
@@ -87,6 +121,8 @@ struct CheckpointSummary {
         "error": inventory.conversion.error.map { .string($0.description) } ?? .null,
       ],
       "parts": .array(inventory.parts.map(Self.json)),
+      "loras": .array(
+        adapters.map { ["file": .string($0.path), "remark": .string($0.remark)] }),
     ]
   }
 
@@ -108,16 +144,37 @@ struct CheckpointSummary {
       "format": .string(files.format.rawValue),
       "original_names": .bool(files.hasOriginalNames),
       "files": .array(files.fileNames.map { .string($0) }),
+      "states": .array(
+        files.states.map { state in
+          [
+            "name": .string(state.name),
+            "is_average": .bool(state.isAverage),
+            "is_taken": .bool(state.name == files.state),
+            "tensor_count": .integer(Int64(state.tensorCount)),
+            "parameters": .integer(Int64(state.parameterCount)),
+            "bytes": .integer(Int64(state.byteCount)),
+          ]
+        }),
       "bytes": .integer(Int64(files.byteCount)),
       "tensor_count": .integer(Int64(files.tensorCount)),
       "parameters": .integer(Int64(files.parameterCount)),
       "types": .object(
-        files.types.map { .init("\($0.type.encoding)", .integer(Int64($0.count))) }),
+        files.types.map { .init($0.type.label, .integer(Int64($0.count))) }),
     ]
   }
 }
 
+extension ScalarType {
+  /// As encodings are written: `bf16`, `I64`.
+  fileprivate var label: String { self == .f64 ? "f64" : "\(encoding)" }
+}
+
 extension CheckpointInventory.FileSet {
+  /// What asks for one of the states.
+  fileprivate func selector(of state: StateDictionary) -> String {
+    state == states.first(where: \.isAverage) ? "ema" : state.name.abbreviated
+  }
+
   /// The types of the numbers, most frequent first.
   fileprivate var types: [(type: ScalarType, count: Int)] {
     numberCounts.map { ($0.key, $0.value) }

@@ -38,10 +38,16 @@ struct Convert: ParsableCommand {
   var autoencoder: String?
 
   @Option(
+    help: ArgumentHelp(
+      "Which weights of a .pth file that holds several: the trained ones, or their moving average.",
+      valueName: "model|ema"))
+  var state: StateSelection?
+
+  @Option(
     name: .customLong("lora"),
     help: ArgumentHelp(
-      "Merge a LoRA into the transformer, at a strength (1 if none is named); may be repeated.",
-      valueName: "file.safetensors[:scale]"))
+      "Merge a LoRA, DoRA, LoKr or LoHa into the transformer (and the text encoder), at a strength (1 if none is named); may be repeated.",
+      valueName: "file[:scale]"))
   var loras: [AdapterArgument] = []
 
   @Flag(
@@ -62,10 +68,10 @@ struct Convert: ParsableCommand {
         if let autoencoder {
           try OfficialCheckpoint(
             path: checkpoint, autoencoder: autoencoder, variant: variant,
-            components: components?.kinds)
+            components: components?.kinds, state: state)
         } else {
           try OfficialCheckpoint(
-            path: checkpoint, variant: variant, components: components?.kinds)
+            path: checkpoint, variant: variant, components: components?.kinds, state: state)
         }
       _ = try OutputFile(output, .model, reading: inputs(of: official))
       let conversion = try CheckpointConversion(
@@ -111,6 +117,8 @@ extension Convert {
       official.inputPaths + loras.map(\.path) + folders.flatMap(InputFiles.documents))
   }
 }
+
+extension StateSelection: ExpressibleByArgument {}
 
 /// A comma-separated list of components.
 struct ComponentSelection: ExpressibleByArgument {

@@ -19,6 +19,18 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Print the licences that travel with the weights.")
   var licences = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Which weights of a .pth file that holds several.", valueName: "model|ema"))
+  var state: StateSelection?
+
+  @Option(
+    name: .customLong("lora"),
+    help: ArgumentHelp(
+      "Say what merging a LoRA into this checkpoint would do; may be repeated.",
+      valueName: "file[:scale]"))
+  var loras: [AdapterArgument] = []
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -27,6 +39,11 @@ struct Inspect: ParsableCommand {
       guard try ModelFile.isContainer(model) else {
         try inspectCheckpoint()
         return
+      }
+      guard state == nil, loras.isEmpty else {
+        throw SanaError(
+          .invalidArgument, "is a .sana file, whose weights are chosen and merged",
+          remedy: "drop --state and --lora", location: model)
       }
       let file = try ModelFile(path: model)
       if json {
@@ -47,11 +64,27 @@ struct Inspect: ParsableCommand {
         .invalidArgument, "is an official checkpoint, not a .sana file",
         remedy: "convert it first, or drop --tensors and --licences", location: model)
     }
-    let summary = CheckpointSummary(try CheckpointInventory(path: model))
+    let summary = CheckpointSummary(
+      try CheckpointInventory(path: model, state: state), adapters: try adapterRemarks())
     if json {
       try JSONOutput.print(summary.json)
     } else {
       try OutputStream.standardOutput.write(summary.text)
+    }
+  }
+
+  /// What a conversion with each of the adapters would say of it, or why it would fail.
+  private func adapterRemarks() throws -> [CheckpointSummary.AdapterRemark] {
+    guard !loras.isEmpty else { return [] }
+    let checkpoint = try OfficialCheckpoint(path: model, state: state)
+    return loras.map { lora in
+      do {
+        let adapter = try LowRankAdapter(path: lora.path, scale: lora.scale)
+        return .init(
+          path: lora.path, remark: try checkpoint.remarks(merging: adapter).joined(separator: "; "))
+      } catch {
+        return .init(path: lora.path, remark: "cannot be merged: \(error)")
+      }
     }
   }
 

@@ -31,8 +31,11 @@ public struct PickleSample {
   }
 
   /// `_rebuild_tensor_v2(storage, offset, shape, strides, False, OrderedDict())`.
+  /// - Parameter isLegacy: whether the storage is referred to as before PyTorch 1.6.
   public mutating func tensor(
-    _ shape: [Int], storage: String, key: String, count: Int, offset: Int = 0, strides: [Int]? = nil
+    _ shape: [Int], storage: String, key: String, count: Int, offset: Int = 0,
+    strides: [Int]? = nil,
+    isLegacy: Bool = false
   ) {
     global("torch._utils", "_rebuild_tensor_v2")
     code(0x28, 0x28)
@@ -41,6 +44,7 @@ public struct PickleSample {
     string(key)
     string("cpu")
     integer(count)
+    if isLegacy { code(0x4E) }
     code(0x74, 0x51)
     integer(offset)
     integers(shape)
@@ -52,6 +56,14 @@ public struct PickleSample {
     code(0x89)
     global("collections", "OrderedDict")
     code(0x29, 0x52, 0x74, 0x52)
+  }
+
+  /// `name(*arguments)` as protocol 2 writes a call.
+  public mutating func call(_ module: String, _ name: String, with arguments: [String] = []) {
+    global(module, name)
+    code(0x28)
+    for argument in arguments { string(argument) }
+    code(0x74, 0x52)
   }
 
   public mutating func stop() { code(0x2E) }
@@ -142,6 +154,31 @@ public enum ZipSample {
 
 /// A whole file of `torch.save`.
 public enum TorchSample {
+  /// A file of the format before PyTorch 1.6.
+  /// - Parameter storages: the numbers of each, with how many they are; their keys are `0`, `1`, ...
+  public static func legacyFile(
+    _ pickle: [UInt8], storages: [(count: Int, bytes: [UInt8])]
+  ) -> [UInt8] {
+    let magic: [UInt8] = [
+      0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E,
+    ]
+    let version = PickleSample.of { $0.code(0x4D, 0xE9, 0x03) }
+    let machine = PickleSample.of {
+      $0.code(0x7D)
+      $0.string("little_endian")
+      $0.code(0x88, 0x73)
+    }
+    let keys = PickleSample.of { pickle in
+      pickle.code(0x5D, 0x28)
+      for index in storages.indices { pickle.string("\(index)") }
+      pickle.code(0x65)
+    }
+    return magic + version + machine + pickle + keys
+      + storages.flatMap { storage in
+        withUnsafeBytes(of: Int64(storage.count).littleEndian) { Array($0) } + storage.bytes
+      }
+  }
+
   public static func file(_ pickle: [UInt8], storages: [[UInt8]] = [], isZip64: Bool = false)
     -> [UInt8]
   {

@@ -101,11 +101,45 @@ import WeightFormats
     var part = try #require(try CheckpointInventory(path: path).parts.first)
     #expect(part.kind == nil)
     #expect(
-      part.remark == "a LoRA of rank 4 for 1 matrices of the transformer; merge it with --lora")
+      part.remark?.hasPrefix(
+        "LoRA of rank 4 for 1 module, alpha 4 from the rank, since nothing states it; it fits no released model ('\(name).lora_A.weight' makes a matrix of 128 x 128 for 'transformer_blocks.0.attn1.to_q.weight' of the shape [1152, 1152])"
+      ) == true)
+    try SparseWeights.write(
+      [
+        SafetensorsTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, 2240]),
+        SafetensorsTensor(name: "\(name).lora_B.weight", type: .bf16, shape: [2240, 4]),
+      ], to: path)
+    part = try #require(try CheckpointInventory(path: path).parts.first)
+    #expect(part.remark?.contains("merge it with --lora into Sana 1.6B 512px, Sana 1.6B") == true)
     try SparseWeights.write(
       [SafetensorsTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, 128])], to: path)
     part = try #require(try CheckpointInventory(path: path).parts.first)
     #expect(part.remark?.contains("lacks its other half") == true)
+  }
+
+  @Test func saysWhatMergingAnAdapterWouldDo() throws {
+    let path = directory.path("lora.safetensors")
+    let name = "transformer.transformer_blocks.0.attn1.to_q"
+    let checkpoint = try OfficialCheckpoint(path: try copy())
+    for (width, expected) in [
+      (128, "lora.safetensors: LoRA of rank 4 for 1 module, alpha 4 from the rank, since"),
+      (2240, "makes a matrix of 2240 x 2240 for 'transformer_blocks.0.attn1.to_q.weight' of"),
+    ] {
+      try SparseWeights.write(
+        [
+          SafetensorsTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, width]),
+          SafetensorsTensor(name: "\(name).lora_B.weight", type: .bf16, shape: [width, 4]),
+        ], to: path)
+      let adapter = try LowRankAdapter(path: path)
+      do {
+        let remarks = try checkpoint.remarks(merging: adapter)
+        #expect(remarks.first?.hasPrefix(expected) == true)
+        #expect(try CheckpointConversion(checkpoint, adapters: [adapter]).notices.contains(remarks))
+      } catch {
+        #expect(error.message.contains(expected))
+        #expect(error.remedy.hasPrefix("use it with the transformer of Sana 1.6B 512px or Sana"))
+      }
+    }
   }
 
   @Test func saysWhatIsWrongWithAPart() throws {

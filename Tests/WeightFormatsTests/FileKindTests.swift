@@ -15,7 +15,8 @@ import WeightFormats
     let error = #expect(throws: SanaError.self) { try SafetensorsFile(path: path) }
     #expect(error?.code == .malformedFile)
     #expect(
-      error?.description.hasPrefix("\(path): \(sample.words)") == true, "\(String(describing: error))")
+      error?.description.hasPrefix("\(path): \(sample.words)") == true,
+      "\(String(describing: error))")
   }
 
   @Test func whatServesAPurposeIsNotRefused() throws {

@@ -9,71 +9,13 @@ import WeightFormats
 
   init() throws { directory = try TestDirectory() }
 
-  private static let transformer = Checkpoints.path("sana-tiny") + "/transformer"
+  private var samples: AdapterSamples { AdapterSamples(directory: directory) }
 
-  private struct Matrix {
-    let shape: [Int]
-    let values: [Float]
-
-    init(_ shape: [Int], seed: UInt64) {
-      var random = SplitMix(seed: seed)
-      self.shape = shape
-      values = (0..<shape.reduce(1, *)).map { _ in Float.random(in: -1...1, using: &random) }
-    }
-
-    init(number: Float) { (shape, values) = ([], [number]) }
-  }
+  private typealias Matrix = AdapterSamples.Matrix
 
   private func lora(_ tensors: [String: Matrix], _ name: String = "x.safetensors") throws -> String
   {
-    let path = directory.path(name)
-    let writer = try SafetensorsWriter(
-      path: path,
-      tensors: tensors.map { SafetensorsTensor(name: $0, type: .f32, shape: $1.shape) })
-    for (name, matrix) in tensors {
-      try matrix.values.withUnsafeBytes { try writer.write($0, as: name) }
-    }
-    try writer.finish()
-    return path
-  }
-
-  private func component() throws -> OfficialComponent {
-    try #require(try OfficialCheckpoint(path: Self.transformer).components.first)
-  }
-
-  private func shape(_ name: String) throws -> (Int, Int) {
-    try #require(try component().weights.tensor(named: name)?.matrixShape)
-  }
-
-  /// The weights with `factor * up * down` added, in double precision.
-  private func expected(
-    _ name: String, _ terms: [(up: Matrix, down: Matrix, factor: Double)]
-  ) throws -> [Double] {
-    let elements = try #require(try component().weights.elements(of: name))
-    var values = elements.withFloats { $0.map(Double.init) }
-    for (up, down, factor) in terms {
-      let (rank, columns) = (down.shape[0], down.shape[1])
-      for index in values.indices {
-        let (row, column) = (index / columns, index % columns)
-        values[index] +=
-          factor
-          * (0..<rank).reduce(0.0) {
-            $0 + Double(up.values[row * rank + $1]) * Double(down.values[$1 * columns + column])
-          }
-      }
-    }
-    return values
-  }
-
-  private func merged(_ name: String, _ adapters: [LowRankAdapter]) throws -> [Float] {
-    let tensors = try AdaptedTensors(component().weights, adapters: adapters)
-    return try #require(try tensors.elements(of: name)).withFloats(Array.init)
-  }
-
-  private func expectClose(_ found: [Float], _ expected: [Double]) {
-    #expect(found.count == expected.count)
-    let worst = zip(found, expected).map { abs(Double($0) - $1) / max(1, abs($1)) }.max() ?? 0
-    #expect(worst < 2e-6)
+    try samples.file(tensors, name)
   }
 
   @Test(arguments: [
@@ -85,21 +27,21 @@ import WeightFormats
     for module in [
       "transformer_blocks.0.attn1.to_q", "transformer_blocks.1.attn2.to_out.0", "proj_out",
     ] {
-      let (rows, columns) = try shape(module + ".weight")
+      let (rows, columns) = try AdapterSamples.shape(module + ".weight")
       let (a, b) = (Matrix([3, columns], seed: 1), Matrix([rows, 3], seed: 2))
       let path = try lora([
         "\(prefix)\(module).\(down).weight": a, "\(prefix)\(module).\(up).weight": b,
       ])
       let adapter = try LowRankAdapter(path: path, scale: 0.7)
-      expectClose(
-        try merged(module + ".weight", [adapter]),
-        try expected(module + ".weight", [(b, a, 0.7)]))
+      AdapterSamples.expectClose(
+        try AdapterSamples.merged(module + ".weight", [adapter]),
+        try AdapterSamples.expected(module + ".weight", [(b, a, 0.7)]))
     }
   }
 
   @Test func adaptersAddUpWithTheirOwnAlpha() throws {
     let module = "transformer_blocks.0.ff.conv_inverted"
-    let (rows, columns) = try shape(module + ".weight")
+    let (rows, columns) = try AdapterSamples.shape(module + ".weight")
     let (a, b) = (Matrix([2, columns, 1, 1], seed: 1), Matrix([rows, 2, 1, 1], seed: 2))
     let (c, d) = (Matrix([4, columns], seed: 3), Matrix([rows, 4], seed: 4))
     let first = try lora(
@@ -112,21 +54,9 @@ import WeightFormats
     let adapters = [
       try LowRankAdapter(path: first, scale: 0.5), try LowRankAdapter(path: second, scale: -1),
     ]
-    expectClose(
-      try merged(module + ".weight", adapters),
-      try expected(module + ".weight", [(b, a, 0.5 * 8 / 2), (d, c, -1)]))
-  }
-
-  @Test func theConfigurationBesideItTellsAlpha() throws {
-    let (a, b) = (Matrix([2, 2], seed: 1), Matrix([2, 2], seed: 2))
-    let path = try lora(["m.lora_A.weight": a, "m.lora_B.weight": b])
-    try directory.write(#"{"lora_alpha": 6, "r": 2}"#, to: "adapter_config.json")
-    #expect(try LowRankAdapter(path: path).products["m.weight"]?.factor == 3)
-    for key in [#""use_dora": true"#, #""use_rslora": true"#, #""alpha_pattern": {"a": 1}"#] {
-      try directory.write("{\(key)}", to: "adapter_config.json")
-      let error = try #require(throws: SanaError.self) { try LowRankAdapter(path: path) }
-      #expect(error.code == .unsupported)
-    }
+    AdapterSamples.expectClose(
+      try AdapterSamples.merged(module + ".weight", adapters),
+      try AdapterSamples.expected(module + ".weight", [(b, a, 0.5 * 8 / 2), (d, c, -1)]))
   }
 
   /// A conversion reads matrices in bands of rows; the reference adds to the whole matrix and rounds it.
@@ -161,10 +91,10 @@ import WeightFormats
         whole[index] += 0.5 * sum
       }
     }
-    let tensors = try AdaptedTensors(
-      OneMatrix(
-        matrix: SafetensorsTensor(name: name, type: type, shape: base.shape), numbers: original),
-      adapters: adapters)
+    let matrix = OneMatrix(
+      matrix: SafetensorsTensor(name: name, type: type, shape: base.shape), numbers: original)
+    let tensors = try AdapterMerging(adapters, networks: [(.transformer, matrix)])
+      .adapted(matrix, of: .transformer)
     let elements = try #require(try tensors.elements(of: name))
     #expect(elements.type == .f32 && elements.count == rows * columns)
     for target in [ScalarType.f32, .f16, .bf16] {
@@ -201,20 +131,20 @@ import WeightFormats
 
   @Test func conversionStoresTheSum() throws {
     let module = "transformer_blocks.0.attn1.to_k"
-    let (rows, columns) = try shape(module + ".weight")
+    let (rows, columns) = try AdapterSamples.shape(module + ".weight")
     let (a, b) = (Matrix([3, columns], seed: 1), Matrix([rows, 3], seed: 2))
     let path = try lora(["\(module).lora_A.weight": a, "\(module).lora_B.weight": b])
     let output = directory.path("x.sana")
     try CheckpointConversion(
-      try OfficialCheckpoint(path: Self.transformer), precision: .f32,
+      try OfficialCheckpoint(path: AdapterSamples.transformer), precision: .f32,
       adapters: [try LowRankAdapter(path: path, scale: 2)]
     ).write(to: output)
     let file = try ModelFile(path: output)
     let stored = try file.source(for: .transformer).load("transformer_blocks.0.attn1.to_qkv.weight")
     let values = stored.values.bytes.assumingMemoryBound(to: Float.self)
-    expectClose(
+    AdapterSamples.expectClose(
       Array(values[rows * columns..<2 * rows * columns]),
-      try expected(module + ".weight", [(b, a, 2)]))
+      try AdapterSamples.expected(module + ".weight", [(b, a, 2)]))
     let lora = try #require(file.metadata["provenance"]?["loras"]?.arrayValue?.first)
     #expect(lora["name"] == "x.safetensors" && lora["scale"] == .number(2))
     #expect(lora["sha256"]?.stringValue?.count == 64)
@@ -224,17 +154,19 @@ import WeightFormats
     func error(_ tensors: [String: Matrix]) throws -> SanaError {
       let path = try lora(tensors)
       return try #require(throws: SanaError.self) {
-        try AdaptedTensors(component().weights, adapters: [try LowRankAdapter(path: path)])
+        try AdapterSamples.merged("proj_out.weight", [try LowRankAdapter(path: path)])
       }
     }
     let small = Matrix([2, 2], seed: 1)
     let module = "transformer_blocks.0.attn1.to_q"
     #expect(
       try error(["\(module).lora_A.weight": small]).message.contains("lacks its other half"))
-    #expect(try error(["\(module).dora_scale": small]).message.contains("no tensor of a LoRA"))
+    #expect(try error(["\(module).dora_scale": small]).message.contains("lacks the matrix"))
+    #expect(
+      try error(["\(module).weight": small]).message.contains(".weight' is no tensor of a LoRA"))
     #expect(
       try error(["nothing.lora_A.weight": small, "nothing.lora_B.weight": small]).message
-        .contains("'nothing.weight', which the transformer does not have"))
+        .contains("adapts 'nothing', which the transformer does not have"))
     #expect(
       try error(["\(module).lora_A.weight": small, "\(module).lora_B.weight": small]).message
         .contains("a matrix of 2 x 2"))
@@ -244,8 +176,15 @@ import WeightFormats
       ]).message.contains("does not fit"))
     #expect(
       try error([
-        "\(module).lora_A.weight": small, "transformer.\(module).lora_A.weight": small,
+        "\(module).lora_A.weight": small, "\(module).lora.down.weight": small,
       ]).message.contains("two names"))
+    let (rows, columns) = try AdapterSamples.shape(module + ".weight")
+    let (a, b) = (Matrix([1, columns], seed: 1), Matrix([rows, 1], seed: 2))
+    #expect(
+      try error([
+        "\(module).lora_A.weight": a, "\(module).lora_B.weight": b,
+        "transformer.\(module).lora_A.weight": a, "transformer.\(module).lora_B.weight": b,
+      ]).message.contains("which another tensor adapts too"))
     let depthwise = "transformer_blocks.0.ff.conv_depth"
     #expect(
       try error(["\(depthwise).lora_A.weight": small, "\(depthwise).lora_B.weight": small]).code

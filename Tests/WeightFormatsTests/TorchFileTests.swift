@@ -45,18 +45,54 @@ import WeightFormats
     #expect(elements.bytes.array == [4, 5])
   }
 
-  @Test func refusesTensorsOutOfOrder() throws {
-    for (shape, strides, offset) in [([2, 3], [1, 2], 0), ([2, 2], [0, 1], 0), ([6], [1], 1)] {
-      let pickle = PickleSample.of {
-        $0.code(0x7D)
-        $0.string("twisted")
-        $0.tensor(
-          shape, storage: "ByteStorage", key: "0", count: 6, offset: offset, strides: strides)
-        $0.code(0x73)
-      }
-      let error = try error(TorchSample.file(pickle, storages: [[1, 2, 3, 4, 5, 6]]))
-      #expect(error.message.contains(offset == 0 ? "'twisted'" : "beyond its storage"))
+  private func twisted(_ shape: [Int], _ strides: [Int], offset: Int) -> [UInt8] {
+    let pickle = PickleSample.of {
+      $0.code(0x7D)
+      $0.string("twisted")
+      $0.tensor(
+        shape, storage: "ByteStorage", key: "0", count: 6, offset: offset, strides: strides)
+      $0.code(0x73)
     }
+    return TorchSample.file(pickle, storages: [[1, 2, 3, 4, 5, 6]])
+  }
+
+  @Test(arguments: [
+    ([2, 3], [1, 2], 0, [1, 3, 5, 2, 4, 6]), ([2, 2], [0, 1], 1, [2, 3, 2, 3]),
+    ([3, 1, 2], [1, 7, 3], 0, [1, 4, 2, 5, 3, 6]), ([2], [3], 2, [3, 6]),
+  ])
+  func gathersTensorsOutOfOrder(
+    _ shape: [Int], _ strides: [Int], _ offset: Int, _ expected: [UInt8]
+  ) throws {
+    let path = try directory.write(twisted(shape, strides, offset: offset), to: "x.pth")
+    let elements = try #require(try TorchFile(path: path).elements(of: "twisted"))
+    #expect(elements.bytes.array == expected)
+  }
+
+  @Test func refusesTensorsThatRepeatTheirNumbersOrHaveNone() throws {
+    #expect(try error(twisted([3, 3], [0, 1], offset: 0)).message.contains("repeats its numbers"))
+    for (shape, strides, offset) in [([6], [1], 1), ([2, 3], [4, 1], 0), ([1 << 20], [0], 6)] {
+      #expect(
+        try error(twisted(shape, strides, offset: offset)).message.contains("beyond its storage"))
+    }
+  }
+
+  @Test func doublesAreReadAsFloats() throws {
+    let numbers = [1.0, -0.1, 1e-50, 1e300, .infinity]
+    let pickle = PickleSample.of {
+      $0.code(0x7D)
+      $0.string("wide")
+      $0.tensor([5], storage: "DoubleStorage", key: "0", count: 5)
+      $0.code(0x73)
+    }
+    let path = try directory.write(
+      TorchSample.file(pickle, storages: [numbers.flatMap { [UInt8].little($0.bitPattern) }]),
+      to: "x.pth")
+    let file = try TorchFile(path: path)
+    #expect(file.tensor(named: "wide")?.type == .f64)
+    let elements = try #require(try file.elements(of: "wide"))
+    #expect(elements.type == .f32 && elements.count == 5)
+    #expect(elements.withFloats(Array.init) == numbers.map { Float($0) })
+    #expect(elements.slice(1..<2).withFloats(Array.init) == [-0.1])
   }
 
   @Test func noticesDamage() throws {
@@ -88,8 +124,9 @@ import WeightFormats
     #expect(try error(ZipSample.archive([])).message.contains("without the data.pkl"))
     let big = ZipSample.Entry("x/byteorder", Array("big".utf8))
     #expect(try error(ZipSample.archive([pickle, big])).message.contains("most significant"))
-    #expect(try error([0x80, 2, 0x8A, 10, 1, 2, 3, 4, 5]).message.contains("before PyTorch 1.6"))
-    #expect(try error([]).code == .unsupported)
+    #expect(
+      try error([0x80, 2, 0x8A, 10, 1, 2, 3, 4, 5]).message.contains("is a pickle, but none"))
+    #expect(try error([]).code == .malformedFile)
   }
 
   @Test func noMutationDoesMoreThanFail() throws {

@@ -17,7 +17,7 @@ extension TensorEncoding {
     switch self {
     case .f32, .f16, .bf16, .int8PerChannel: 0
     case .int8Grouped(let size), .int4Grouped(let size): UInt32(size)
-    case .plain(let type): UInt32(type.code)
+    case .plain(let type): UInt32(type.code ?? 0)
     }
   }
 
@@ -31,9 +31,9 @@ extension TensorEncoding {
     case 5: self = .int8Grouped(groupSize: Int(parameter))
     case 6: self = .int4Grouped(groupSize: Int(parameter))
     case 7:
-      guard let type = ScalarType.allCases.first(where: { UInt32($0.code) == parameter }) else {
-        return nil
-      }
+      guard
+        let type = ScalarType.allCases.first(where: { $0.code.map(UInt32.init) == parameter })
+      else { return nil }
       self = .plain(type)
     default: return nil
     }
@@ -51,7 +51,8 @@ extension TensorEncoding {
 }
 
 extension ScalarType {
-  fileprivate var code: UInt8 {
+  /// `nil` for a type that no tensor of a container has.
+  fileprivate var code: UInt8? {
     switch self {
     case .f32: 1
     case .f16: 2
@@ -61,6 +62,7 @@ extension ScalarType {
     case .i32: 6
     case .i64: 7
     case .bool: 8
+    case .f64: nil
     }
   }
 }

@@ -13,13 +13,13 @@ public struct CheckpointConversion: Sendable {
   private let checkpoint: OfficialCheckpoint
   private let precision: StoragePrecision
   private let components: [Component]
-  private let adapters: [LowRankAdapter]
+  private let merging: AdapterMerging
   private let allowsNotFinite: Bool
   private let agreementNotice: String?
 
   /// Checks all that can be checked without reading the tensors.
   /// - Parameters:
-  ///   - adapters: are merged into the transformer, one after the other.
+  ///   - adapters: are merged into the transformer and the text encoder, one after the other.
   ///   - allowsNotFinite: whether NaN and infinities are kept instead of refused.
   /// - Throws: `.tensorMismatch` when a component's tensors are not those of its configuration; `.invalidConfiguration` when the components do
   ///   not belong together.
@@ -30,19 +30,17 @@ public struct CheckpointConversion: Sendable {
     self.checkpoint = checkpoint
     self.allowsNotFinite = allowsNotFinite
     self.precision = precision
-    self.adapters = adapters
     if let adapter = adapters.first,
-      !checkpoint.components.contains(where: { $0.kind == .transformer })
+      !checkpoint.components.contains(where: { $0.kind != .autoencoder })
     {
       throw SanaError(
-        .invalidArgument, "a LoRA needs a transformer, and none is converted",
+        .invalidArgument, "a LoRA needs a transformer or a text encoder, and none is converted",
         remedy: "drop --lora or convert the transformer too", location: adapter.path)
     }
+    merging = try AdapterMerging(adapters, networks: checkpoint.adaptableNetworks)
     var components: [Component] = []
     for official in checkpoint.components {
-      let weights: any CheckpointTensors =
-        official.kind == .transformer && !adapters.isEmpty
-        ? try AdaptedTensors(official.weights, adapters: adapters) : official.weights
+      let weights = merging.adapted(official.weights, of: official.kind)
       components.append(
         Component(
           official: official,
@@ -54,7 +52,7 @@ public struct CheckpointConversion: Sendable {
 
   /// What the person should know and no error says.
   public var notices: [String] {
-    checkpoint.notices + [agreementNotice].compactMap(\.self)
+    checkpoint.notices + [agreementNotice].compactMap(\.self) + merging.notices
       + components.flatMap { component in
         component.source.ignoredTensors.map {
           "\(component.official.kind.rawValue): '\($0)' is not used and left out"
@@ -88,12 +86,12 @@ public struct CheckpointConversion: Sendable {
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> ConversionReport {
     let writer = try ContainerWriter(path: path, compression: compression, times: times)
-    let digests = FileDigests(files.map(\.path), times: times)
-    let loraDigests = FileDigests(adapters.map(\.path), times: times)
+    let digests = FileDigests(files.map(\.file.path), times: times)
+    let loraDigests = FileDigests(merging.adapters.map(\.path), times: times)
     let done = ByteCounter(progress)
     let losses = NarrowingLosses()
     let notFinite = NotFiniteNumbers()
-    for adapter in adapters { adapter.count(into: notFinite) }
+    for adapter in merging.adapters { try adapter.count(into: notFinite) }
     for component in components {
       try writer.beginComponent(component.official.kind, metadata: metadata(of: component))
       for rule in component.source.layout.rules {
@@ -189,11 +187,9 @@ public struct CheckpointConversion: Sendable {
   }
 
   /// The files that the tensors come from.
-  private var files: [(kind: ComponentKind, path: String, byteCount: Int)] {
+  private var files: [(kind: ComponentKind, file: SourceFile)] {
     components.flatMap { component in
-      component.official.weights.sourceFiles.map {
-        (component.official.kind, $0.path, $0.byteCount)
-      }
+      component.official.weights.sourceFiles.map { (component.official.kind, $0) }
     }
   }
 
@@ -201,16 +197,18 @@ public struct CheckpointConversion: Sendable {
     provenance: [MetadataValue.Member], digests: [String], loras loraDigests: [String],
     notFinite: [NotFiniteTensor]
   ) -> MetadataValue {
-    let files = zip(files, digests).map { file, digest -> MetadataValue in
-      [
-        "component": .string(file.kind.rawValue),
-        "folder": .string(FileSystem.folderName(of: file.path)),
-        "name": .string(FileSystem.name(of: file.path)),
-        "bytes": .integer(Int64(file.byteCount)),
-        "sha256": .string(digest),
+    let files = zip(files, digests).map { item, digest -> MetadataValue in
+      let (kind, file) = item
+      let members: [MetadataValue.Member] = [
+        .init("component", .string(kind.rawValue)),
+        .init("folder", .string(FileSystem.folderName(of: file.path))),
+        .init("name", .string(FileSystem.name(of: file.path))),
+        .init("bytes", .integer(Int64(file.byteCount))),
+        .init("sha256", .string(digest)),
       ]
+      return .object(members + (file.dictionary.map { [.init("state", .string($0))] } ?? []))
     }
-    let loras = zip(adapters, loraDigests).map { $0.provenance(digest: $1) }
+    let loras = zip(merging.adapters, loraDigests).map { $0.provenance(digest: $1) }
     let provenance =
       provenance + [
         .init("precision", .string(precision.rawValue)),

@@ -2,12 +2,17 @@ internal import CKernels
 
 extension ScalarType {
   /// Whether weights can be of this type.
-  public var isFloatingPoint: Bool { self == .f32 || self == .f16 || self == .bf16 }
+  public var isFloatingPoint: Bool {
+    self == .f32 || self == .f16 || self == .bf16 || self == .f64
+  }
+
+  /// What the numbers are once they are read: doubles become f32.
+  package var readType: ScalarType { self == .f64 ? .f32 : self }
 
   /// How a tensor of this type stands in a container.
   public var encoding: TensorEncoding {
     switch self {
-    case .f32: .f32
+    case .f32, .f64: .f32
     case .f16: .f16
     case .bf16: .bf16
     case .i8, .u8, .i32, .i64, .bool: .plain(self)
@@ -20,9 +25,9 @@ extension TensorEncoding {
   package var numberType: ScalarType? { ScalarType.allCases.first { $0.encoding == self } }
 }
 
-/// Conversions between the three floating-point formats, over raw little-endian bytes.
+/// Conversions between the floating-point formats, over raw little-endian bytes.
 package enum FloatingPointConversion {
-  /// Widens to f32, which is exact.
+  /// Converts to f32, which is exact but for f64, which is rounded to nearest.
   /// - Precondition: `type` is a floating-point type and `output` has room for every element.
   package static func widen(
     _ input: UnsafeRawBufferPointer, _ type: ScalarType,
@@ -32,6 +37,13 @@ package enum FloatingPointConversion {
     guard let source = input.baseAddress, let target = output.baseAddress else { return }
     guard type != .f32 else {
       UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: input.count)
+      return
+    }
+    guard type != .f64 else {
+      for index in output.indices {
+        let bits = source.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self)
+        target[index] = Float(Double(bitPattern: UInt64(littleEndian: bits)))
+      }
       return
     }
     withAlignedHalves(input) { halves in
@@ -44,12 +56,13 @@ package enum FloatingPointConversion {
   }
 
   /// Rounds f32 to nearest, ties to even. A finite number too large for f16 becomes infinite.
-  /// - Precondition: `type` is a floating-point type and `output`, aligned for it, has room for every element.
+  /// - Precondition: `type` is f32, f16 or bf16, and `output`, aligned for it, has room for every element.
   package static func narrow(
     _ input: UnsafeBufferPointer<Float>, to type: ScalarType,
     _ output: UnsafeMutableRawBufferPointer
   ) {
-    precondition(type.isFloatingPoint && input.count * type.byteCount == output.count)
+    precondition(
+      type.isFloatingPoint && type != .f64 && input.count * type.byteCount == output.count)
     guard let source = input.baseAddress, let target = output.baseAddress else { return }
     switch type {
     case .f16:

@@ -27,7 +27,7 @@ extension NotFiniteCount: CustomStringConvertible {
   }
 
   /// Counts among stored numbers, which need not be aligned to anything.
-  /// - Parameter type: those of another than the floating-point types are all finite.
+  /// - Parameter type: those of another than the floating-point types are all finite. Numbers of f64 are what they are as f32.
   package init(in bytes: UnsafeRawBufferPointer, of type: ScalarType) {
     guard let start = bytes.baseAddress else { return }
     let count = bytes.count / type.byteCount
@@ -36,6 +36,7 @@ extension NotFiniteCount: CustomStringConvertible {
       case .f16: sana_count_not_finite_f16(start, count)
       case .bf16: sana_count_not_finite_bf16(start, count)
       case .f32: sana_count_not_finite_f32(start, count)
+      case .f64: (0..<count).count { !bytes.single(at: 8 * $0).isFinite }
       case .i8, .u8, .i32, .i64, .bool: 0
       }
     // Which of the two they are only matters where there are some.
@@ -46,6 +47,7 @@ extension NotFiniteCount: CustomStringConvertible {
       case .f16: bytes.unsigned(at: at, as: UInt16.self) & 0x7FFF == 0x7C00
       case .bf16: bytes.unsigned(at: at, as: UInt16.self) & 0x7FFF == 0x7F80
       case .f32: bytes.unsigned(at: at, as: UInt32.self) & 0x7FFF_FFFF == 0x7F80_0000
+      case .f64: bytes.single(at: at).isInfinite
       case .i8, .u8, .i32, .i64, .bool: false
       }
     }
@@ -55,6 +57,13 @@ extension NotFiniteCount: CustomStringConvertible {
   /// Counts among f32 in memory.
   package init(in numbers: UnsafeBufferPointer<Float>) {
     self.init(in: UnsafeRawBufferPointer(numbers), of: .f32)
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// A number of f64 as it is read.
+  fileprivate func single(at offset: Int) -> Float {
+    Float(Double(bitPattern: unsigned(at: offset, as: UInt64.self)))
   }
 }
 
@@ -118,8 +127,8 @@ package final class NotFiniteNumbers: Sendable {
     let total = tensors.reduce(0) { $0 + $1.count.total }
     let named = tensors.prefix(shownCount).map { tensor in
       let path = tensor.path.flatMap { $0 == location ? nil : $0 }
-      let file = path.map { " of \(Self.shortName(of: $0).printable)" } ?? ""
-      return "'\(tensor.name.printable)'\(file) (\(tensor.count))"
+      let file = path.map { " of \(Self.shortName(of: $0).abbreviated)" } ?? ""
+      return "'\(tensor.name.abbreviated)'\(file) (\(tensor.count))"
     }
     let rest = tensors.count - named.count
     return "\(total) number\(total == 1 ? "" : "s") of \(tensors.count)"

@@ -100,7 +100,7 @@ extension FileKind {
     case .json:
       return ("is a JSON document\(instead)", nameOne)
     case .text(let line):
-      return ("is a text ('\(line.printable)')\(instead)", "\(nameOne), or download it again")
+      return ("is a text ('\(line.abbreviated)')\(instead)", "\(nameOne), or download it again")
     case .foreign(let name):
       let article = "AEIOUx".contains(name.first ?? " ") ? "an" : "a"
       return (

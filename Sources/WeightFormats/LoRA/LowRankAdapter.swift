@@ -1,29 +1,23 @@
-/// A LoRA: for some of the transformer's matrices a product of two thin ones that is added to them
-/// (https://arxiv.org/abs/2106.09685, section 4.1).
+/// An adapter: for some matrices of a network, products of small ones that are added to them. Those of LoRA
+/// (https://arxiv.org/abs/2106.09685, section 4.1), LoKr and LoHa (https://arxiv.org/abs/2309.14859) are read, each with the lengths of
+/// rows or columns that DoRA (https://arxiv.org/abs/2402.09353) adds.
 ///
-/// The names are those of diffusers and PEFT: `transformer.transformer_blocks.0.attn1.to_q.lora_A.weight`, with the prefix
-/// `transformer.`, `base_model.model.` or none; `lora.down` and `lora_down` mean `lora_A`. Where the file has no `.alpha` of a
-/// matrix, the adapter's configuration says it (in the file's metadata or `adapter_config.json` beside it), else it is the rank.
+/// A file is safetensors or one of `torch.save`. Its names are those that trainers write (`AdapterTensorName`, `AdapterTargets`); how
+/// strongly its matrices are added, `AdapterScaling` finds out.
 public struct LowRankAdapter: Sendable {
-  /// What is added to one matrix: `factor * up * down`.
-  package struct Product: Sendable {
-    /// `[rank, inputs]`.
-    package let down: SafetensorsTensor
-    /// `[outputs, rank]`.
-    package let up: SafetensorsTensor
-    /// `scale * alpha / rank`.
-    package let factor: Double
-  }
-
   public let path: String
   /// The strength that the user asked for.
   public let scale: Double
-  /// By the official name of the matrix: `transformer_blocks.0.attn1.to_q.weight`.
-  package let products: [String: Product]
-  private let file: SafetensorsFile
+  /// In the order of the file.
+  package let modules: [AdapterModule]
+  /// What each of them is multiplied by before `scale`.
+  package let factors: [AdapterScaling.Factor]
+  /// What the person should know of how it was read.
+  package let notices: [String]
+  private let file: any CheckpointTensors
 
-  /// - Throws: as `SafetensorsFile` does; `.tensorMismatch` naming a tensor that is no part of a LoRA or lacks its other half;
-  ///   `.unsupported` for variants whose merging is not this sum.
+  /// - Throws: as `SafetensorsFile` and `TorchFile` do; `.tensorMismatch` naming a tensor that is no part of an adapter or lacks its
+  ///   other half; `.unsupported` naming a flavour that is not merged.
   public init(path: String, scale: Double = 1) throws {
     guard scale.isFinite else {
       throw SanaError(
@@ -31,147 +25,113 @@ public struct LowRankAdapter: Sendable {
         remedy: "use a number such as 0.8",
         location: path)
     }
-    self.path = path
     self.scale = scale
-    let file = try SafetensorsFile(path: path)
+    let path = try Self.file(at: path)
+    self.path = path
+    let file = try WeightFiles.open(file: path)
     self.file = file
-    let defaultAlpha = try AdapterConfiguration.alpha(of: file)
-    var modules: [String: Module] = [:]
-    for tensor in file.tensors {
-      guard let (module, part) = Part.parse(tensor.name) else {
-        throw Self.mismatch("'\(tensor.name.abbreviated)' is no tensor of a LoRA for Sana", path)
-      }
-      guard tensor.type.isFloatingPoint else {
-        throw Self.mismatch(
-          "'\(tensor.name.abbreviated)' holds \(tensor.type.rawValue) numbers", path)
-      }
-      guard modules[module, default: Module()].parts.updateValue(tensor, forKey: part) == nil else {
-        throw Self.mismatch("'\(tensor.name.abbreviated)' is there under two names", path)
-      }
+    let contents = try Contents(of: file, path: path)
+    modules = contents.modules
+    let scaling = try AdapterScaling(
+      path: path, metadata: (file as? SafetensorsCollection)?.files.first?.metadata ?? [:],
+      modules: modules)
+    factors = try modules.map { try scaling.factor(of: $0) }
+    let embeddings = contents.embeddings.map {
+      "the embedding of '\($0.abbreviated)' is left out: a converted model has no such word"
     }
-    guard !modules.isEmpty else { throw Self.mismatch("holds no tensors", path) }
-    var products: [String: Product] = [:]
-    for (name, module) in modules {
-      products[name + ".weight"] = try module.product(
-        named: name, scale: scale, defaultAlpha: defaultAlpha, in: file)
-    }
-    self.products = products
+    notices = [(file as? TorchFile)?.notice].compactMap(\.self) + scaling.notices + embeddings
   }
 
-  /// What is added to a matrix, or `nil` where nothing is.
-  /// - Parameter name: the matrix's official name.
-  func term(for name: String) -> LowRankUpdate.Term? {
-    guard let product = products[name], let up = floats(of: product.up),
-      let down = floats(of: product.down)
-    else { return nil }
-    return LowRankUpdate.Term(
-      rank: product.down.shape[0], factor: Float(product.factor), up: up, down: down)
-  }
-
-  /// A copy of a tensor as aligned f32.
-  private func floats(of tensor: SafetensorsTensor) -> TensorBytes? {
-    file.bytes(of: tensor.name).map { bytes in
-      let elements = TensorElements(type: tensor.type, bytes: bytes)
-      return TensorBytes(byteCount: elements.count * 4) { elements.write(as: .f32, to: $0) }
+  /// The adapter's file in a folder as PEFT or diffusers writes it, or the file itself.
+  private static func file(at path: String) throws(SanaError) -> String {
+    guard FileSystem.kind(of: path) == .directory else { return path }
+    let names =
+      AdapterConfiguration.adapterNames + [
+        "pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin",
+      ]
+    let files = names.map { FileSystem.join(path, $0) }.filter { FileSystem.kind(of: $0) == .file }
+    guard let file = files.first else {
+      throw SanaError(
+        .fileAccess, "is a folder without \(names[0]) and \(names[2])",
+        remedy: "name the LoRA's file", location: path)
     }
+    return file
   }
 
   /// Counts NaN and infinities among the adapter's own numbers.
-  func count(into found: NotFiniteNumbers) {
+  func count(into found: NotFiniteNumbers) throws {
     for tensor in file.tensors {
-      guard let bytes = file.bytes(of: tensor.name) else { continue }
+      guard let elements = try file.elements(of: tensor.name) else { continue }
       found.add(
-        NotFiniteCount(in: bytes.bytes, of: tensor.type), tensor: tensor.name, path: path)
+        elements.countNotFinite(in: 0..<elements.count), tensor: tensor.name, path: path)
     }
-  }
-
-  /// What a file that it was merged into says about it.
-  /// - Parameter digest: the file's SHA-256.
-  func provenance(digest: String) -> MetadataValue {
-    [
-      "name": .string(FileSystem.name(of: path)),
-      "sha256": .string(digest),
-      "scale": .number(scale),
-      "merging": "W + scale * alpha / rank * B A in f32, rounded once",
-    ]
   }
 
   /// Whether a file's tensors are named like those of an adapter.
   static func isAdapter(_ tensors: any CheckpointTensors) -> Bool {
-    tensors.tensors.contains { Part.parse($0.name)?.part == .down }
-  }
-
-  /// What an inventory says about an adapter's file.
-  static func remark(path: String) -> String {
-    do {
-      let products = try LowRankAdapter(path: path).products.values
-      let ranks = Set(products.map { $0.down.shape[0] }).sorted().map(String.init)
-      return
-        "a LoRA of rank \(ranks.joined(separator: ", ")) for \(products.count) matrices of the transformer; merge it with --lora"
-    } catch {
-      return "a LoRA that cannot be merged: \(error)"
+    tensors.tensors.contains {
+      switch AdapterTensorName($0.name) {
+      case .part(.alpha, _), .embedding, nil: false
+      case .part, .unsupported: true
+      }
     }
   }
 
-  static func mismatch(_ message: String, _ path: String) -> SanaError {
-    SanaError(
-      .tensorMismatch, message, remedy: "use a LoRA made for this model's transformer",
-      location: path)
+  static func mismatch(
+    _ message: String, _ path: String,
+    remedy: String = "use a LoRA made for this model"
+  ) -> SanaError {
+    SanaError(.tensorMismatch, message, remedy: remedy, location: path)
   }
 
-  /// The parts of one matrix's adapter.
-  private struct Module {
-    var parts: [Part: SafetensorsTensor] = [:]
+  /// The tensors of a file, module by module.
+  private struct Contents {
+    let modules: [AdapterModule]
+    /// Placeholders whose embeddings are in the file.
+    let embeddings: [String]
 
-    func product(
-      named name: String, scale: Double, defaultAlpha: Double?, in file: SafetensorsFile
-    ) throws(SanaError) -> Product {
-      guard let down = parts[.down], let up = parts[.up] else {
-        let half = parts.first?.value.name ?? name
-        throw LowRankAdapter.mismatch("'\(half.abbreviated)' lacks its other half", file.path)
-      }
-      guard let (rank, _) = down.matrixShape, let (_, columns) = up.matrixShape, rank == columns,
-        rank > 0
-      else {
-        throw LowRankAdapter.mismatch(
-          "'\(up.name.abbreviated)' of the shape \(up.shape) does not fit '\(down.name.abbreviated)' of the shape \(down.shape)",
-          file.path)
-      }
-      var alpha = defaultAlpha ?? Double(rank)
-      if let tensor = parts[.alpha] {
-        guard tensor.elementCount == 1, let bytes = file.bytes(of: tensor.name) else {
+    init(of file: any CheckpointTensors, path: String) throws(SanaError) {
+      var order: [String] = []
+      var parts: [String: [AdapterPart: SafetensorsTensor]] = [:]
+      var first: [String: String] = [:]
+      var embeddings: [String] = []
+      for tensor in file.tensors {
+        switch AdapterTensorName(tensor.name) {
+        case nil:
           throw LowRankAdapter.mismatch(
-            "'\(tensor.name.abbreviated)' has the shape \(tensor.shape), not one number", file.path)
+            "'\(tensor.name.abbreviated)' is no tensor of a LoRA", path,
+            remedy: "merge it with the library that made it and convert the result")
+        case .unsupported(let flavour):
+          throw SanaError(
+            .unsupported,
+            "holds '\(tensor.name.abbreviated)' of a flavour that is not merged: \(flavour)",
+            remedy: "merge it with the library that made it and convert the result",
+            location: path)
+        case .embedding(let placeholder): embeddings.append(placeholder)
+        case .part(let part, let module):
+          guard tensor.type.isFloatingPoint || part == .alpha else {
+            throw LowRankAdapter.mismatch(
+              "'\(tensor.name.abbreviated)' holds \(tensor.type.rawValue) numbers", path,
+              remedy: "save the LoRA in a floating-point type")
+          }
+          if parts[module] == nil { order.append(module) }
+          if first[module] == nil, part != .alpha { first[module] = tensor.name }
+          guard parts[module, default: [:]].updateValue(tensor, forKey: part) == nil else {
+            throw LowRankAdapter.mismatch(
+              "'\(tensor.name.abbreviated)' is there under two names", path,
+              remedy: "save the one adapter that is wanted alone")
+          }
         }
-        alpha = TensorElements(type: tensor.type, bytes: bytes).withFloats { Double($0[0]) }
       }
-      guard alpha.isFinite else {
-        throw LowRankAdapter.mismatch("the alpha of '\(name.abbreviated)' is no number", file.path)
+      guard !order.isEmpty else {
+        throw LowRankAdapter.mismatch("holds no tensors of a LoRA", path)
       }
-      return Product(down: down, up: up, factor: scale * alpha / Double(rank))
-    }
-  }
-
-  private enum Part: Hashable {
-    case down, up, alpha
-
-    private static let suffixes: [(String, Part)] = [
-      (".lora_A.weight", .down), (".lora_B.weight", .up),
-      (".lora_A.default.weight", .down), (".lora_B.default.weight", .up),
-      (".lora.down.weight", .down), (".lora.up.weight", .up),
-      (".lora_down.weight", .down), (".lora_up.weight", .up), (".alpha", .alpha),
-    ]
-
-    /// The module that a tensor adapts, and which part of the adapter it is.
-    static func parse(_ name: String) -> (module: String, part: Part)? {
-      var name = name[...]
-      for prefix in ["base_model.model.", "transformer."] where name.hasPrefix(prefix) {
-        name = name.dropFirst(prefix.count)
+      self.embeddings = Set(embeddings).sorted()
+      modules = try order.map { module throws(SanaError) in
+        try AdapterModule(
+          name: module, parts: parts[module] ?? [:], firstTensor: first[module] ?? module,
+          file: file, path: path)
       }
-      for (suffix, part) in suffixes where name.hasSuffix(suffix) {
-        return (String(name.dropLast(suffix.count)), part)
-      }
-      return nil
     }
   }
 }

@@ -14,6 +14,10 @@ public struct CheckpointInventory: Sendable {
     public let hasOriginalNames: Bool
     public let fileNames: [String]
     public let byteCount: Int
+    /// The dictionaries of weights in a torch file.
+    public let states: [StateDictionary]
+    /// The name of the one that is taken and counted here; `nil` where the file is no torch file.
+    public let state: String?
     public let tensorCount: Int
     /// Numbers in the tensors, by their type.
     public let numberCounts: [ScalarType: Int]
@@ -32,6 +36,8 @@ public struct CheckpointInventory: Sendable {
     /// The released models that it could be of, by size: weights of one architecture share a configuration.
     public internal(set) var releases: [String] = []
     public internal(set) var fileSets: [FileSet] = []
+    /// Whether it is merged into a network instead of being one.
+    public internal(set) var isAdapter = false
     /// Why it is not converted, or how; `nil` where there is nothing to say.
     public internal(set) var remark: String?
   }
@@ -43,9 +49,15 @@ public struct CheckpointInventory: Sendable {
     /// Why it fails; `nil` where it does not, as far as can be told without reading the numbers.
     public let error: SanaError?
 
-    fileprivate init(on path: String) {
+    /// Of what is not converted by itself.
+    fileprivate init() {
+      notices = []
+      error = nil
+    }
+
+    fileprivate init(on path: String, state: StateSelection? = nil) {
       do throws(SanaError) {
-        notices = try CheckpointConversion(OfficialCheckpoint(path: path)).notices
+        notices = try CheckpointConversion(OfficialCheckpoint(path: path, state: state)).notices
         error = nil
       } catch {
         notices = []
@@ -63,18 +75,24 @@ public struct CheckpointInventory: Sendable {
   public let schedulerClass: String?
   public let parts: [Part]
 
+  /// - Parameter state: which of a torch file's dictionaries is wanted; `nil` for the weights as they were trained.
   /// - Throws: `.fileAccess`, `.malformedFile` or `.invalidArgument` when there is no checkpoint at all; what is wrong with a part
   ///   becomes its remark.
-  public init(path: String) throws(SanaError) {
+  public init(path: String, state: StateSelection? = nil) throws(SanaError) {
     self.path = path
-    conversion = Verdict(on: path)
+    if state != nil, FileSystem.kind(of: path) == .directory {
+      throw WeightFiles.stateWithoutTorchFile(path)
+    }
     switch FileSystem.kind(of: path) {
     case .file:
       pipelineClass = nil
       scheduler = nil
       schedulerClass = nil
-      parts = [try Self.part(file: path)]
+      let part = try Self.part(file: path, state: state)
+      parts = [part]
+      conversion = part.isAdapter ? Verdict() : Verdict(on: path, state: state)
     case .directory:
+      conversion = Verdict(on: path)
       let indexPath = FileSystem.join(path, "model_index.json")
       let configurationPath = FileSystem.join(path, "config.json")
       if FileSystem.kind(of: indexPath) == .file {
@@ -143,11 +161,14 @@ public struct CheckpointInventory: Sendable {
     return part
   }
 
-  private static func part(file path: String) throws(SanaError) -> Part {
+  private static func part(
+    file path: String, state: StateSelection?
+  ) throws(SanaError) -> Part {
     var part = Part(name: FileSystem.name(of: path))
-    let tensors = try WeightFiles.open(file: path)
+    let tensors = try WeightFiles.open(file: path, state: state)
     part.fileSets = [FileSet(tensors, variant: nil)]
     if LowRankAdapter.isAdapter(tensors) {
+      part.isAdapter = true
       part.remark = LowRankAdapter.remark(path: path)
     } else if OriginalNames.isControlNet(tensors) {
       part.className = "SanaControlNetModel"
@@ -190,7 +211,10 @@ extension CheckpointInventory.Part {
 extension CheckpointInventory.FileSet {
   fileprivate init(_ tensors: any CheckpointTensors, variant: String?) {
     self.variant = variant
-    format = tensors is TorchFile ? .torch : .safetensors
+    let torch = tensors as? TorchFile
+    format = torch == nil ? .safetensors : .torch
+    states = torch?.dictionaries ?? []
+    state = torch?.dictionary.name
     hasOriginalNames = OriginalNames.areOriginal(tensors)
     fileNames = tensors.sourceFiles.map { FileSystem.name(of: $0.path) }
     byteCount = tensors.sourceFiles.reduce(0) { $0 + $1.byteCount }

@@ -24,10 +24,13 @@ extension CheckpointTensors {
 package struct SourceFile: Hashable, Sendable {
   package let path: String
   package let byteCount: Int
+  /// The one of a torch file's dictionaries that they were read from; `nil` where that is all of it.
+  package let dictionary: String?
 
-  package init(path: String, byteCount: Int) {
+  package init(path: String, byteCount: Int, dictionary: String? = nil) {
     self.path = path
     self.byteCount = byteCount
+    self.dictionary = dictionary
   }
 }
 

@@ -9,7 +9,7 @@ extension OfficialCheckpoint {
   ///   `.invalidConfiguration` when the autoencoder makes other latents than the checkpoint's networks take.
   public init(
     path: String, autoencoder autoencoderPath: String, variant: String? = nil,
-    components kinds: Set<ComponentKind>? = nil
+    components kinds: Set<ComponentKind>? = nil, state: StateSelection? = nil
   ) throws(SanaError) {
     if let kinds, !kinds.contains(.autoencoder) {
       throw SanaError(
@@ -23,7 +23,7 @@ extension OfficialCheckpoint {
       .invalidArgument, "is nothing but an autoencoder, for which --autoencoder names another",
       remedy: "convert \(autoencoderPath.abbreviated) by itself", location: path)
     if kept?.isEmpty == true { throw nothingElse }
-    try self.init(path: path, variant: variant, components: kept)
+    try self.init(path: path, variant: variant, components: kept, state: state)
     guard !components.contains(where: { $0.kind == .autoencoder }) else { throw nothingElse }
     let replacement = try OfficialCheckpoint(autoencoder: autoencoderPath, variant: variant)
     try check(replacement, at: autoencoderPath)

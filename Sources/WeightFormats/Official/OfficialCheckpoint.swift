@@ -37,16 +37,21 @@ public struct OfficialCheckpoint: Sendable {
   ///   - variant: which weights to prefer: `fp16` for `*.fp16.safetensors`. A component without them falls back to the plain ones
   ///     (the text encoder has no variants in the releases), but one at least must have them.
   ///   - kinds: the components wanted; `nil` for all there are.
+  ///   - state: which of a torch file's dictionaries is wanted; `nil` for the weights as they were trained.
   /// - Throws: `.fileAccess`, `.malformedFile`, `.invalidConfiguration`, `.unsupported`, `.invalidArgument`.
   public init(
-    path: String, variant: String? = nil, components kinds: Set<ComponentKind>? = nil
+    path: String, variant: String? = nil, components kinds: Set<ComponentKind>? = nil,
+    state: StateSelection? = nil
   ) throws(SanaError) {
+    if state != nil, FileSystem.kind(of: path) == .directory {
+      throw WeightFiles.stateWithoutTorchFile(path)
+    }
     if let variant, variant.isEmpty || variant.contains(where: { "/.".contains($0) }) {
       throw SanaError(
         .invalidArgument, "'\(variant)' is no name of a variant", remedy: "use fp16 or bf16")
     }
     switch FileSystem.kind(of: path) {
-    case .file: try self.init(file: path, variant: variant, kinds: kinds)
+    case .file: try self.init(file: path, variant: variant, kinds: kinds, state: state)
     case .directory:
       if FileSystem.kind(of: FileSystem.join(path, "model_index.json")) == .file {
         try self.init(pipeline: path, variant: variant, kinds: kinds)
@@ -123,17 +128,17 @@ public struct OfficialCheckpoint: Sendable {
     }
     self.licences = licences
     self.hasReadme = hasReadme
-    self.notices = leadingNotices + notices
+    self.notices = leadingNotices + components.flatMap(\.notices) + notices
   }
 
   private init(
-    file path: String, variant: String?, kinds: Set<ComponentKind>?
+    file path: String, variant: String?, kinds: Set<ComponentKind>?, state: StateSelection?
   ) throws(SanaError) {
     guard variant == nil else {
       throw SanaError(
         .invalidArgument, "a single file has no variants", remedy: "drop --variant", location: path)
     }
-    let component = try OfficialComponent(file: path)
+    let component = try OfficialComponent(file: path, state: state)
     try Self.check(component.kind, isIn: kinds, location: path)
     try self.init(
       path: path, modelIndex: nil, components: [component], scheduler: .none,
@@ -245,7 +250,8 @@ public struct OfficialCheckpoint: Sendable {
     in directories: [String]
   ) throws(SanaError) -> (files: [OfficialDocument], directory: String) {
     let names = [
-      TokenizerFiles.model, TokenizerDocument.fileName, "tokenizer_config.json", "special_tokens_map.json",
+      TokenizerFiles.model, TokenizerDocument.fileName, "tokenizer_config.json",
+      "special_tokens_map.json",
       "added_tokens.json", "chat_template.jinja",
     ]
     for directory in directories {

@@ -8,6 +8,8 @@ public struct OfficialComponent: Sendable {
   public let variant: String?
   /// The variants that its folder has.
   public let availableVariants: [String]
+  /// What the person should know of how it was read.
+  public let notices: [String]
 
   public var kind: ComponentKind { configuration.kind }
 
@@ -22,17 +24,27 @@ public struct OfficialComponent: Sendable {
     weights = try Self.officiallyNamed(try found.open(), location: directory)
     self.variant = found.variant
     availableVariants = try WeightFiles.variants(in: directory)
+    notices = []
   }
 
   /// One file of weights: safetensors or a torch file, under diffusers' names or NVlabs' own. Its configuration is the
   /// `config.json` beside it, or that of the only release that has such tensors.
-  init(file path: String) throws(SanaError) {
-    try self.init(Self.officiallyNamed(WeightFiles.open(file: path), location: path), file: path)
+  /// - Parameter state: which of a torch file's dictionaries is wanted.
+  init(file path: String, state: StateSelection? = nil) throws(SanaError) {
+    let tensors = try WeightFiles.open(file: path, state: state)
+    try self.init(
+      Self.officiallyNamed(tensors, location: path), file: path,
+      notices: [(tensors as? TorchFile)?.notice].compactMap { notice in
+        notice.map { "\(FileSystem.name(of: path).abbreviated): \($0)" }
+      })
   }
 
   /// The same, of weights that are open already.
-  init(_ weights: any CheckpointTensors, file path: String) throws(SanaError) {
+  init(
+    _ weights: any CheckpointTensors, file path: String, notices: [String] = []
+  ) throws(SanaError) {
     self.weights = weights
+    self.notices = notices
     variant = nil
     availableVariants = []
     guard let kind = try ComponentKind(recognizing: weights, location: path) else {

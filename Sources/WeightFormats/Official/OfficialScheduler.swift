@@ -49,7 +49,7 @@ struct OfficialScheduler: Sendable {
     if let own = document["_class_name"]?.stringValue, own != className {
       throw SanaError(
         .invalidConfiguration,
-        "names the class '\(own.printable)', model_index.json '\(className.printable)'",
+        "names the class '\(own.abbreviated)', model_index.json '\(className.abbreviated)'",
         remedy: "take both from one release", location: path)
     }
     do throws(SanaError) {
@@ -63,7 +63,7 @@ struct OfficialScheduler: Sendable {
       self.init(
         document: document, configuration: nil,
         notices: [
-          "the scheduler (\(className.printable)) is kept but cannot be run: it \(error.message);"
+          "the scheduler (\(className.abbreviated)) is kept but cannot be run: it \(error.message);"
             + " draw with --scheduler dpm++ or euler, which take over its \(substitute.shiftText)"
         ])
     }

@@ -86,6 +86,24 @@ enum OriginalNames {
     return Translation(officialNames: modules.map { "\(prefix).\($0).\(parameter)" })
   }
 
+  /// The modules of a transformer with weights, and what diffusers made of each. Where the layers of the timestep's embedding are,
+  /// depends on the release: both places are named.
+  static func transformerModules(blockCount: Int) -> [(original: String, official: [String])] {
+    var modules = stem.map { (original: $0, official: [$1]) }
+    for (original, layer) in timestepEmbedding {
+      for embedder in ["timestep_embedder", "emb.timestep_embedder"] {
+        modules.append((original, ["time_embed.\(embedder).\(layer)"]))
+      }
+    }
+    for block in 0..<max(blockCount, 0) {
+      for (original, official) in transformerBlock {
+        modules.append(
+          ("blocks.\(block).\(original)", official.map { "transformer_blocks.\(block).\($0)" }))
+      }
+    }
+    return modules
+  }
+
   private static let stem = [
     "x_embedder.proj": "patch_embed.proj",
     "y_embedder.y_proj.fc1": "caption_projection.linear_1",

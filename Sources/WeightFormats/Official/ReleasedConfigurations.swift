@@ -39,6 +39,15 @@ enum ReleasedConfigurations {
     ((try? fitting(kind, weights, location: location)) ?? []).map(\.release)
   }
 
+  /// What the networks of the releases consist of.
+  static func layouts(of kind: ComponentKind) -> [(release: String, layout: OfficialLayout)] {
+    documents(of: kind).compactMap { release, document in
+      (try? ComponentConfiguration(kind, official: document, location: release)).map {
+        (release, OfficialLayout($0))
+      }
+    }
+  }
+
   private static func fitting(
     _ kind: ComponentKind, _ weights: any CheckpointTensors, location: String
   ) throws(SanaError) -> [(release: String, document: MetadataValue)] {

@@ -13,9 +13,20 @@ struct WeightFiles {
   }
 
   /// Opens one file, of whatever format.
-  static func open(file path: String) throws(SanaError) -> any CheckpointTensors {
-    try TorchFile.isTorchFile(path)
-      ? try TorchFile(path: path) : try SafetensorsCollection(file: path)
+  /// - Parameter state: which of a torch file's dictionaries is wanted.
+  static func open(
+    file path: String, state: StateSelection? = nil
+  ) throws(SanaError) -> any CheckpointTensors {
+    if try TorchFile.isTorchFile(path) { return try TorchFile(path: path, selection: state) }
+    let file = try SafetensorsCollection(file: path)
+    if state != nil { throw stateWithoutTorchFile(path) }
+    return file
+  }
+
+  static func stateWithoutTorchFile(_ path: String) -> SanaError {
+    SanaError(
+      .invalidArgument, "is no file of torch.save, which alone may hold several states",
+      remedy: "drop --state", location: path)
   }
 
   /// The files that diffusers would take: those of the variant if there are any, else the plain ones. An index goes before a

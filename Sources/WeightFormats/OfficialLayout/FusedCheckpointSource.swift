@@ -59,9 +59,9 @@ public struct FusedCheckpointSource: WeightSource {
       encoding: rule.fusedType(of: sourceTypes(of: rule)).encoding)
   }
 
-  /// The types of the official tensors that the rule takes, in its order.
+  /// What the official tensors' numbers are once they are read, in the order in which the rule takes them.
   package func sourceTypes(of rule: FusionRule) -> [ScalarType] {
-    rule.sources.compactMap { weights.tensor(named: prefix + $0.name)?.type }
+    rule.sources.compactMap { weights.tensor(named: prefix + $0.name)?.type.readType }
   }
 
   /// Where the official tensors that the rule takes stand, in its order.

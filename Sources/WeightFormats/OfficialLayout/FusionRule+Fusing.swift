@@ -116,11 +116,12 @@ extension FusionRule {
     case .depthwiseChannelsLast:
       // One row of every channel's kernel, [C, k] in steps of kk, becomes [k, C].
       let (width, channels) = (shape[1], shape[2])
+      let kernels = elements[0].bytes
       for row in rows {
-        let kernels = elements[0].slice(row * width..<elements[0].count).bytes
         withExtendedLifetime(kernels) {
           ElementMovement.transpose(
-            kernels.bytes, .init(rows: channels, columns: width, stride: shape[0] * width),
+            UnsafeRawBufferPointer(rebasing: kernels.bytes[(row * width * type.byteCount)...]),
+            .init(rows: channels, columns: width, stride: shape[0] * width),
             to: target(row..<row + 1, from: rows.lowerBound), elementSize: type.byteCount)
         }
       }

@@ -1,11 +1,11 @@
 /// Numbers of one scalar type, in row-major order, little-endian, not aligned to anything. They lie in memory, but for what adapters
-/// add to them: that is computed whenever they are read, for the numbers that are read.
+/// do to them: that is computed whenever they are read, for the numbers that are read.
 package struct TensorElements: Sendable {
-  /// f32 where something is added.
+  /// f32 where something is done to them, and where the numbers are stored as f64.
   package let type: ScalarType
   private let storedType: ScalarType
   private let stored: TensorBytes
-  private let update: LowRankUpdate?
+  private let update: WeightUpdate?
   /// Which number of the tensor is the first of these.
   private let start: Int
 
@@ -13,30 +13,33 @@ package struct TensorElements: Sendable {
     self.init(storedType: type, stored: bytes, update: nil, start: 0)
   }
 
-  private init(storedType: ScalarType, stored: TensorBytes, update: LowRankUpdate?, start: Int) {
-    type = update == nil ? storedType : .f32
+  private init(storedType: ScalarType, stored: TensorBytes, update: WeightUpdate?, start: Int) {
+    type = update == nil ? storedType.readType : .f32
     self.storedType = storedType
     self.stored = stored
     self.update = update
     self.start = start
   }
 
+  /// Whether the numbers are other ones than those that are stored.
+  package var isComputed: Bool { update != nil || type != storedType }
+
   package var count: Int { stored.bytes.count / storedType.byteCount }
 
-  /// The numbers in their type: the same memory, or a new one where something is added.
+  /// The numbers in their type: the same memory, or a new one where they are computed.
   package var bytes: TensorBytes {
-    guard update != nil else { return stored }
+    guard isComputed else { return stored }
     return TensorBytes(byteCount: count * type.byteCount) { write(as: type, to: $0) }
   }
 
-  /// The same numbers with something added to them, in f32.
-  /// - Precondition: these are all numbers of a matrix of floating-point numbers, to which nothing is added yet.
-  package func adding(_ update: LowRankUpdate) -> TensorElements {
-    precondition(self.update == nil && start == 0 && storedType.isFloatingPoint)
+  /// The same numbers with something done to them, in f32.
+  /// - Precondition: these are all numbers of a tensor of floating-point numbers, to which nothing is done yet.
+  package func updated(by update: WeightUpdate) -> TensorElements {
+    precondition(self.update == nil && storedType.isFloatingPoint)
     return TensorElements(storedType: storedType, stored: stored, update: update, start: 0)
   }
 
-  /// Some of the numbers, in the same memory; whole rows where something is added.
+  /// Some of the numbers, in the same memory; whole rows where something is done to them.
   package func slice(_ range: Range<Int>) -> TensorElements {
     TensorElements(
       storedType: storedType, stored: TensorBytes(part: storedBytes(range), of: stored),
@@ -58,9 +61,6 @@ package struct TensorElements: Sendable {
     }
   }
 
-  /// Whether the numbers are computed, not read as they are.
-  package var isComputed: Bool { update != nil }
-
   private func storedBytes(_ range: Range<Int>) -> Range<Int> {
     range.lowerBound * storedType.byteCount..<range.upperBound * storedType.byteCount
   }
@@ -80,7 +80,7 @@ package struct TensorElements: Sendable {
     if target == .f32 {
       let floats = memory.assumingMemoryBound(to: Float.self)
       FloatingPointConversion.widen(stored.bytes, storedType, to: floats)
-      update?.add(to: floats, from: start)
+      update?.apply(to: floats, from: start)
     } else if target == type {
       memory.copyMemory(from: stored.bytes)
     } else {
@@ -92,12 +92,31 @@ package struct TensorElements: Sendable {
   package func withFloats<Result>(
     _ body: (UnsafeBufferPointer<Float>) throws -> Result
   ) rethrows -> Result {
-    if type == .f32, update == nil, UInt(bitPattern: stored.bytes.baseAddress) % 4 == 0 {
+    if type == .f32, !isComputed, UInt(bitPattern: stored.bytes.baseAddress) % 4 == 0 {
       return try body(stored.bytes.assumingMemoryBound(to: Float.self))
     }
     let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
     defer { memory.deallocate() }
     write(as: .f32, to: UnsafeMutableRawBufferPointer(memory))
     return try body(UnsafeBufferPointer(memory))
+  }
+}
+
+extension TensorElements {
+  /// The first number, of whatever type they are; `nil` where there is none.
+  package var firstNumber: Double? {
+    guard count > 0 else { return nil }
+    return withExtendedLifetime(stored) {
+      let bytes = stored.bytes
+      return switch storedType {
+      case .f64:
+        Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self)))
+      case .f32, .f16, .bf16: slice(0..<1).withFloats { Double($0[0]) }
+      case .i64: Double(Int64(littleEndian: bytes.loadUnaligned(as: Int64.self)))
+      case .i32: Double(Int32(littleEndian: bytes.loadUnaligned(as: Int32.self)))
+      case .i8: Double(Int8(bitPattern: bytes[0]))
+      case .u8, .bool: Double(bytes[0])
+      }
+    }
   }
 }

@@ -1,53 +1,62 @@
 /// Follows a pickle's instructions, as far as they place and collect values.
 ///
 /// A pickle is a program for a stack machine (Python's `pickletools` describes it) and may call anything that its names reach.
-/// This machine has no calls: a name is a case of `PickleGlobal` or an error, and `REDUCE` and `BUILD` know what each case
-/// makes. Every instruction takes at least a byte and keeps at most a few values, so memory is bounded by the pickle's size.
+/// This machine has no calls: a name is a case of `PickleGlobal`, for which `REDUCE` knows what to make, or opaque, and whatever is
+/// done to an opaque value leaves it so. Every instruction takes at least a byte and keeps at most a few values, so memory is
+/// bounded by the pickle's size.
 package struct PickleMachine {
   static let byteLimit = 64 << 20
   static let stackLimit = 1 << 20
-  static let rankLimit = 16
 
-  private let bytes: UnsafeRawBufferPointer
   private let location: String
-  private var position = 0
-  /// Where the current instruction is, for errors.
-  private var start = 0
+  private var bytes: PickleBytes
   private var stack: [PickleValue] = []
   /// Depths of the stack at the marks that are not taken yet.
   private var marks: [Int] = []
   private var memo: [Int: PickleValue] = [:]
   private var heap: PickleHeap
 
-  /// - Throws: `.malformedFile` where the bytes are no pickle; `.unsupported` naming the instruction or name that is not followed.
+  /// - Throws: `.malformedFile` where the bytes are no pickle; `.unsupported` naming an instruction that no file has.
   package static func run(
     _ bytes: UnsafeRawBufferPointer, location: String
   ) throws(SanaError) -> (root: PickleValue, heap: PickleHeap) {
-    var machine = PickleMachine(bytes: bytes, location: location)
-    let root = try machine.run()
-    return (root, machine.heap)
+    let reader = PickleBytes(bytes, location: location)
+    guard bytes.count <= byteLimit else {
+      throw reader.malformed("is longer than \(byteLimit) bytes")
+    }
+    let pickle = try runFirst(bytes, location: location)
+    guard pickle.byteCount == bytes.count else { throw reader.malformed("goes on after its end") }
+    return (pickle.root, pickle.heap)
   }
 
-  private init(bytes: UnsafeRawBufferPointer, location: String) {
-    self.bytes = bytes
+  /// Follows the pickle that the bytes begin with.
+  /// - Returns: what it builds, and how long it is.
+  /// - Throws: as above.
+  static func runFirst(
+    _ bytes: UnsafeRawBufferPointer, location: String
+  ) throws(SanaError) -> (root: PickleValue, heap: PickleHeap, byteCount: Int) {
+    var machine = PickleMachine(
+      UnsafeRawBufferPointer(rebasing: bytes.prefix(byteLimit)), location: location)
+    let root = try machine.run()
+    return (root, machine.heap, machine.bytes.position)
+  }
+
+  private init(_ bytes: UnsafeRawBufferPointer, location: String) {
+    self.bytes = PickleBytes(bytes, location: location)
     self.location = location
     heap = PickleHeap(location: location)
   }
 
   private mutating func run() throws(SanaError) -> PickleValue {
-    guard bytes.count <= Self.byteLimit else {
-      throw malformed("is longer than \(Self.byteLimit) bytes")
-    }
-    guard try read(UInt8.self) == PickleOpcode.proto.rawValue else {
+    guard try bytes.readInstruction() == PickleOpcode.proto.rawValue else {
       throw malformed("does not begin with a protocol")
     }
-    let version = try read(UInt8.self)
+    let version = try bytes.read(UInt8.self)
     guard (2...5).contains(version) else {
-      throw unsupported("is of protocol \(version), not 2 to 5,")
+      throw unsupported("is of protocol \(version), not 2 to 5")
     }
     while true {
-      start = position
-      let code = try read(UInt8.self)
+      let code = try bytes.readInstruction()
       guard let opcode = PickleOpcode(rawValue: code) else {
         guard let name = PickleOpcode.refused[code] else {
           throw malformed("holds the unknown instruction \(code)")
@@ -57,7 +66,6 @@ package struct PickleMachine {
       if opcode == .stop {
         let root = try pop()
         guard stack.isEmpty, marks.isEmpty else { throw malformed("leaves values behind") }
-        guard position == bytes.count else { throw malformed("goes on after its end") }
         return root
       }
       try follow(opcode)
@@ -69,7 +77,7 @@ package struct PickleMachine {
     case .stop, .proto: throw malformed("states its protocol twice")
     case .frame:
       // Where reading may pause; a length that lies is of no consequence, but no writer makes one.
-      guard try read(UInt64.self) <= UInt64(bytes.count - position) else {
+      guard try bytes.read(UInt64.self) <= UInt64(bytes.remainingCount) else {
         throw malformed("has a frame that reaches beyond it")
       }
     case .mark:
@@ -85,15 +93,13 @@ package struct PickleMachine {
     case .none: try push(.none)
     case .newTrue: try push(.bool(true))
     case .newFalse: try push(.bool(false))
-    case .binaryInteger: try push(.integer(Int64(try read(Int32.self))))
-    case .binaryInteger1: try push(.integer(Int64(try read(UInt8.self))))
-    case .binaryInteger2: try push(.integer(Int64(try read(UInt16.self))))
-    case .long1: try push(.integer(try readLong()))
-    case .binaryNumber:
-      try push(.number(Double(bitPattern: try read(UInt64.self).byteSwapped)))
-    case .shortBinaryString: try push(.string(try readString(UInt64(try read(UInt8.self)))))
-    case .binaryString: try push(.string(try readString(UInt64(try read(UInt32.self)))))
-    case .binaryString8: try push(.string(try readString(try read(UInt64.self))))
+    case .binaryInteger, .binaryInteger1, .binaryInteger2, .long1, .long4, .integer, .long,
+      .binaryNumber, .float:
+      try push(try number(opcode))
+    case .shortBinaryString, .binaryString, .binaryString8, .unicode, .byteString,
+      .binaryByteString, .shortBinaryByteString, .binaryBytes, .shortBinaryBytes, .binaryBytes8,
+      .byteArray8:
+      try push(try text(opcode))
     case .emptyTuple: try push(try heap.makeTuple([]))
     case .tuple1: try pushTuple(1)
     case .tuple2: try pushTuple(2)
@@ -117,90 +123,132 @@ package struct PickleMachine {
       let key = try pop()
       try insert([key, value])
     case .setItems: try insert(try popToMark())
-    case .put1: try remember(Int(try read(UInt8.self)))
-    case .put4: try remember(Int(try read(UInt32.self)))
+    case .emptySet: try push(.opaque("set"))
+    case .frozenSet:
+      _ = try popToMark()
+      try push(.opaque("frozenset"))
+    case .addItems:
+      _ = try popToMark()
+      guard case .opaque = try top() else { throw malformed("adds items to what is no set") }
+    case .put: try remember(try readIndex())
+    case .put1: try remember(Int(try bytes.read(UInt8.self)))
+    case .put4: try remember(Int(try bytes.read(UInt32.self)))
     case .memoize: try remember(memo.count)
-    case .get1: try push(try recall(Int(try read(UInt8.self))))
-    case .get4: try push(try recall(Int(try read(UInt32.self))))
-    case .global:
-      let module = try readLine()
-      try push(.global(try resolve("\(module).\(try readLine())")))
+    case .get: try push(try recall(try readIndex()))
+    case .get1: try push(try recall(Int(try bytes.read(UInt8.self))))
+    case .get4: try push(try recall(Int(try bytes.read(UInt32.self))))
+    case .global: try push(Self.named(try readName()))
     case .stackGlobal:
       guard case .string(let name) = try pop(), case .string(let module) = try pop() else {
         throw malformed("uses something else than strings as a name")
       }
-      try push(.global(try resolve("\(module).\(name)")))
+      try push(Self.named("\(module).\(name)"))
+    case .extension1: try push(.opaque("extension \(try bytes.read(UInt8.self))"))
+    case .extension2: try push(.opaque("extension \(try bytes.read(UInt16.self))"))
+    case .extension4: try push(.opaque("extension \(try bytes.read(UInt32.self))"))
+    case .persistentName: try push(.opaque(try bytes.readLine()))
     case .persistentIdentifier:
       let identifier = try pop()
-      try push(try storage(identifier))
+      try push(try heap.storage(identifier, at: bytes))
     case .reduce:
       let arguments = try pop()
       let function = try pop()
-      try push(try reduce(function, arguments))
+      try push(try heap.call(function, arguments, at: bytes))
+    case .newObject:
+      _ = try pop()
+      try push(.opaque(try pop().className))
+    case .newObjectWithKeywords:
+      _ = try pop()
+      _ = try pop()
+      try push(.opaque(try pop().className))
+    case .instance:
+      let name = try readName()
+      _ = try popToMark()
+      try push(.opaque(name))
+    case .object:
+      guard let made = try popToMark().first else { throw malformed("makes an object of nothing") }
+      try push(.opaque(made.className))
     case .build: try build()
     }
   }
 
   // MARK: - Errors
 
-  private func malformed(_ what: String) -> SanaError {
-    SanaError(
-      .malformedFile, "its pickle \(what) (at byte \(start))", remedy: "download the file again",
-      location: location)
-  }
+  private func malformed(_ what: String) -> SanaError { bytes.malformed(what) }
 
   private func unsupported(_ what: String) -> SanaError {
     SanaError(
-      .unsupported,
-      "its pickle \(what) at byte \(start), which this program never follows: it reads tensors and what holds them, and runs nothing",
-      remedy: "use a file that holds tensors only, or the release's .safetensors",
-      location: location)
+      .unsupported, "its pickle \(what) (at byte \(bytes.start))",
+      remedy: "load it in PyTorch and save it again with torch.save", location: location)
   }
 
-  private func resolve(_ name: String) throws(SanaError) -> PickleGlobal {
-    guard let global = PickleGlobal(name: name) else {
-      throw unsupported("names '\(name.printable)'")
+  // MARK: - Values in the bytes
+
+  private mutating func number(_ opcode: PickleOpcode) throws(SanaError) -> PickleValue {
+    func integer(_ value: Int64?) -> PickleValue { value.map { .integer($0) } ?? .opaque("int") }
+    switch opcode {
+    case .binaryInteger: return .integer(Int64(try bytes.read(Int32.self)))
+    case .binaryInteger1: return .integer(Int64(try bytes.read(UInt8.self)))
+    case .binaryInteger2: return .integer(Int64(try bytes.read(UInt16.self)))
+    case .long1: return integer(try bytes.readLong(UInt64(try bytes.read(UInt8.self))))
+    case .long4: return integer(try bytes.readLong(UInt64(try bytes.read(UInt32.self))))
+    case .integer:
+      // `I00` and `I01` are how protocol 1 writes truth values.
+      let line = try bytes.readLine()
+      return line == "00" || line == "01" ? .bool(line == "01") : integer(Int64(line))
+    case .long:
+      let line = try bytes.readLine()
+      return integer(Int64(line.hasSuffix("L") ? String(line.dropLast()) : line))
+    case .binaryNumber:
+      return .number(Double(bitPattern: try bytes.read(UInt64.self).byteSwapped))
+    default:
+      guard let value = Double(try bytes.readLine()) else { throw malformed("holds no number") }
+      return .number(value)
     }
-    return global
   }
 
-  // MARK: - Bytes
-
-  private mutating func read<Field: FixedWidthInteger>(_: Field.Type) throws(SanaError) -> Field {
-    let size = MemoryLayout<Field>.size
-    guard bytes.count - position >= size else { throw malformed("ends inside an instruction") }
-    defer { position += size }
-    return Field(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: Field.self))
-  }
-
-  private mutating func readString(_ count: UInt64) throws(SanaError) -> String {
-    guard count <= UInt64(bytes.count - position) else { throw malformed("ends inside a string") }
-    let end = position + Int(count)
-    guard let string = String(validating: bytes[position..<end], as: UTF8.self) else {
-      throw malformed("holds a string that is not UTF-8")
+  private mutating func text(_ opcode: PickleOpcode) throws(SanaError) -> PickleValue {
+    switch opcode {
+    case .shortBinaryString: return .string(try readString(UInt8.self))
+    case .binaryString: return .string(try readString(UInt32.self))
+    case .binaryString8: return .string(try readString(UInt64.self))
+    case .unicode:
+      let line = try bytes.readLine()
+      return line.contains("\\") ? .opaque("str") : .string(line)
+    case .byteString:
+      // A Python literal.
+      let line = try bytes.readLine()
+      guard line.count >= 2, let quote = line.first, "'\"".contains(quote), line.last == quote,
+        !line.contains("\\")
+      else { return .opaque("bytes") }
+      return .string(String(line.dropFirst().dropLast()))
+    // What Python 2 wrote for its strings.
+    case .binaryByteString: return .string(try readString(UInt32.self))
+    case .shortBinaryByteString: return .string(try readString(UInt8.self))
+    case .shortBinaryBytes: try bytes.skip(UInt64(try bytes.read(UInt8.self)))
+    case .binaryBytes: try bytes.skip(UInt64(try bytes.read(UInt32.self)))
+    default: try bytes.skip(try bytes.read(UInt64.self))
     }
-    position = end
-    return string
+    return .opaque("bytes")
   }
 
-  private mutating func readLine() throws(SanaError) -> String {
-    guard let end = bytes[position...].firstIndex(of: UInt8(ascii: "\n")) else {
-      throw malformed("ends inside a name")
-    }
-    let line = try readString(UInt64(end - position))
-    position = end + 1
-    return line
+  private mutating func readString(
+    _ count: (some FixedWidthInteger).Type
+  ) throws(SanaError) -> String { try bytes.readString(UInt64(try bytes.read(count))) }
+
+  private mutating func readIndex() throws(SanaError) -> Int {
+    guard let index = Int(try bytes.readLine()) else { throw malformed("holds no number") }
+    return index
   }
 
-  /// A two's complement number of up to eight bytes.
-  private mutating func readLong() throws(SanaError) -> Int64 {
-    let count = Int(try read(UInt8.self))
-    guard count <= 8 else { throw unsupported("holds an integer of \(count) bytes") }
-    var value: UInt64 = 0
-    for index in 0..<count { value |= UInt64(try read(UInt8.self)) << UInt64(8 * index) }
-    guard count > 0 else { return 0 }
-    let unused = UInt64(64 - 8 * count)
-    return Int64(bitPattern: value << unused) >> Int64(unused)
+  /// Two lines: `torch._utils` and `_rebuild_tensor_v2`.
+  private mutating func readName() throws(SanaError) -> String {
+    let module = try bytes.readLine()
+    return "\(module).\(try bytes.readLine())"
+  }
+
+  private static func named(_ name: String) -> PickleValue {
+    PickleGlobal(name: name).map { .global($0) } ?? .opaque(name)
   }
 
   // MARK: - The stack
@@ -241,16 +289,20 @@ package struct PickleMachine {
   }
 
   private mutating func append(_ values: [PickleValue]) throws(SanaError) {
-    guard case .list(let list) = try top() else { throw malformed("appends to what is no list") }
-    try heap.append(values, toList: list)
+    switch try top() {
+    case .list(let list): try heap.append(values, toList: list)
+    case .opaque: break
+    default: throw malformed("appends to what is no list")
+    }
   }
 
   private mutating func insert(_ values: [PickleValue]) throws(SanaError) {
-    guard case .dictionary(let dictionary) = try top() else {
-      throw malformed("sets items of what is no dictionary")
-    }
     guard values.count % 2 == 0 else { throw malformed("sets an item without a value") }
-    try heap.insert(values, inDictionary: dictionary)
+    switch try top() {
+    case .dictionary(let dictionary): try heap.insert(values, inDictionary: dictionary)
+    case .opaque: break
+    default: throw malformed("sets items of what is no dictionary")
+    }
   }
 
   private mutating func remember(_ key: Int) throws(SanaError) {
@@ -264,90 +316,15 @@ package struct PickleMachine {
     return value
   }
 
-  // MARK: - Tensors
-
-  private func tuple(_ value: PickleValue) -> [PickleValue]? {
-    if case .tuple(let index) = value { heap.tuples[index] } else { nil }
-  }
-
-  private func sizes(_ value: PickleValue) -> [Int]? {
-    guard let values = tuple(value), values.count <= Self.rankLimit else { return nil }
-    var sizes: [Int] = []
-    for value in values {
-      guard case .integer(let size) = value, (0...1 << 40).contains(size) else { return nil }
-      sizes.append(Int(size))
-    }
-    return sizes
-  }
-
-  /// `('storage', torch.FloatStorage, '0', 'cpu', 6)`: numbers in an entry of the archive.
-  private mutating func storage(_ identifier: PickleValue) throws(SanaError) -> PickleValue {
-    guard let parts = tuple(identifier), parts.count == 5, case .string("storage") = parts[0],
-      case .global(.storage(let type)) = parts[1], case .string(let key) = parts[2],
-      case .string = parts[3], case .integer(let count) = parts[4], (0...1 << 40).contains(count)
-    else { throw malformed("refers to a storage in an unknown way") }
-    return try heap.makeStorage(
-      PickledStorage(key: key, type: type, elementCount: Int(count)))
-  }
-
-  private mutating func reduce(
-    _ function: PickleValue, _ arguments: PickleValue
-  ) throws(SanaError) -> PickleValue {
-    guard case .global(let global) = function else {
-      throw unsupported("calls \(function.kindName)")
-    }
-    let values = tuple(arguments) ?? []
-    switch global {
-    case .orderedDictionary where values.isEmpty: return try heap.makeDictionary()
-    case .rebuildTensor where (6...7).contains(values.count):
-      return try tensor(values)
-    case .rebuildParameter where values.count == 3:
-      if case .tensor = values[0] { return values[0] }
-    case .size where values.count == 1:
-      if sizes(values[0]) != nil { return values[0] }
-    case .orderedDictionary, .rebuildTensor, .rebuildParameter, .size, .storage: break
-    }
-    throw unsupported("calls '\(global.name)' in a way that torch.save does not write")
-  }
-
-  /// `_rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata)`.
-  private mutating func tensor(_ values: [PickleValue]) throws(SanaError) -> PickleValue {
-    guard case .storage(let index) = values[0], case .integer(let offset) = values[1],
-      (0...1 << 40).contains(offset), let shape = sizes(values[2]), let strides = sizes(values[3]),
-      shape.count == strides.count
-    else { throw malformed("rebuilds a tensor from something else than a storage and sizes") }
-    let storage = heap.storages[index]
-    var step = 1
-    var isContiguous = true
-    for (size, stride) in zip(shape, strides).reversed() {
-      isContiguous = isContiguous && (size <= 1 || stride == step)
-      let (product, overflow) = step.multipliedReportingOverflow(by: max(size, 1))
-      guard !overflow, product <= 1 << 40 else {
-        throw malformed("rebuilds a tensor that is too large")
-      }
-      step = product
-    }
-    let count = shape.contains(0) ? 0 : step
-    isContiguous = isContiguous || count == 0
-    guard !isContiguous || Int(offset) + count <= storage.elementCount else {
-      throw malformed("rebuilds a tensor that reaches beyond its storage")
-    }
-    return try heap.makeTensor(
-      PickledTensor(
-        storage: storage, offset: Int(offset), shape: shape, strides: strides,
-        isContiguous: isContiguous))
-  }
-
-  /// Attributes of an object. An `OrderedDict` of torch's has some (`_metadata`, versions of the modules), which nothing here needs.
+  /// Gives an object attributes, which nothing here needs: an `OrderedDict` of torch's has some (`_metadata`, versions of the
+  /// modules). Whatever else has a state of its own is no longer what it was made as.
   private mutating func build() throws(SanaError) {
-    let state = try pop()
-    guard case .dictionary = state, case .dictionary = try top() else {
-      throw unsupported("uses the instruction BUILD on something else than an OrderedDict")
+    _ = try pop()
+    switch try top() {
+    case .dictionary, .opaque: break
+    case let other:
+      _ = try pop()
+      try push(.opaque(other.className))
     }
   }
-}
-
-extension String {
-  /// Fit for a message: short, and without control characters.
-  var printable: String { abbreviated }
 }

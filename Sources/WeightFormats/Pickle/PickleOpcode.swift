@@ -1,5 +1,4 @@
-/// The instructions of a pickle that this program follows: those that place, collect and remember values, and the three that
-/// torch's own tensors need (`REDUCE`, `BUILD`, `BINPERSID`). Codes as in Python's `pickletools`.
+/// The instructions of a pickle. Codes as in Python's `pickletools`.
 enum PickleOpcode: UInt8 {
   case mark = 0x28
   case emptyTuple = 0x29
@@ -7,13 +6,23 @@ enum PickleOpcode: UInt8 {
   case pop = 0x30
   case popMark = 0x31
   case duplicate = 0x32
+  case binaryBytes = 0x42
+  case shortBinaryBytes = 0x43
+  case float = 0x46
   case binaryNumber = 0x47
+  case integer = 0x49
   case binaryInteger = 0x4A
   case binaryInteger1 = 0x4B
+  case long = 0x4C
   case binaryInteger2 = 0x4D
   case none = 0x4E
+  case persistentName = 0x50
   case persistentIdentifier = 0x51
   case reduce = 0x52
+  case byteString = 0x53
+  case binaryByteString = 0x54
+  case shortBinaryByteString = 0x55
+  case unicode = 0x56
   case binaryString = 0x58
   case emptyList = 0x5D
   case append = 0x61
@@ -21,9 +30,13 @@ enum PickleOpcode: UInt8 {
   case global = 0x63
   case dictionary = 0x64
   case appends = 0x65
+  case get = 0x67
   case get1 = 0x68
+  case instance = 0x69
   case get4 = 0x6A
   case list = 0x6C
+  case object = 0x6F
+  case put = 0x70
   case put1 = 0x71
   case put4 = 0x72
   case setItem = 0x73
@@ -31,26 +44,29 @@ enum PickleOpcode: UInt8 {
   case setItems = 0x75
   case emptyDictionary = 0x7D
   case proto = 0x80
+  case newObject = 0x81
+  case extension1 = 0x82
+  case extension2 = 0x83
+  case extension4 = 0x84
   case tuple1 = 0x85
   case tuple2 = 0x86
   case tuple3 = 0x87
   case newTrue = 0x88
   case newFalse = 0x89
   case long1 = 0x8A
+  case long4 = 0x8B
   case shortBinaryString = 0x8C
   case binaryString8 = 0x8D
+  case binaryBytes8 = 0x8E
+  case emptySet = 0x8F
+  case addItems = 0x90
+  case frozenSet = 0x91
+  case newObjectWithKeywords = 0x92
   case stackGlobal = 0x93
   case memoize = 0x94
   case frame = 0x95
+  case byteArray8 = 0x96
 
-  /// Python's names of the instructions that are refused: they make or change objects of any class, or are not written by the
-  /// protocols that torch uses.
-  static let refused: [UInt8: String] = [
-    0x42: "BINBYTES", 0x43: "SHORT_BINBYTES", 0x46: "FLOAT", 0x49: "INT", 0x4C: "LONG",
-    0x50: "PERSID", 0x53: "STRING", 0x54: "BINSTRING", 0x55: "SHORT_BINSTRING",
-    0x56: "UNICODE", 0x67: "GET", 0x69: "INST", 0x6F: "OBJ", 0x70: "PUT", 0x81: "NEWOBJ",
-    0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4", 0x8B: "LONG4", 0x8E: "BINBYTES8",
-    0x8F: "EMPTY_SET", 0x90: "ADDITEMS", 0x91: "FROZENSET", 0x92: "NEWOBJ_EX",
-    0x96: "BYTEARRAY8", 0x97: "NEXT_BUFFER", 0x98: "READONLY_BUFFER",
-  ]
+  /// Python's names of the instructions that ask for buffers outside of the pickle, which no file has.
+  static let refused: [UInt8: String] = [0x97: "NEXT_BUFFER", 0x98: "READONLY_BUFFER"]
 }

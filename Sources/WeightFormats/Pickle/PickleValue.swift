@@ -12,6 +12,9 @@ package enum PickleValue: Sendable {
   case global(PickleGlobal)
   case storage(Int)
   case tensor(Int)
+  /// Something that is no part of a tensor: a name that is not looked up, or what a call to it would have made. Nothing of it is
+  /// known but that name.
+  case opaque(String)
 
   /// What it is, for errors.
   var kindName: String {
@@ -26,15 +29,37 @@ package enum PickleValue: Sendable {
     case .global(let global): "'\(global.name)'"
     case .storage: "a storage"
     case .tensor: "a tensor"
+    case .opaque(let name): "an object of '\(name.abbreviated)'"
+    }
+  }
+
+  /// The class of what a call to it would have made.
+  var className: String {
+    switch self {
+    case .none: "NoneType"
+    case .bool: "bool"
+    case .integer: "int"
+    case .number: "float"
+    case .string: "str"
+    case .tuple: "tuple"
+    case .list: "list"
+    case .dictionary: "dict"
+    case .global(let global): global.name
+    case .storage: "torch.Storage"
+    case .tensor: "torch.Tensor"
+    case .opaque(let name): name
     }
   }
 }
 
-/// The names a pickle may use. None of them is looked up or called: each stands for something that this program does itself.
+/// The names that torch's tensors are written with. None of them is looked up or called: each stands for something that this program
+/// does itself. Every other name is opaque.
 package enum PickleGlobal: Hashable, Sendable {
   case orderedDictionary
   case rebuildTensor
   case rebuildParameter
+  case rebuildParameterWithState
+  case rebuildFromType
   case size
   case storage(ScalarType)
 
@@ -43,7 +68,10 @@ package enum PickleGlobal: Hashable, Sendable {
     case "collections.OrderedDict": self = .orderedDictionary
     case "torch._utils._rebuild_tensor_v2": self = .rebuildTensor
     case "torch._utils._rebuild_parameter": self = .rebuildParameter
+    case "torch._utils._rebuild_parameter_with_state": self = .rebuildParameterWithState
+    case "torch._tensor._rebuild_from_type_v2": self = .rebuildFromType
     case "torch.Size": self = .size
+    case "torch.DoubleStorage": self = .storage(.f64)
     case "torch.FloatStorage": self = .storage(.f32)
     case "torch.HalfStorage": self = .storage(.f16)
     case "torch.BFloat16Storage": self = .storage(.bf16)
@@ -61,15 +89,17 @@ package enum PickleGlobal: Hashable, Sendable {
     case .orderedDictionary: "collections.OrderedDict"
     case .rebuildTensor: "torch._utils._rebuild_tensor_v2"
     case .rebuildParameter: "torch._utils._rebuild_parameter"
+    case .rebuildParameterWithState: "torch._utils._rebuild_parameter_with_state"
+    case .rebuildFromType: "torch._tensor._rebuild_from_type_v2"
     case .size: "torch.Size"
     case .storage: "torch storage type"
     }
   }
 }
 
-/// Numbers in an entry of the archive.
+/// Numbers of one type outside of the pickle.
 package struct PickledStorage: Hashable, Sendable {
-  /// The entry's name under `data/`.
+  /// The name of the archive's entry under `data/`, or of the part behind the pickles.
   package let key: String
   package let type: ScalarType
   package let elementCount: Int
@@ -78,9 +108,9 @@ package struct PickledStorage: Hashable, Sendable {
 /// A view of a storage.
 package struct PickledTensor: Hashable, Sendable {
   package let storage: PickledStorage
-  /// In elements; `offset + elementCount` is at most the storage's count where the tensor is contiguous.
+  /// In elements. Every element lies inside the storage.
   package let offset: Int
-  /// The product of the axes is at most the storage's count where the tensor is contiguous.
+  /// The product of the axes is at most 2^40.
   package let shape: [Int]
   /// In elements, one for each axis.
   package let strides: [Int]

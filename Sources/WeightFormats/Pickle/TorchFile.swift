@@ -1,52 +1,58 @@
 internal import Synchronization
 
-/// A file of `torch.save` (`.pth`, `.pt`, `.bin`), mapped into memory: the tensors of its state dictionary.
+/// A file of `torch.save` (`.pth`, `.pt`, `.bin`), mapped into memory: the tensors of one of its dictionaries.
 ///
-/// The archive's `data.pkl` says what the tensors are, in a language that could say anything; `PickleMachine` understands
-/// tensors and collections and nothing else. The bytes of a tensor are checked against the archive's checksum when they are first
-/// asked for.
+/// The file's pickle says what the tensors are, in a language that could say anything; `PickleMachine` understands tensors and
+/// collections, and to it everything else is opaque. The bytes of a tensor are checked against the archive's checksum when they are
+/// first asked for; files of PyTorch before 1.6 have none.
 package final class TorchFile: CheckpointTensors {
   private struct Content: Sendable {
     let tensor: SafetensorsTensor
-    let bytes: Range<Int>
-    let entry: ZipArchive.Entry
+    let pickled: PickledTensor
+    let numbers: TorchContents.Numbers
   }
 
   package let path: String
   package let tensors: [SafetensorsTensor]
+  /// All dictionaries of weights in the file, in its order.
+  package let dictionaries: [StateDictionary]
+  /// The one whose tensors these are.
+  package let dictionary: StateDictionary
+  /// What to say of the choice; `nil` where there was none.
+  package let notice: String?
   private let file: MappedFile
   private let index: [String: Content]
   /// Names of the entries whose checksum has been found right.
   private let verified = Mutex<Set<String>>([])
 
-  /// - Throws: `.fileAccess`; `.malformedFile`; `.corruptFile` when the pickle is not the one that was written; `.unsupported` for
-  ///   pickles that do more than hold tensors, for files of PyTorch before 1.6, and for tensors that are not contiguous.
-  package convenience init(path: String) throws(SanaError) {
-    try self.init(MappedFile(path: path))
+  /// - Parameter selection: which dictionary is wanted; `nil` for the weights as they were trained, or what there is.
+  /// - Throws: `.fileAccess`; `.malformedFile`; `.corruptFile` when the pickle is not the one that was written; `.unsupported` where
+  ///   the dictionary holds something else than tensors; `.invalidArgument` where the selection finds none, or no single one.
+  package convenience init(path: String, selection: StateSelection? = nil) throws(SanaError) {
+    try self.init(MappedFile(path: path), selection: selection)
   }
 
-  package init(_ file: MappedFile) throws(SanaError) {
+  package init(_ file: MappedFile, selection: StateSelection? = nil) throws(SanaError) {
     let path = file.path
-    guard !file.bytes.isEmpty, file.bytes[0] != PickleOpcode.proto.rawValue else {
-      throw SanaError(
-        .unsupported, "is a torch file of the format before PyTorch 1.6, which is not read",
-        remedy: "load it and save it again with torch.save, or as safetensors", location: path)
-    }
-    let archive = try ZipArchive(of: file.bytes, location: path)
-    let contents = try TorchArchive(archive, file: file)
+    let contents = try TorchContents(of: file)
+    let found = try StateDictionaries(
+      of: contents.root, in: contents.heap, selection: selection, location: path)
     self.path = path
     self.file = file
+    dictionaries = found.all
+    dictionary = found.taken
+    notice = found.notice
     var tensors: [SafetensorsTensor] = []
     var index: [String: Content] = [:]
-    for (name, pickled) in try contents.stateDictionary() {
+    for (key, value) in contents.heap.dictionaries[found.taken.index] {
+      let (name, pickled) = try Self.tensor(key, value, in: contents.heap, location: path)
       let tensor = SafetensorsTensor(name: name, type: pickled.storage.type, shape: pickled.shape)
-      let entry = try contents.entry(of: pickled.storage, tensor: name)
-      let begin = entry.bytes.lowerBound + pickled.offset * tensor.type.byteCount
       let content = Content(
-        tensor: tensor, bytes: begin..<begin + tensor.byteCount, entry: entry)
+        tensor: tensor, pickled: pickled,
+        numbers: try contents.numbers(of: pickled.storage, tensor: name))
       guard index.updateValue(content, forKey: name) == nil else {
         throw SanaError(
-          .malformedFile, "holds two tensors '\(name.printable)'",
+          .malformedFile, "holds two tensors '\(name.abbreviated)'",
           remedy: "download the file again", location: path)
       }
       tensors.append(tensor)
@@ -55,7 +61,38 @@ package final class TorchFile: CheckpointTensors {
     self.index = index
   }
 
-  package var sourceFiles: [SourceFile] { [SourceFile(path: path, byteCount: file.byteCount)] }
+  private static func tensor(
+    _ key: PickleValue, _ value: PickleValue, in heap: PickleHeap, location: String
+  ) throws(SanaError) -> (name: String, tensor: PickledTensor) {
+    func unsupported(_ message: String, remedy: String) -> SanaError {
+      SanaError(.unsupported, message, remedy: remedy, location: location)
+    }
+    guard case .string(let name) = key else {
+      throw unsupported(
+        "holds \(key.kindName) as the name of a tensor",
+        remedy: "save the model's state_dict() alone")
+    }
+    guard case .tensor(let index) = value else {
+      throw unsupported(
+        "holds \(value.kindName) as '\(name.abbreviated)', not a tensor of numbers that are stored as they are",
+        remedy: "save the model's state_dict() alone, of tensors such as torch.float32")
+    }
+    let tensor = heap.tensors[index]
+    guard tensor.isContiguous || tensor.shape.reduce(1, *) <= tensor.storage.elementCount else {
+      throw unsupported(
+        "holds a tensor '\(name.abbreviated)' that repeats its numbers (shape \(tensor.shape), strides \(tensor.strides))",
+        remedy: "call contiguous() on it before saving")
+    }
+    return (name, tensor)
+  }
+
+  package var sourceFiles: [SourceFile] {
+    [
+      SourceFile(
+        path: path, byteCount: file.byteCount,
+        dictionary: dictionary.name.isEmpty ? nil : dictionary.name)
+    ]
+  }
 
   package func tensor(named name: String) -> SafetensorsTensor? { index[name]?.tensor }
 
@@ -65,14 +102,39 @@ package final class TorchFile: CheckpointTensors {
 
   package func elements(of name: String) throws -> TensorElements? {
     guard let content = index[name] else { return nil }
-    let entry = content.entry
-    if !verified.withLock({ $0.contains(entry.name) }) {
-      try TorchArchive.verify(entry, in: file)
+    if let entry = content.numbers.entry, !verified.withLock({ $0.contains(entry.name) }) {
+      try TorchContents.verify(entry, in: file)
       verified.withLock { _ = $0.insert(entry.name) }
     }
+    let (tensor, pickled) = (content.tensor, content.pickled)
+    guard pickled.isContiguous else { return gather(content) }
+    let begin = content.numbers.bytes.lowerBound + pickled.offset * tensor.type.byteCount
     return TensorElements(
-      type: content.tensor.type,
-      bytes: TensorBytes(file, content.bytes))
+      type: tensor.type, bytes: TensorBytes(file, begin..<begin + tensor.byteCount))
+  }
+
+  /// The numbers of a tensor that do not lie one after the other: of a transposed matrix, for one.
+  private func gather(_ content: Content) -> TensorElements {
+    let size = content.tensor.type.byteCount
+    let (shape, strides) = (content.pickled.shape, content.pickled.strides)
+    let storage = UnsafeRawBufferPointer(rebasing: file.bytes[content.numbers.bytes])
+    var position = [Int](repeating: 0, count: shape.count)
+    var offset = content.pickled.offset
+    let bytes = TensorBytes(byteCount: content.tensor.byteCount) { memory in
+      for element in 0..<content.tensor.elementCount {
+        UnsafeMutableRawBufferPointer(rebasing: memory[element * size..<(element + 1) * size])
+          .copyMemory(
+            from: UnsafeRawBufferPointer(rebasing: storage[offset * size..<(offset + 1) * size]))
+        for axis in shape.indices.reversed() {
+          position[axis] += 1
+          offset += strides[axis]
+          if position[axis] < shape[axis] { break }
+          offset -= strides[axis] * shape[axis]
+          position[axis] = 0
+        }
+      }
+    }
+    return TensorElements(type: content.tensor.type, bytes: bytes)
   }
 
   /// Whether the file begins like a zip archive or a pickle. A safetensors file begins with a length below 2^32 and a brace.
@@ -84,95 +146,5 @@ package final class TorchFile: CheckpointTensors {
       return bytes.starts(with: [0x50, 0x4B, 0x03, 0x04])
         || (bytes[0] == PickleOpcode.proto.rawValue && bytes[4..<8].contains { $0 != 0 })
     }
-  }
-}
-
-/// What the archive's entries mean to torch.
-private struct TorchArchive {
-  private let archive: ZipArchive
-  private let file: MappedFile
-  /// The folder that all entries are in.
-  private let folder: String
-  private let root: PickleValue
-  private let heap: PickleHeap
-
-  init(_ archive: ZipArchive, file: MappedFile) throws(SanaError) {
-    let pickles = archive.entries.values.filter {
-      $0.name.hasSuffix("/data.pkl") && $0.name.count(where: { $0 == "/" }) == 1
-    }
-    guard let pickle = pickles.first, pickles.count == 1 else {
-      throw SanaError(
-        .malformedFile, "is a zip archive without the data.pkl of a torch file",
-        remedy: "name a file that torch.save wrote", location: file.path)
-    }
-    folder = String(pickle.name.dropLast("data.pkl".count))
-    if let order = archive.entries[folder + "byteorder"],
-      !file.bytes[order.bytes].elementsEqual("little".utf8)
-    {
-      throw SanaError(
-        .unsupported, "holds numbers whose most significant byte comes first",
-        remedy: "save it again on a little-endian machine", location: file.path)
-    }
-    try Self.verify(pickle, in: file)
-    (root, heap) = try PickleMachine.run(
-      UnsafeRawBufferPointer(rebasing: file.bytes[pickle.bytes]), location: file.path)
-    self.archive = archive
-    self.file = file
-  }
-
-  /// - Throws: `.corruptFile` when the entry's bytes have another checksum. Writers that compute none leave it 0.
-  static func verify(_ entry: ZipArchive.Entry, in file: MappedFile) throws(SanaError) {
-    let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[entry.bytes])
-    guard entry.checksum == 0 || entry.checksum == CyclicRedundancyCheck.checksum(bytes) else {
-      throw SanaError(
-        .corruptFile, "is damaged: the checksum of '\(entry.name.printable)' is wrong",
-        remedy: "download the file again", location: file.path)
-    }
-  }
-
-  /// The dictionary under `state_dict`, or the whole if there is none: names and tensors.
-  func stateDictionary() throws(SanaError) -> [(name: String, tensor: PickledTensor)] {
-    func unsupported(_ message: String) -> SanaError {
-      SanaError(
-        .unsupported, message, remedy: "save the model's state_dict() alone", location: file.path)
-    }
-    guard case .dictionary(var index) = root else {
-      throw unsupported("holds \(root.kindName), not a dictionary of tensors")
-    }
-    for (key, value) in heap.dictionaries[index] {
-      if case .string("state_dict") = key, case .dictionary(let inner) = value { index = inner }
-    }
-    var tensors: [(name: String, tensor: PickledTensor)] = []
-    for (key, value) in heap.dictionaries[index] {
-      guard case .string(let name) = key else {
-        throw unsupported("holds \(key.kindName) as the name of a tensor")
-      }
-      guard case .tensor(let tensor) = value else {
-        throw unsupported("holds \(value.kindName) as '\(name.printable)', not a tensor")
-      }
-      guard heap.tensors[tensor].isContiguous else {
-        throw unsupported(
-          "holds a tensor '\(name.printable)' whose numbers are not in order (shape \(heap.tensors[tensor].shape), strides \(heap.tensors[tensor].strides))"
-        )
-      }
-      tensors.append((name, heap.tensors[tensor]))
-    }
-    return tensors
-  }
-
-  /// The entry that holds a storage.
-  func entry(of storage: PickledStorage, tensor: String) throws(SanaError) -> ZipArchive.Entry {
-    guard let entry = archive.entries["\(folder)data/\(storage.key)"] else {
-      throw SanaError(
-        .malformedFile, "lacks the numbers of the tensor '\(tensor.printable)'",
-        remedy: "download the file again", location: file.path)
-    }
-    guard entry.bytes.count == storage.elementCount * storage.type.byteCount else {
-      throw SanaError(
-        .malformedFile,
-        "has \(entry.bytes.count) bytes for \(storage.elementCount) numbers of the tensor '\(tensor.printable)'",
-        remedy: "download the file again", location: file.path)
-    }
-    return entry
   }
 }

@@ -103,41 +103,55 @@ enum AttackTable {
   }
 
   private static let torch: [Attack] = [
-    Attack(.torch, "os.system", .unsupported, "its pickle names 'os.system' at byte 2") {
+    Attack(.torch, "os.system", .unsupported, "holds an object of 'os.system', not a dictionary") {
       pickled {
         $0.global("os", "system")
         $0.string("id")
         $0.code(0x85, 0x52)
       }
     },
-    Attack(.torch, "eval beside tensors", .unsupported, "its pickle names 'builtins.eval'") {
+    Attack(
+      .torch, "eval as one of the tensors", .unsupported,
+      "holds an object of 'builtins.eval' as 'u'"
+    ) {
       pickled {
         $0.code(0x7D)
         $0.string("t")
         $0.tensor([4], storage: "ByteStorage", key: "0", count: 4)
         $0.code(0x73)
+        $0.string("u")
         $0.global("builtins", "eval")
         $0.string("1")
-        $0.code(0x85, 0x52, 0x30)
+        $0.code(0x85, 0x52, 0x73)
       }
     },
-    Attack(.torch, "an instance (INST)", .unsupported, "uses the instruction INST") {
+    Attack(.torch, "an instance (INST)", .unsupported, "holds an object of 'os.system', not a") {
       pickled {
         $0.code(0x28)
         $0.code(0x69)
+        for byte in "os\nsystem\n".utf8 { $0.code(byte) }
       }
     },
-    Attack(.torch, "an object (OBJ)", .unsupported, "uses the instruction OBJ") {
+    Attack(.torch, "an object (OBJ)", .malformedFile, "makes an object of nothing") {
       pickled { $0.code(0x28, 0x6F) }
     },
-    Attack(.torch, "a new object (NEWOBJ_EX)", .unsupported, "uses the instruction NEWOBJ_EX") {
+    Attack(.torch, "a new object (NEWOBJ_EX)", .unsupported, "holds an object of 'NoneType', not a")
+    {
       pickled { $0.code(0x4E, 0x4E, 0x4E, 0x92) }
     },
-    Attack(.torch, "a state that is set (BUILD)", .unsupported, "BUILD on something else") {
+    Attack(.torch, "a state that is set (BUILD)", .unsupported, "holds an object of 'list', not a")
+    {
       pickled { $0.code(0x5D, 0x7D, 0x62) }
     },
-    Attack(.torch, "a persistent name", .unsupported, "uses the instruction PERSID") {
-      pickled { $0.code(0x50) }
+    Attack(.torch, "a persistent name", .unsupported, "holds an object of 'x', not a dictionary") {
+      pickled { $0.code(0x50, 0x78, 0x0A) }
+    },
+    Attack(.torch, "a buffer outside of the file", .unsupported, "uses the instruction NEXT_BUFFER")
+    {
+      pickled { $0.code(0x97) }
+    },
+    Attack(.torch, "bytes longer than the file", .malformedFile, "ends inside a value") {
+      pickled { $0.code(0x42, 255, 255, 255, 255) }
     },
     Attack(
       .torch, "a persistent identifier of another kind", .malformedFile,
