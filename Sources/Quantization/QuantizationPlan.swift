@@ -46,7 +46,8 @@ public struct QuantizationPlan: Sendable {
     for component in file.components {
       guard let kind = component.kind else {
         throw SanaError(
-          .unsupported, "component '\(component.name)' is not one that can be quantized",
+          .unsupported,
+          "component '\(component.name.abbreviated)' is not one that can be quantized",
           remedy: "use a newer version", location: file.path)
       }
       for tensor in component.tensors where !InstructionTensors.contain(tensor.name, in: kind) {
@@ -74,7 +75,7 @@ public struct QuantizationPlan: Sendable {
     if let quantized, !allowsRequantizing {
       throw SanaError(
         .invalidArgument,
-        "tensor '\(quantized.source.name)' is already \(quantized.source.description.encoding)",
+        "tensor '\(quantized.source.name.abbreviated)' is already \(quantized.source.description.encoding)",
         remedy: "start from the unquantized model, or pass --allow-requantize", location: file.path)
     }
   }

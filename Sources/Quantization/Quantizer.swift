@@ -130,7 +130,7 @@ public struct Quantizer: Sendable {
       if let bad {
         throw SanaError(
           .numericalFailure,
-          "tensor '\(step.qualifiedName)' holds a number too large for"
+          "tensor '\(step.qualifiedName.abbreviated)' holds a number too large for"
             + " \(step.target.encoding) in row \(rows.lowerBound + bad)",
           remedy: "give it an encoding of more range (--rule)", location: path)
       }
@@ -209,7 +209,7 @@ public struct Quantizer: Sendable {
       guard !step.isExplicit else {
         throw SanaError(
           .numericalFailure,
-          "tensor '\(step.qualifiedName)' holds \(overflow.count) number\(overflow.count == 1 ? "" : "s") up to \(overflow.largest), more than f16 can",
+          "tensor '\(step.qualifiedName.abbreviated)' holds \(overflow.count) number\(overflow.count == 1 ? "" : "s") up to \(overflow.largest), more than f16 can",
           remedy: "give it bf16 or f32", location: file.path)
       }
       let kept = step.source.description.encoding

@@ -55,7 +55,7 @@ extension TraceFile {
   ) throws -> (attribute: HDF5Handle, type: HDF5Handle) {
     let object = try openObject(path)
     guard let attribute = HDF5Handle(H5Aopen(object.identifier, name, 0), close: H5Aclose) else {
-      throw mismatch(path, "has no attribute '\(name)'")
+      throw mismatch(path, "has no attribute '\(name.abbreviated)'")
     }
     guard let type = HDF5Handle(H5Aget_type(attribute.identifier), close: H5Tclose),
       let space = HDF5Handle(H5Aget_space(attribute.identifier), close: H5Sclose)

@@ -201,7 +201,7 @@ public final class TraceFile: @unchecked Sendable {
     let name = path.isEmpty ? "/" : path
     guard let object = HDF5Handle(H5Oopen(file.identifier, name, 0), close: H5Oclose) else {
       throw SanaError(
-        .tensorMismatch, "the trace has no '\(path)'",
+        .tensorMismatch, "the trace has no '\(path.abbreviated)'",
         remedy: "record the trace again, or choose another case", location: self.path)
     }
     return object
@@ -217,21 +217,21 @@ public final class TraceFile: @unchecked Sendable {
 
   func mismatch(_ path: String, _ what: String) -> SanaError {
     SanaError(
-      .tensorMismatch, "'\(path)' \(what)", remedy: "check what wrote the trace",
+      .tensorMismatch, "'\(path.abbreviated)' \(what)", remedy: "check what wrote the trace",
       location: self.path)
   }
 
   private func tooLarge(_ path: String) -> SanaError {
     SanaError(
       .malformedFile,
-      "dataset '\(path)' claims to be larger than \(maximumByteCount) bytes",
+      "dataset '\(path.abbreviated)' claims to be larger than \(maximumByteCount) bytes",
       remedy: "check what wrote the trace", location: self.path)
   }
 
   func failure(_ path: String) -> SanaError {
     SanaError(
       .corruptFile,
-      "'\(path)' cannot be read" + (HDF5Library.lastFailure.map { ": \($0)" } ?? ""),
+      "'\(path.abbreviated)' cannot be read" + (HDF5Library.lastFailure.map { ": \($0)" } ?? ""),
       remedy: "copy or record the trace again", location: self.path)
   }
 }

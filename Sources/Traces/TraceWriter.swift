@@ -119,7 +119,7 @@ public final class TraceWriter {
   private func failure(_ path: String) -> SanaError {
     SanaError(
       .fileAccess,
-      "'\(path)' cannot be written" + (HDF5Library.lastFailure.map { ": \($0)" } ?? ""),
+      "'\(path.abbreviated)' cannot be written" + (HDF5Library.lastFailure.map { ": \($0)" } ?? ""),
       remedy: "check the free space, and that each name is used once", location: self.path)
   }
 }

@@ -55,7 +55,7 @@ public struct ReferenceCase: Hashable, Sendable {
   init(path: String, of trace: TraceFile) throws {
     func malformed(_ what: String) -> SanaError {
       SanaError(
-        .malformedFile, "'\(path)' has \(what)", remedy: "record the trace again",
+        .malformedFile, "'\(path.abbreviated)' has \(what)", remedy: "record the trace again",
         location: trace.path)
     }
     func count(_ name: String, in range: ClosedRange<Int>) throws -> Int {
@@ -96,7 +96,7 @@ public struct ReferenceCase: Hashable, Sendable {
         let steps = parts[1].integerValue, (1...1000).contains(steps)
       else {
         throw SanaError(
-          .malformedFile, "'\(path)' lists a run that makes no sense",
+          .malformedFile, "'\(path.abbreviated)' lists a run that makes no sense",
           remedy: "record the trace again", location: trace.path)
       }
       let run = Run(path: "\(path)/\(sampler.rawValue)\(steps)", sampler: sampler, steps: steps)

@@ -32,7 +32,7 @@ struct TraceReader {
 
   func check(_ found: [Int], _ expected: [Int], _ path: String) throws {
     guard found == expected else {
-      throw mismatch("'\(path)' has shape \(found), the model makes \(expected)")
+      throw mismatch("'\(path.abbreviated)' has shape \(found), the model makes \(expected)")
     }
   }
 

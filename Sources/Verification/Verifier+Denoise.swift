@@ -83,7 +83,7 @@ extension Verifier {
     guard trace.contains(path) else { return }
     let expected = try trace.floats(path)
     guard expected.shape.count == 3, expected.shape[0] == captions.all.count else {
-      throw reader.mismatch("'\(path)' has shape \(expected.shape)")
+      throw reader.mismatch("'\(path.abbreviated)' has shape \(expected.shape)")
     }
     let length = tensor.shape.positions * tensor.shape.channels
     let values = tensor.values

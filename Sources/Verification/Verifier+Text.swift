@@ -104,7 +104,8 @@ extension Verifier {
   private func checkBatch(_ shape: ArraySlice<Int>?, _ count: Int, _ path: String) throws {
     guard let shape else { return }
     guard shape.count == 3, shape.first == count else {
-      throw reader.mismatch("'\(path)' has shape \(Array(shape)), not that of \(count) sequences")
+      throw reader.mismatch(
+        "'\(path.abbreviated)' has shape \(Array(shape)), not that of \(count) sequences")
     }
   }
 
@@ -137,7 +138,9 @@ extension Verifier {
         shape: [reference.prompts.count, length])
       return try reference.prompts.indices.map { element in
         let count = mask[element * length..<(element + 1) * length].count { $0 != 0 }
-        guard count > 0 else { throw reader.mismatch("a caption of '\(path)' is empty") }
+        guard count > 0 else {
+          throw reader.mismatch("a caption of '\(path.abbreviated)' is empty")
+        }
         return Caption(
           rows: HostTensor(
             .tokens(batch: 1, count: count, channels: channels),

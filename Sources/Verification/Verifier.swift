@@ -130,7 +130,7 @@ public final class Verifier {
     guard expected.shape.count == 2, expected.shape[0] >= count, expected.shape[1] == channels
     else {
       throw reader.mismatch(
-        "'\(path)' has shape \(expected.shape), the model makes \([count, channels])")
+        "'\(path.abbreviated)' has shape \(expected.shape), the model makes \([count, channels])")
     }
     try comparison.add(
       reference: Array(expected.values.prefix(count * channels)),

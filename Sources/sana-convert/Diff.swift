@@ -48,7 +48,9 @@ struct Diff: ParsableCommand {
         try ComparedModel(path: $0, variant: variant, components: components?.kinds)
       }
       for model in models {
-        for notice in model.notices { session.progress.note("note: \(model.path): \(notice)") }
+        for notice in model.notices {
+          session.progress.note("note: \(model.path.printable(limit: 80, cut: .middle)): \(notice)")
+        }
       }
       session.progress.begin("compare", total: 1000)
       let comparison = try ModelComparison(

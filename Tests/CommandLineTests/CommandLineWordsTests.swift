@@ -228,4 +228,33 @@ import WeightFormats
       #expect(shown.utf8.count < 4000)
     }
   }
+
+  @Test func namesInAModelArePrintedAsText() throws {
+    var container = HandmadeContainer()
+    let name = "evil\u{1B}[2J\u{9B}31m\u{202E}\n" + String(repeating: "n", count: 300)
+    container.tensors[0].name = Array(name.utf8)
+    let path = try directory.write(Array(container.bytes), to: "evil.sana")
+    var damaged = container
+    damaged.tensors[0].planes[0].chunks[0].checksum = 1
+    let broken = try directory.write(Array(damaged.bytes), to: "broken.sana")
+    for arguments in [
+      ["inspect", path], ["inspect", path, "--tensors"], ["inspect", path, "--tensors", "--json"],
+      ["check", path], ["check", broken], ["diff", path, broken], ["diff", path, broken, "--json"],
+      ["export", path, "-o", directory.path("out")],
+    ] {
+      let outcome = try Tool("sana-convert").run(arguments)
+      let shown = outcome.output + outcome.error
+      #expect(!shown.isEmpty)
+      #expect(!shown.unicodeScalars.contains { $0.isObeyed && $0 != "\n" }, "\(shown)")
+      if arguments.contains("--json"), outcome.status == 0 {
+        let object = try Array(outcome.output.utf8).withUnsafeBytes {
+          try JSONParser.parse($0, location: "output")
+        }
+        let tensor = object["components"]?.arrayValue?.first?["tensors"]?.arrayValue?.first
+        #expect(tensor?["name"]?.stringValue == name)
+      } else {
+        for line in shown.split(separator: "\n") { #expect(line.count < 400, "\(line)") }
+      }
+    }
+  }
 }

@@ -6,13 +6,13 @@ extension WeightSource {
   func description(of parameter: Parameter) throws -> TensorDescription {
     guard let description = description(of: parameter.name) else {
       throw SanaError(
-        .tensorMismatch, "the model has no tensor '\(parameter.name)'",
+        .tensorMismatch, "the model has no tensor '\(parameter.name.abbreviated)'",
         remedy: "convert the checkpoint again", location: parameter.name)
     }
     guard description.shape == parameter.shape else {
       throw SanaError(
         .tensorMismatch,
-        "tensor '\(parameter.name)' has shape \(description.shape), the configuration asks for \(parameter.shape)",
+        "tensor '\(parameter.name.abbreviated)' has shape \(description.shape), the configuration asks for \(parameter.shape)",
         remedy: "convert the checkpoint again, with the configuration that belongs to it",
         location: parameter.name)
     }
@@ -31,7 +31,8 @@ extension WeightSource {
     let tensor = try load(description.name)
     guard tensor.description == description else {
       throw SanaError(
-        .corruptFile, "tensor '\(description.name)' is not what the file's directory says",
+        .corruptFile,
+        "tensor '\(description.name.abbreviated)' is not what the file's directory says",
         remedy: "make the model file again", location: description.name)
     }
     return tensor

@@ -18,14 +18,15 @@ struct InstructionState {
     guard description.encoding == .plain(.i32), description.shape.count == 1,
       1...Self.greatestCount ~= description.elementCount
     else {
-      throw Self.mismatch("'\(description.name)' is not a list of tokens")
+      throw Self.mismatch("'\(description.name.abbreviated)' is not a list of tokens")
     }
     tokens = try source.load(description).elements(as: Int32.self)
     let name = InstructionTensors.firstHiddenState
     guard let row = source.description(of: name), row.encoding == .f32,
       row.shape == [1, configuration.hiddenSize]
     else {
-      throw Self.mismatch("'\(name)' is missing, or not \(configuration.hiddenSize) f32 numbers")
+      throw Self.mismatch(
+        "'\(name.abbreviated)' is missing, or not \(configuration.hiddenSize) f32 numbers")
     }
     firstHiddenState = try source.load(row).elements(as: Float.self)
   }

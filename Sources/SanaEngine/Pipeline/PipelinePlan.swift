@@ -145,13 +145,13 @@ extension PipelinePlan.Stage {
     where seen.insert(parameter.name).inserted {
       guard let entry = source.entry(parameter.name) else {
         throw SanaError(
-          .tensorMismatch, "the \(kind.rawValue) has no tensor '\(parameter.name)'",
+          .tensorMismatch, "the \(kind.rawValue) has no tensor '\(parameter.name.abbreviated)'",
           remedy: "convert the checkpoint again", location: model.file.path)
       }
       guard entry.description.shape == parameter.shape else {
         throw SanaError(
           .tensorMismatch,
-          "tensor '\(parameter.name)' of the \(kind.rawValue) has shape \(entry.description.shape), not \(parameter.shape) as the configuration says",
+          "tensor '\(parameter.name.abbreviated)' of the \(kind.rawValue) has shape \(entry.description.shape), not \(parameter.shape) as the configuration says",
           remedy: "convert the checkpoint again", location: model.file.path)
       }
       let bytes = backend.residentBytes(of: entry.description)

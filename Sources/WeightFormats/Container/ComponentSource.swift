@@ -49,7 +49,8 @@ public final class ComponentSource: WeightSource {
       values.count == rows.count * valueBytes, scales.count * 4 == rows.count * scaleBytes
     else {
       throw SanaError(
-        .invalidArgument, "rows \(rows) of tensor '\(name)' do not fit the memory given for them",
+        .invalidArgument,
+        "rows \(rows) of tensor '\(name.abbreviated)' do not fit the memory given for them",
         remedy: "ask for rows that the tensor has", location: file.path)
     }
     let scratch = ModelFile.ChunkScratch()
@@ -72,7 +73,7 @@ public final class ComponentSource: WeightSource {
     let description = entry.description
     guard rows.allSatisfy({ 0..<description.rows ~= $0 }) else {
       throw SanaError(
-        .invalidArgument, "tensor '\(name)' has only \(description.rows) rows",
+        .invalidArgument, "tensor '\(name.abbreviated)' has only \(description.rows) rows",
         remedy: "ask for rows that the tensor has", location: file.path)
     }
     let distinct = Set(rows).sorted()
@@ -109,7 +110,7 @@ public final class ComponentSource: WeightSource {
   private func find(_ name: String) throws(SanaError) -> TensorEntry {
     guard let entry = tensors[name] else {
       throw SanaError(
-        .tensorMismatch, "tensor '\(name)' is missing from \(component.name)",
+        .tensorMismatch, "tensor '\(name.abbreviated)' is missing from \(component.name)",
         remedy: "convert the checkpoint again", location: file.path)
     }
     return entry

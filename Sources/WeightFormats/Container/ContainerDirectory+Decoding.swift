@@ -18,7 +18,7 @@ extension ContainerDirectory {
     for _ in 0..<count {
       let component = try decoder.readComponent()
       guard !components.contains(where: { $0.name == component.name }) else {
-        throw .malformedContainer(path, "two components are named '\(component.name)'")
+        throw .malformedContainer(path, "two components are named '\(component.name.abbreviated)'")
       }
       components.append(component)
     }
@@ -69,7 +69,7 @@ private struct DirectoryDecoder {
     for _ in 0..<count {
       let tensor = try readTensor()
       guard names.insert(tensor.name).inserted else {
-        throw reader.malformed("two tensors of \(name) are named '\(tensor.name)'")
+        throw reader.malformed("two tensors of \(name) are named '\(tensor.name.abbreviated)'")
       }
       tensors.append(tensor)
     }
@@ -81,12 +81,13 @@ private struct DirectoryDecoder {
     let name = try reader.readString()
     let rank = try reader.read(UInt8.self)
     guard rank <= ContainerLimits.rank else {
-      throw reader.malformed("tensor '\(name)' has \(rank) axes, more than \(ContainerLimits.rank)")
+      throw reader.malformed(
+        "tensor '\(name.abbreviated)' has \(rank) axes, more than \(ContainerLimits.rank)")
     }
     var shape: [Int] = []
     for _ in 0..<rank {
       guard let extent = Int(exactly: try reader.read(UInt64.self)) else {
-        throw reader.malformed("tensor '\(name)' has too many elements")
+        throw reader.malformed("tensor '\(name.abbreviated)' has too many elements")
       }
       shape.append(extent)
     }
@@ -95,18 +96,23 @@ private struct DirectoryDecoder {
     let parameter = try reader.read(UInt32.self)
     guard let encoding = TensorEncoding(code: code, parameter: parameter) else {
       throw .unsupportedContainer(
-        path, "tensor '\(name)' has encoding \(code) with parameter \(parameter)", version: version)
+        path, "tensor '\(name.abbreviated)' has encoding \(code) with parameter \(parameter)",
+        version: version)
     }
     guard encoding.parameter == parameter else {
-      throw reader.malformed("tensor '\(name)' has a parameter that its encoding has no use for")
+      throw reader.malformed(
+        "tensor '\(name.abbreviated)' has a parameter that its encoding has no use for")
     }
     guard let activations = ActivationEncoding(rawValue: activationCode) else {
       throw .unsupportedContainer(
-        path, "tensor '\(name)' has activation encoding \(activationCode)", version: version)
+        path, "tensor '\(name.abbreviated)' has activation encoding \(activationCode)",
+        version: version)
     }
     let description = TensorDescription(
       name: name, shape: shape, encoding: encoding, activations: activations)
-    if let rule = description.brokenRule { throw reader.malformed("tensor '\(name)' \(rule)") }
+    if let rule = description.brokenRule {
+      throw reader.malformed("tensor '\(name.abbreviated)' \(rule)")
+    }
     let metadata = try readObject()
     let values = try readPlane(of: name, byteCount: description.valueByteCount)
     let scales =
@@ -118,10 +124,10 @@ private struct DirectoryDecoder {
     let start = try reader.read(UInt64.self)
     let alignment = ContainerLayout.alignment(rawByteCount: byteCount)
     guard start == UInt64(ContainerLayout.align(end, to: alignment)) else {
-      throw reader.malformed("tensor '\(name)' does not follow the one before it")
+      throw reader.malformed("tensor '\(name.abbreviated)' does not follow the one before it")
     }
     let offset = Int(start)
-    let count = try reader.readCount(of: "chunks of '\(name)'", minimumByteCount: 20)
+    let count = try reader.readCount(of: "chunks of '\(name.abbreviated)'", minimumByteCount: 20)
     var chunks: [ChunkEntry] = []
     end = offset
     var rawEnd = 0
@@ -133,7 +139,8 @@ private struct DirectoryDecoder {
       chunks.append(chunk)
     }
     guard rawEnd == byteCount else {
-      throw reader.malformed("tensor '\(name)' needs \(byteCount) bytes, its chunks hold \(rawEnd)")
+      throw reader.malformed(
+        "tensor '\(name.abbreviated)' needs \(byteCount) bytes, its chunks hold \(rawEnd)")
     }
     return PlaneEntry(offset: offset, chunks: chunks)
   }
@@ -155,16 +162,19 @@ private struct DirectoryDecoder {
       filter = .bitshuffle(elementByteCount: Int(elementByteCount))
     default:
       throw .unsupportedContainer(
-        path, "tensor '\(name)' uses filter \(filterCode) for \(elementByteCount)-byte elements",
+        path,
+        "tensor '\(name.abbreviated)' uses filter \(filterCode) for \(elementByteCount)-byte elements",
         version: version)
     }
     guard let codec = ChunkCodec(rawValue: codecCode) else {
       throw .unsupportedContainer(
-        path, "tensor '\(name)' uses codec \(codecCode)", version: version)
+        path, "tensor '\(name.abbreviated)' uses codec \(codecCode)", version: version)
     }
-    guard reserved == 0 else { throw reader.malformed("a chunk of '\(name)' has a reserved byte") }
+    guard reserved == 0 else {
+      throw reader.malformed("a chunk of '\(name.abbreviated)' has a reserved byte")
+    }
     guard 1...ContainerLimits.chunkByteCount ~= raw else {
-      throw reader.malformed("a chunk of '\(name)' holds \(raw) bytes")
+      throw reader.malformed("a chunk of '\(name.abbreviated)' holds \(raw) bytes")
     }
     let isPossible =
       switch codec {
@@ -172,7 +182,8 @@ private struct DirectoryDecoder {
       case .lz4: stored >= 1 && stored < raw && raw <= stored * ContainerLimits.expansion
       }
     guard isPossible else {
-      throw reader.malformed("a chunk of '\(name)' claims to hold \(raw) bytes in \(stored)")
+      throw reader.malformed(
+        "a chunk of '\(name.abbreviated)' claims to hold \(raw) bytes in \(stored)")
     }
     return ChunkEntry(
       rawByteCount: raw, storedByteCount: stored, filter: filter, codec: codec, checksum: checksum,

@@ -54,7 +54,7 @@ final class ContainerOutput: Sendable {
       let index = state.components.count - 1
       if let rule = state.brokenRule(description) {
         throw SanaError(
-          .invalidArgument, "tensor '\(description.name)' \(rule)",
+          .invalidArgument, "tensor '\(description.name.abbreviated)' \(rule)",
           remedy: "leave it out or change it", location: path)
       }
       state.components[index].names.insert(description.name)

@@ -77,7 +77,7 @@ extension ByteReader {
       for _ in 0..<count {
         let name = try readString()
         guard names.insert(name).inserted else {
-          throw malformed("two metadata members of one object are named '\(name)'")
+          throw malformed("two metadata members of one object are named '\(name.abbreviated)'")
         }
         members.append(.init(name, try readMetadata(budget: &budget, depth: depth + 1)))
       }

@@ -76,7 +76,7 @@ extension ModelFile {
   func damaged(_ name: String, chunk index: Int, of plane: PlaneEntry) -> SanaError {
     .corruptContainer(
       path,
-      "chunk \(index + 1) of \(plane.chunks.count) of tensor '\(name)' (byte \(plane.chunks[index].offset))"
+      "chunk \(index + 1) of \(plane.chunks.count) of tensor '\(name.abbreviated)' (byte \(plane.chunks[index].offset))"
         + " is not what was written")
   }
 

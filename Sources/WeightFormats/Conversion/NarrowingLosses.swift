@@ -83,7 +83,7 @@ final class NarrowingLosses: Sendable {
     guard let type = tensors.first?.value.type else { return }
     let total = tensors.reduce(0) { $0 + $1.value.overflowed }
     let named = tensors.prefix(Self.shownCount).map {
-      "'\($0.key)' (\($0.value.overflowed), up to \($0.value.largest))"
+      "'\($0.key.abbreviated)' (\($0.value.overflowed), up to \($0.value.largest))"
     }
     let rest = tensors.count - named.count
     throw SanaError(

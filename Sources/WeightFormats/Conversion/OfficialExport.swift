@@ -34,13 +34,13 @@ public struct OfficialExport: Sendable {
       for rule in layout.rules {
         guard let description = source.description(of: rule.name) else {
           throw SanaError(
-            .tensorMismatch, "tensor '\(rule.name)' is missing from \(kind.rawValue)",
+            .tensorMismatch, "tensor '\(rule.name.abbreviated)' is missing from \(kind.rawValue)",
             remedy: "convert the checkpoint again", location: model.path)
         }
         guard description.shape == rule.shape, description.encoding.isWeight else {
           throw SanaError(
             .tensorMismatch,
-            "tensor '\(rule.name)' of \(kind.rawValue) is \(description.encoding) \(description.shape), not weights \(rule.shape)",
+            "tensor '\(rule.name.abbreviated)' of \(kind.rawValue) is \(description.encoding) \(description.shape), not weights \(rule.shape)",
             remedy: "convert the checkpoint again", location: model.path)
         }
       }

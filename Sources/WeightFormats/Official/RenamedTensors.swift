@@ -45,7 +45,7 @@ package struct RenamedTensors: CheckpointTensors {
           tensor: SafetensorsTensor(name: name, type: tensor.type, shape: shape),
           source: tensor.name, elements: index * elementCount..<(index + 1) * elementCount)
         guard views.updateValue(view, forKey: name) == nil else {
-          throw mismatch("is '\(name)', which is there already")
+          throw mismatch("is '\(name.abbreviated)', which is there already")
         }
       }
     }

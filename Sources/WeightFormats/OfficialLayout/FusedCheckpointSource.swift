@@ -44,7 +44,7 @@ public struct FusedCheckpointSource: WeightSource {
   public func load(_ name: String) throws -> StoredTensor {
     guard let rule = layout.rule(named: name) else {
       throw SanaError(
-        .tensorMismatch, "the \(layout.kind.rawValue) has no tensor '\(name)'",
+        .tensorMismatch, "the \(layout.kind.rawValue) has no tensor '\(name.abbreviated)'",
         remedy: "check that the checkpoint is of the model that is being run")
     }
     let type = rule.fusedType(of: sourceTypes(of: rule))
@@ -88,14 +88,14 @@ public struct FusedCheckpointSource: WeightSource {
     for official in layout.officialTensors {
       let name = prefix + official.name
       guard let tensor = weights.tensor(named: name) else {
-        missing.append("'\(name)'")
+        missing.append("'\(name.abbreviated)'")
         continue
       }
       remaining.remove(name)
       if tensor.shape != official.shape {
-        misshapen.append("'\(name)' is \(tensor.shape), not \(official.shape)")
+        misshapen.append("'\(name.abbreviated)' is \(tensor.shape), not \(official.shape)")
       } else if !tensor.type.isFloatingPoint {
-        mistyped.append("'\(name)' holds \(tensor.type.rawValue) numbers")
+        mistyped.append("'\(name.abbreviated)' holds \(tensor.type.rawValue) numbers")
       }
     }
     let unexpected = remaining.sorted().map { "'\($0.abbreviated)'" }

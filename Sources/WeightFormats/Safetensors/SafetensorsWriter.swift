@@ -69,7 +69,8 @@ public final class SafetensorsWriter: Sendable {
     guard let place = places[name], offset >= 0, offset <= place.tensor.byteCount - bytes.count
     else {
       throw SanaError(
-        .invalidArgument, "\(bytes.count) bytes were not announced as part of the tensor '\(name)'",
+        .invalidArgument,
+        "\(bytes.count) bytes were not announced as part of the tensor '\(name.abbreviated)'",
         remedy: "announce every tensor with its shape", location: file.path)
     }
     try file.write(bytes, at: place.offset + offset)
@@ -81,7 +82,7 @@ public final class SafetensorsWriter: Sendable {
   public func finish() throws(SanaError) {
     if let name = missing.withLock({ $0.filter { $0.value != 0 }.keys.min() }) {
       throw SanaError(
-        .invalidArgument, "the tensor '\(name)' was announced but not written",
+        .invalidArgument, "the tensor '\(name.abbreviated)' was announced but not written",
         remedy: "write every tensor before finishing", location: file.path)
     }
     try file.commit()

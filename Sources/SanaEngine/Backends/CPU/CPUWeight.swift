@@ -235,7 +235,8 @@ extension sana_matrix {
       (tensor.scales?.bytes.count ?? 0) == description.scaleCount * MemoryLayout<Float>.size
     else {
       throw SanaError(
-        .corruptFile, "tensor '\(description.name)' has another length than its shape says",
+        .corruptFile,
+        "tensor '\(description.name.abbreviated)' has another length than its shape says",
         remedy: "make the model file again", location: description.name)
     }
     var groupSize = 0
@@ -253,7 +254,8 @@ extension sana_matrix {
       groupSize = size
     case .plain:
       throw SanaError(
-        .unsupported, "tensor '\(description.name)' is stored as plain numbers, not as a weight",
+        .unsupported,
+        "tensor '\(description.name.abbreviated)' is stored as plain numbers, not as a weight",
         remedy: "convert the checkpoint again", location: description.name)
     }
     self.init(

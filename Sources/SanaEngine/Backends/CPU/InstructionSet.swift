@@ -60,7 +60,7 @@ package enum InstructionSet: String, CaseIterable, Sendable {
         let names = supported.map(\.rawValue).joined(separator: ", ")
         throw SanaError(
           .invalidArgument,
-          "\(environmentVariable) is '\(name)', which this processor or this program does not know",
+          "\(environmentVariable) is '\(name.abbreviated)', which this processor or this program does not know",
           remedy: "unset it, or use one of \(names)")
       }
       return set

@@ -15,7 +15,8 @@ struct ReferenceWeight {
       (tensor.scales?.bytes.count ?? 0) == description.scaleCount * MemoryLayout<Float>.size
     else {
       throw SanaError(
-        .corruptFile, "tensor '\(description.name)' has another length than its shape says",
+        .corruptFile,
+        "tensor '\(description.name.abbreviated)' has another length than its shape says",
         remedy: "make the model file again", location: description.name)
     }
     shape = description.shape
@@ -34,7 +35,8 @@ struct ReferenceWeight {
         Self.dequantize(Self.int4Codes(tensor), tensor, groupSize: groupSize)
       case .plain:
         throw SanaError(
-          .unsupported, "tensor '\(description.name)' is stored as plain numbers, not as a weight",
+          .unsupported,
+          "tensor '\(description.name.abbreviated)' is stored as plain numbers, not as a weight",
           remedy: "convert the checkpoint again", location: description.name)
       }
   }
