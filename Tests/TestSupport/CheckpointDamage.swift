@@ -178,7 +178,7 @@ public struct CheckpointDamage: CustomStringConvertible, Sendable {
     },
     CheckpointDamage(
       "another model's tokenizer",
-      "tokenizer.model has 2048 pieces, the text encoder's 'vocab_size' is 1024"
+      "the tokenizer has 2048 pieces, the text encoder's 'vocab_size' is 1024"
     ) { path in
       let folder = "\(path)/text_encoder"
       let rows = 1024

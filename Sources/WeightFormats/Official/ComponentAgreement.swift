@@ -6,7 +6,7 @@ enum ComponentAgreement {
     try check(
       checkpoint.components, scheduler: checkpoint.scheduler, location: checkpoint.path)
     return try checkVocabulary(
-      of: checkpoint.tokenizer, against: checkpoint.components, location: checkpoint.path)
+      of: checkpoint.tokenizerModel, against: checkpoint.components, location: checkpoint.path)
   }
 
   /// - Parameter scheduler: the pipeline's, where it is one that can be run.
@@ -53,21 +53,20 @@ enum ComponentAgreement {
 
   /// Compares the pieces of a tokenizer with the rows of the text encoder's embedding, of which there may be more.
   private static func checkVocabulary(
-    of tokenizer: [OfficialDocument], against components: [OfficialComponent], location: String
+    of tokenizer: OfficialDocument?, against components: [OfficialComponent], location: String
   ) throws(SanaError) -> String? {
     for case .textEncoder(let configuration) in components.map(\.configuration) {
-      guard let model = tokenizer.first(where: { $0.name == "tokenizer.model" }),
-        let count = SentencePieceOutline.pieceCount(of: model.contents)
-      else { continue }
+      guard let tokenizer, let model = try? SentencePieceModel(tokenizer.contents) else { continue }
+      let count = model.pieces.count
       let rows = configuration.vocabularySize
       guard count <= rows else {
         throw SanaError(
           .invalidConfiguration,
-          "its parts do not belong together: tokenizer.model has \(count) pieces, the text encoder's 'vocab_size' is \(rows)",
+          "its parts do not belong together: the tokenizer has \(count) pieces, the text encoder's 'vocab_size' is \(rows)",
           remedy: "take the tokenizer and the text encoder from one release", location: location)
       }
       guard count == rows else {
-        return "tokenizer.model has \(count) pieces, the text encoder \(rows) embeddings"
+        return "the tokenizer has \(count) pieces, the text encoder \(rows) embeddings"
       }
     }
     return nil

@@ -12,13 +12,27 @@ extension OfficialDocument {
       try parse(at: path)
     } else if name.hasSuffix(".model") {
       if let error = kind.refusal(for: .vocabulary, path: path) { throw error }
-      guard SentencePieceOutline.pieceCount(of: contents) != nil else {
-        throw SanaError(
-          .malformedFile, "is no SentencePiece model, or ends early",
-          remedy: "download it again", location: path)
+      do throws(SanaError) {
+        _ = try sentencePieceModel(in: directory)
+      } catch {
+        // A model of another kind does no harm beside a tokenizer.json.
+        guard error.code == .unsupported else { throw error }
       }
     } else if kind.isInPlaceOfFile, let error = kind.refusal(for: .document, path: path) {
       throw error
+    }
+  }
+
+  /// The contents as a SentencePiece model.
+  /// - Throws: `.malformedFile` when they are none, or end early; `.unsupported` for one that is not of Gemma's kind.
+  func sentencePieceModel(in directory: String) throws(SanaError) -> SentencePieceModel {
+    do throws(SanaError) {
+      return try SentencePieceModel(contents)
+    } catch {
+      throw SanaError(
+        error.code,
+        error.code == .malformedFile ? "is no SentencePiece model, or ends early" : error.message,
+        remedy: error.remedy, location: FileSystem.join(directory, name))
     }
   }
 

@@ -18,7 +18,10 @@ package enum TokenizerFiles {
   ) throws(SanaError) -> (model: OfficialDocument?, notice: String?) {
     let model = documents.first { $0.name == Self.model }
     guard let json = documents.first(where: { $0.name == TokenizerDocument.fileName }) else {
-      guard model == nil else { return (nil, nil) }
+      if let model {
+        _ = try model.sentencePieceModel(in: directory)
+        return (nil, nil)
+      }
       return (
         nil,
         "there is no tokenizer.json and no tokenizer.model, one of which sana-run needs to read prompts"
