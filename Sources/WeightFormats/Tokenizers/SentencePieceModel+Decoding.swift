@@ -7,6 +7,7 @@ extension SentencePieceModel {
   ///   library follows without looking where they lead.
   package init(_ bytes: [UInt8]) throws(SanaError) {
     var reader = ProtocolBufferReader(bytes: bytes[...])
+    var isComplete = false
     var isBytePairEncoding = false
     var listed: Set<ArraySlice<UInt8>> = []
     while let field = try reader.next() {
@@ -14,6 +15,7 @@ extension SentencePieceModel {
       switch field.number {
       case 1: pieces.append(try Self.piece(message))
       case 2:
+        isComplete = true
         // The kinds are 1 unigram, 2 byte pairs, 3 words, 4 characters.
         for case .integer(let kind) in try Self.fields(3, of: message) {
           guard kind == 2 else {
@@ -29,7 +31,8 @@ extension SentencePieceModel {
       default: break
       }
     }
-    guard !pieces.isEmpty else { throw ProtocolBufferReader.malformed }
+    // How it was trained stands behind the pieces.
+    guard !pieces.isEmpty, isComplete else { throw ProtocolBufferReader.malformed }
     guard isBytePairEncoding else {
       throw Self.unsupported("is of another kind than byte-pair encoding")
     }
