@@ -50,6 +50,38 @@ import WeightFormats
     #expect(!outcome.output.contains("note: "), "\(outcome.output)")
   }
 
+  // MARK: - Numbers
+
+  @Test func aNaNIsRefusedByNameAndKeptOnRequest() throws {
+    let checkpoint = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint")
+    let weights = checkpoint + "/transformer/diffusion_pytorch_model.safetensors"
+    let file = try SafetensorsFile(path: weights)
+    let following = file.tensors.drop { $0.name != "scale_shift_table" }
+    let offset = file.byteCount - following.reduce(0) { $0 + $1.byteCount }
+    let handle = try FileHandle(forUpdating: URL(filePath: weights))
+    try handle.seek(toOffset: UInt64(offset + 12))
+    try handle.write(contentsOf: [0, 0, 0xC0, 0x7F])
+    try handle.close()
+
+    let words =
+      "1 number of 1 tensor is not finite: 'scale_shift_table' of transformer/diffusion_pytorch_model.safetensors (1 NaN)"
+    let refused = try tool.run(checkpoint, "-o", output)
+    #expect(refused.status == 1)
+    #expect(refused.error.contains("\(words); use weights without them"), "\(refused.error)")
+    #expect(!FileManager.default.fileExists(atPath: output))
+    let kept = try tool.run(checkpoint, "-o", output, "--allow-non-finite")
+    #expect(kept.status == 0)
+    #expect(kept.error == "note: \(words); they are kept\n")
+    // The table is copied, not coded, and refused all the same.
+    let quantized = directory.path("quantized.sana")
+    let coded = try Tool("sana-quant").run(output, "--recipe", "w8a8", "-o", quantized)
+    #expect(coded.status == 1)
+    #expect(
+      coded.error.contains("1 number of 1 tensor is not finite: 'transformer/scale_shift_table'"),
+      "\(coded.error)")
+    #expect(!FileManager.default.fileExists(atPath: quantized))
+  }
+
   // MARK: - Schedulers
 
   @Test func aSchedulerHindersNobodyWhoNeedsNone() throws {
