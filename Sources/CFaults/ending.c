@@ -8,11 +8,13 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { longest_part = 240, most_descriptors = 1024 };
+enum { longest_part = 240, most_descriptors = 1024, deepest_folder = 3 };
 
 static void print(const char *text, size_t length) {
   while (length > 0) {
@@ -74,6 +76,36 @@ static bool is_unfinished(const char *path, size_t length) {
          (end - start == (size_t)digits || path[start + (size_t)digits] == '-');
 }
 
+/// An entry of a folder, as the kernel gives it.
+typedef struct {
+  uint64_t number;
+  int64_t offset;
+  unsigned short length;
+  unsigned char kind;
+  char name[];
+} entry;
+
+/// Removes a folder and what is in it, with nothing but calls to the kernel: `opendir` allocates.
+static void remove_folder(const char *path, int depth) {
+  const int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder < 0) return;
+  _Alignas(entry) char block[4096];
+  long count;
+  while ((count = syscall(SYS_getdents64, folder, block, sizeof block)) > 0) {
+    for (long at = 0; at < count;) {
+      const entry *next = (const entry *)(block + at);
+      at += next->length;
+      if (strcmp(next->name, ".") == 0 || strcmp(next->name, "..") == 0) continue;
+      if (unlinkat(folder, next->name, 0) == 0 || depth == 0) continue;
+      char child[PATH_MAX];
+      const int length = snprintf(child, sizeof child, "%s/%s", path, next->name);
+      if (length < (int)sizeof child) remove_folder(child, depth - 1);
+    }
+  }
+  close(folder);
+  rmdir(path);
+}
+
 static void remove_unfinished(void) {
   for (int descriptor = STDERR_FILENO + 1; descriptor < most_descriptors; descriptor++) {
     char link[64], path[PATH_MAX];
@@ -81,7 +113,7 @@ static void remove_unfinished(void) {
     const ssize_t length = readlink(link, path, sizeof path - 1);
     if (length <= 0) continue;
     path[length] = 0;
-    if (is_unfinished(path, (size_t)length)) unlink(path);
+    if (is_unfinished(path, (size_t)length) && unlink(path) != 0) remove_folder(path, deepest_folder);
   }
 }
 
