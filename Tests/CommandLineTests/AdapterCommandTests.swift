@@ -44,10 +44,10 @@ import WeightFormats
 
   @Test func whatIsMergedIsSaidBeforeAndWhile() throws {
     let lora = try lora("lora_unet_transformer_blocks_0_attn1_to_q", width: 128)
-    let words = "lora.safetensors: LoRA of rank 2 for 1 module, alpha 1 from its tensors, scale 0.5"
+    let words = "LoRA of rank 2 for 1 module, alpha 1 from its tensors, scale 0.5"
     let outcome = try tool.run(transformer, "-o", output, "--lora", "\(lora):0.5")
     #expect(outcome.status == 0)
-    #expect(outcome.error == "note: \(words)\n")
+    #expect(outcome.error == "note: lora.safetensors: \(words)\n")
     let inspected = try tool.run("inspect", transformer, "--lora", "\(lora):0.5")
     #expect(inspected.status == 0)
     #expect(inspected.output.contains("\n--lora \(lora): \(words)\n"))

@@ -8,8 +8,8 @@ package struct AdapterMerging: Sendable {
   }
 
   package let adapters: [LowRankAdapter]
-  /// What the person should know, adapter by adapter.
-  package let notices: [String]
+  /// What the person should know of each adapter.
+  package let remarks: [[String]]
   /// The tensors that a module changes, by adapter and module; none for a module of a network that is not there.
   let targets: [[[AdapterTargets.Target]]]
   /// In the order in which they are made.
@@ -24,7 +24,7 @@ package struct AdapterMerging: Sendable {
     let names = AdapterTargets(networks.map { ($0.kind, $0.tensors.tensors) })
     var targets: [[[AdapterTargets.Target]]] = []
     var changes: [ComponentKind: [String: [Change]]] = [:]
-    var notices: [String] = []
+    var remarks: [[String]] = []
     for (index, adapter) in adapters.enumerated() {
       let fit = AdapterFit(adapter, in: names)
       if let misfit = fit.misfit { throw Self.error(misfit, adapter) }
@@ -35,18 +35,24 @@ package struct AdapterMerging: Sendable {
         }
       }
       targets.append(fit.targets)
-      let file = FileSystem.name(of: adapter.path).abbreviated
-      notices.append("\(file): \(adapter.summary), scale \(adapter.scale.plain)")
-      notices += adapter.notices.map { "\(file): \($0)" }
+      remarks.append(["\(adapter.summary), scale \(adapter.scale.plain)"] + adapter.notices)
       if fit.absentCount > 0 {
-        notices.append(
-          "\(file): \(fit.absentCount.counted("module")) of the text encoder \(fit.absentCount == 1 ? "is" : "are") left out, which is not converted"
+        let verb = fit.absentCount == 1 ? "is" : "are"
+        remarks[index].append(
+          "\(fit.absentCount.counted("module")) of the text encoder \(verb) left out, which is not converted"
         )
       }
     }
     self.targets = targets
     self.changes = changes
-    self.notices = notices
+    self.remarks = remarks
+  }
+
+  /// The remarks, each after the name of the adapter's file.
+  package var notices: [String] {
+    zip(adapters, remarks).flatMap { adapter, remarks in
+      remarks.map { "\(FileSystem.name(of: adapter.path).abbreviated): \($0)" }
+    }
   }
 
   /// A network's tensors with the adapters' changes.
