@@ -34,7 +34,7 @@ neon:
 
 # Every reader for half an hour, one after the other; one of them: Fuzzing/run container 600
 fuzz: setup
-	for reader in safetensors torch container tokenizer json; do Fuzzing/run $$reader 1800 || exit 1; done
+	for reader in safetensors torch container tokenizer tokenizer-document json; do Fuzzing/run $$reader 1800 || exit 1; done
 
 format:
 	swift format --in-place --recursive Sources Tests Fuzzing Package.swift

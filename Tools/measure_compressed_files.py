@@ -1,4 +1,4 @@
-"""Writes a checkpoint in every encoding with every setting of --compression, and loads the files: the figures of formats.md.
+"""Writes a checkpoint in every encoding with every setting of --compression, and loads the files: the figures of Documentation/compression.md.
 
 usage: measure_compressed_files.py <checkpoint> <scratch folder> [--components transformer] [--encodings f32,bf16] [--rounds 5]
                                    [--tools .build/release]

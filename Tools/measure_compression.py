@@ -1,4 +1,4 @@
-"""Prints what LZ4, alone and behind the bitshuffle filter, makes of weights: the figures of formats.md.
+"""Prints what LZ4, alone and behind the bitshuffle filter, makes of weights: the figures of Documentation/compression.md.
 
 usage: measure_compression.py <model.safetensors> ...      (numpy and lz4 needed)
 

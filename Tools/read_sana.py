@@ -7,7 +7,7 @@ usage: read_sana.py list FILE                  every tensor, numbered
 Needs numpy. The packages lz4 and xxhash are used where they are installed; without them plain Python does their work, slowly.
 Quantized weights are written as the f32 numbers they stand for, bf16 as f32, everything else in its own type.
 """
-import math, os, struct, sys
+import math, os, struct, sys, unicodedata
 import numpy as np
 
 MAGIC, FOOTER_MAGIC = b"\x89SANA\r\n\x1a", b"\x1a\n\rANAS\x89"
@@ -56,9 +56,11 @@ def xxh64(data):
     return h ^ h >> 32
 
 
-def lz4_block(block, size):
-    """One LZ4 block, which must give exactly `size` bytes."""
-    out, at = bytearray(), 0
+def lz4_sequences(block, size):
+    """The literals and matches of one LZ4 block: (literals, distance, length), the last with a length of 0.
+
+    Holds the block to the rules of the format, which libraries check differently, and to the size that it must give."""
+    made = at = 0
 
     def length(at, value):
         if value == 15:
@@ -72,21 +74,31 @@ def lz4_block(block, size):
     try:
         while True:
             token = block[at]
-            at, literals = length(at + 1, token >> 4)
-            require(at + literals <= len(block), "an LZ4 block ends inside its literals")
-            out += block[at : at + literals]
-            at += literals
+            at, count = length(at + 1, token >> 4)
+            require(at + count <= len(block), "an LZ4 block ends inside its literals")
+            literals, at, made = block[at : at + count], at + count, made + count
             if at == len(block):
-                break
+                require(made == size, "an LZ4 block holds another number of bytes than its entry says")
+                yield literals, 0, 0
+                return
+            require(made + 12 <= size, "an LZ4 match begins too near to the end of its block")
             back = block[at] | block[at + 1] << 8
             at, count = length(at + 2, token & 15)
-            count += 4
-            require(0 < back <= len(out) and len(out) + count <= size, "an LZ4 match leaves its block")
-            pattern = bytes(out[-back:][:count])
-            out += (pattern * -(-count // len(pattern)))[:count]
+            require(0 < back <= made and made + count + 4 + 5 <= size, "an LZ4 match leaves its block")
+            made += count + 4
+            yield literals, back, count + 4
     except IndexError:
         raise Refused("an LZ4 block ends too early")
-    require(len(out) == size, "an LZ4 block holds another number of bytes than its entry says")
+
+
+def lz4_block(block, size):
+    """One LZ4 block, which must give exactly `size` bytes."""
+    out = bytearray()
+    for literals, back, count in lz4_sequences(block, size):
+        out += literals
+        if count:
+            pattern = bytes(out[-back:][:count])
+            out += (pattern * -(-count // len(pattern)))[:count]
     return bytes(out)
 
 
@@ -100,12 +112,12 @@ try:
     import lz4.block
 
     def lz4_block(block, size):
+        for _ in lz4_sequences(block, size):
+            pass
         try:
-            raw = lz4.block.decompress(block, uncompressed_size=size)
+            return lz4.block.decompress(block, uncompressed_size=size)
         except lz4.block.LZ4BlockError as error:
             raise Refused(f"an LZ4 block is damaged: {error}")
-        require(len(raw) == size, "an LZ4 block holds another number of bytes than its entry says")
-        return raw
 except ImportError:
     pass
 
@@ -138,11 +150,23 @@ class Fields:
         except UnicodeDecodeError:
             raise Refused("a string is not UTF-8")
 
-    def metadata(self, depth=0):
+    def name(self):
+        """Of a component or tensor."""
+        name = self.string()
+        fits = 1 <= len(name.encode()) <= 512 and not any(unicodedata.category(c) == "Cc" for c in name)
+        require(fits, f"the name {name[:80]!a} is beyond the limits")
+        return name
+
+    def object(self):
+        value = self.metadata()
+        require(isinstance(value, dict), "metadata is not an object")
+        return value
+
+    def metadata(self, level=0):
         self.values += 1
-        require(depth <= 32 and self.values <= 1 << 20, "metadata beyond the limits")
+        require(level <= 32 and self.values <= 1 << 20, "metadata beyond the limits")
         tag = self.read("B")
-        require(tag <= 8, f"metadata of unknown type {tag}")
+        require(tag <= 8, f"metadata of type {tag}, which this version does not know")
         if tag <= 2:
             return (None, False, True)[tag]
         if tag <= 4:
@@ -150,23 +174,21 @@ class Fields:
         if tag <= 6:
             return self.string() if tag == 5 else self.take(self.read("I"))
         if tag == 7:
-            return [self.metadata(depth + 1) for _ in range(self.read("I"))]
+            return [self.metadata(level + 1) for _ in range(self.read("I"))]
         members = {}
         for _ in range(self.read("I")):
             name = self.string()
-            require(name not in members, f"two metadata members are named '{name}'")
-            members[name] = self.metadata(depth + 1)
+            require(name not in members, f"two metadata members are named {name[:80]!a}")
+            members[name] = self.metadata(level + 1)
         return members
 
 
 class Tensor:
     def __init__(self, component, fields, plane):
-        self.name = fields.string()
+        self.name = fields.name()
         self.path = f"{component}/{self.name}"
         rank = fields.read("B")
         require(rank <= 8, f"{self.path} has {rank} axes")
-        name_fits = 1 <= len(self.name.encode()) <= 512 and not any(c < " " or c == "\x7f" for c in self.name)
-        require(name_fits, "a tensor has a name beyond the limits")
         self.shape = tuple(fields.read("Q") for _ in range(rank))
         require(math.prod(max(n, 1) for n in self.shape) <= 1 << 40, f"{self.path} is too large")
         self.encoding, self.activations, self.parameter = fields.read("BBI")
@@ -179,8 +201,7 @@ class Tensor:
         self.columns = math.prod(self.shape[1:])
         self.group = self.parameter if grouped else max(self.columns, 1)
         elements = self.rows * self.columns
-        self.metadata = fields.metadata()
-        require(isinstance(self.metadata, dict), "metadata is not an object")
+        self.metadata = fields.object()
         if self.encoding == 6:
             size = self.rows * -(-self.columns // 2)
         elif plain:
@@ -210,30 +231,34 @@ class SanaFile:
         size = len(self.data)
         header, footer = self.bytes(0, 32), self.bytes(max(size - 64, 0), min(size, 64))
         require(header[:8] == MAGIC, "not a .sana file")
-        require(size >= 96 and footer[56:] == FOOTER_MAGIC, "incomplete")
-        major, self.minor = struct.unpack_from("<HH", header, 8)
+        require(size >= 32, "incomplete")
         require(xxh64(header[:24]) == struct.unpack_from("<Q", header, 24)[0], "the header is damaged")
+        major, self.minor = struct.unpack_from("<HH", header, 8)
         require(major == 1, f"format version {major}.{self.minor}")
-        require(not any(header[12:24]) and not any(footer[40:48]), "reserved bytes are not zero")
+        require(not any(header[12:24]), "reserved bytes of the header are not zero")
+        require(size >= 96 and footer[56:] == FOOTER_MAGIC, "incomplete")
         require(xxh64(header + footer[:48]) == struct.unpack_from("<Q", footer, 48)[0], "the footer is damaged")
         offset, length, digest, features, total = struct.unpack_from("<5Q", footer)
         require(features & ~3 == 0, f"needs features {features:#x}")
         require(total == size, "incomplete")
+        require(not any(footer[40:48]), "reserved bytes of the footer are not zero")
         require(length <= 64 << 20 and offset >= 32 and offset + length == size - 64, "the directory is misplaced")
         directory = self.bytes(offset, length)
         require(xxh64(directory) == digest, "the directory is damaged")
         self.padding, self.end, self.features = [], 32, 0
         fields = Fields(directory)
-        self.metadata, self.components = fields.metadata(), {}
+        self.metadata, self.components = fields.object(), {}
         count = fields.read("I")
         require(count <= 16, "too many components")
         for _ in range(count):
-            component, metadata, tensors = fields.string(), fields.metadata(), fields.read("I")
-            require(component not in self.components and tensors <= 1 << 16, "components beyond the limits")
+            component, metadata, tensors = fields.name(), fields.object(), fields.read("I")
+            require(tensors <= 1 << 16, f"too many tensors in {component}")
             entries = [Tensor(component, fields, self.plane) for _ in range(tensors)]
             require(len({t.name for t in entries}) == tensors, "two tensors have one name")
+            require(component not in self.components, "two components have one name")
             self.components[component] = (metadata, entries)
-        require(fields.at == length and self.end <= offset, "the directory does not end where it should")
+        require(fields.at == length, "bytes follow the directory")
+        require(offset == -(-self.end // 64) * 64, "the directory does not follow the tensors")
         require(self.features == features, "the feature bits are not those of the chunks")
         self.padding.append((self.end, offset))
 
@@ -248,8 +273,9 @@ class SanaFile:
         chunks, held = [], 0
         for _ in range(count):
             raw, stored, filter_, element, codec, reserved, digest = fields.read("IIBBBBQ")
-            known = codec <= 1 and (filter_, element) in ((0, 0), (1, 1), (1, 2), (1, 4), (1, 8))
-            require(known and reserved == 0, f"{path} has a chunk of an unknown kind")
+            require(codec <= 1 and filter_ <= 1, f"{path} has a chunk of an unknown kind")
+            sizes = (1, 2, 4, 8) if filter_ else (0,)
+            require(element in sizes and reserved == 0, f"{path} has a chunk with an odd element size or reserved byte")
             fits = stored == raw if codec == 0 else 1 <= stored < raw <= 255 * stored
             require(1 <= raw <= 16 << 20 and fits, f"{path} has a chunk of impossible size")
             chunks.append((offset, raw, stored, element, codec, digest))

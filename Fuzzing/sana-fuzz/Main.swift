@@ -6,7 +6,8 @@ internal import Foundation
 @main enum SanaFuzz {
   static let targets: [String: any FuzzTarget] = [
     "safetensors": SafetensorsTarget(), "torch": TorchTarget(), "container": ContainerTarget(),
-    "tokenizer": TokenizerTarget(), "json": JSONTarget(),
+    "tokenizer": TokenizerTarget(), "tokenizer-document": TokenizerDocumentTarget(),
+    "json": JSONTarget(),
   ]
 
   /// The reader that the command line names. libFuzzer's callbacks have no other way to know.

@@ -28,11 +28,11 @@ struct QuantizationReport {
     fileBytesBefore = before.byteCount
     fileBytesAfter = after.byteCount
     let steps = Dictionary(
-      uniqueKeysWithValues: quantizer.plan.steps.map { ($0.qualifiedName, $0) })
+      uniqueKeysWithValues: quantizer.plan.steps.map { (ExactString($0.qualifiedName), $0) })
     lines = after.components.flatMap { component in
       component.tensors.map { entry in
         let name = "\(component.name)/\(entry.name)"
-        let step = steps[name]
+        let step = steps[ExactString(name)]
         return Line(
           name: name, shape: entry.description.shape, before: step?.source.description.encoding,
           after: step?.target ?? TensorTarget(entry.description.encoding),

@@ -59,6 +59,7 @@ public struct HandmadeContainer: Sendable {
   public var footerReserve: UInt64 = 0
   public var metadata = emptyObject
   public var componentNames = ["transformer"]
+  public var componentMetadata = emptyObject
   public var tensors = [Tensor()]
   public var tensorCount: UInt32?
   public var afterDirectory: [UInt8] = []
@@ -70,17 +71,13 @@ public struct HandmadeContainer: Sendable {
   public init() {}
 
   public var bytes: Data {
-    var file = Data([0x89, 0x53, 0x41, 0x4E, 0x41, 0x0D, 0x0A, 0x1A])
-    file.append(little: major)
-    file.append(little: minor)
-    file.append(contentsOf: [UInt8](repeating: headerReserve, count: 12))
-    file.append(little: Self.checksum(file))
+    var file = header
 
     var directory = Data(metadata)
     directory.append(little: UInt32(componentNames.count))
     for name in componentNames {
       directory.append(counted: Array(name.utf8))
-      directory.append(contentsOf: Self.emptyObject)
+      directory.append(contentsOf: componentMetadata)
       directory.append(little: tensorCount ?? UInt32(tensors.count))
       for tensor in tensors { append(tensor, to: &directory, &file) }
     }
@@ -100,6 +97,16 @@ public struct HandmadeContainer: Sendable {
     footer.append(little: Self.checksum(file.prefix(32) + footer))
     footer.append(contentsOf: [0x1A, 0x0A, 0x0D, 0x41, 0x4E, 0x41, 0x53, 0x89])
     return file + footer
+  }
+
+  /// The first 32 bytes.
+  public var header: Data {
+    var header = Data([0x89, 0x53, 0x41, 0x4E, 0x41, 0x0D, 0x0A, 0x1A])
+    header.append(little: major)
+    header.append(little: minor)
+    header.append(contentsOf: [UInt8](repeating: headerReserve, count: 12))
+    header.append(little: Self.checksum(header))
+    return header
   }
 
   private func append(_ tensor: Tensor, to directory: inout Data, _ file: inout Data) {

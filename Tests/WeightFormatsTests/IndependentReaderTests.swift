@@ -80,4 +80,74 @@ struct IndependentReaderTests {
       #expect(try run("check '\(path)'").status != 0)
     }
   }
+
+  private static func failure(_ body: () throws -> Void) -> (any Error)? {
+    do { try body() } catch { return error }
+    return nil
+  }
+
+  /// Reads files with both readers; the second gets them all at once.
+  private func expectSameVerdicts(
+    _ files: [(name: String, isAccepted: Bool?, bytes: [UInt8])], preparation: String
+  ) throws {
+    try withTemporaryDirectory { directory in
+      for (number, file) in files.enumerated() {
+        try Data(file.bytes).write(to: directory.appending(path: "\(number).sana"))
+      }
+      let program = """
+        import runpy, sys; \(preparation)
+        reader = runpy.run_path(sys.argv[1])
+        for number in range(\(files.count)):
+            try:
+                reader['SanaFile'](f'{sys.argv[2]}/{number}.sana').check()
+                print('accepted')
+            except (reader['Refused'], IndexError) as error:
+                print('refused', ascii(str(error)))
+        """
+      let path = directory.appending(path: "verdicts.py")
+      try program.write(to: path, atomically: true, encoding: .utf8)
+      let outcome = try Tool.shell(
+        "python3 '\(path.path)' '\(Self.script)' '\(directory.path)'")
+      #expect(outcome.status == 0, "\(outcome.error)")
+      let lines = outcome.output.split(separator: "\n")
+      try #require(lines.count == files.count)
+      for (number, file) in files.enumerated() {
+        let failure = Self.failure {
+          try ModelFile(path: directory.appending(path: "\(number).sana").path).verify()
+        }
+        let label = "\(file.name): \(lines[number]), \(failure.map { "\($0)" } ?? "accepted")"
+        #expect(lines[number].hasPrefix("accepted") == (failure == nil), "\(label)")
+        if let isAccepted = file.isAccepted { #expect(isAccepted == (failure == nil), "\(label)") }
+      }
+    }
+  }
+
+  @Test(arguments: ["", "sys.modules['lz4'] = sys.modules['xxhash'] = None"])
+  func constructedFilesGetTheSameVerdict(_ preparation: String) throws {
+    try expectSameVerdicts(
+      ContainerVerdict.all.map { ($0.name, $0.isAccepted, $0.bytes) }, preparation: preparation)
+  }
+
+  @Test func changedDirectoriesGetTheSameVerdict() throws {
+    try ContainerSamples.withFile(ContainerSamples.everyEncoding) { path in
+      let original = try Data(contentsOf: URL(filePath: path))
+      let footer = original.count - 64
+      let directory = original.withUnsafeBytes {
+        Int(UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: footer, as: UInt64.self)))
+      }
+      var random = SplitMix(seed: 11)
+      let files = (0..<400).map { number in
+        var changed = original
+        for _ in 0..<Int.random(in: 1...2, using: &random) {
+          let offset = Int.random(in: directory..<footer, using: &random)
+          changed[offset] =
+            Bool.random(using: &random)
+            ? .random(in: 0...255, using: &random) : changed[offset] ^ 1
+        }
+        HandmadeContainer.resign(&changed)
+        return (name: "change \(number)", isAccepted: nil as Bool?, bytes: Array(changed))
+      }
+      try expectSameVerdicts(files, preparation: "")
+    }
+  }
 }

@@ -113,18 +113,19 @@ public struct ModelComparison: Sendable {
       let ours = first.components.first { $0.name == component }?.tensors ?? []
       let theirs = second.components.first { $0.name == component }?.tensors ?? []
       let index = Dictionary(
-        theirs.map { ($0.description.name, $0) }, uniquingKeysWith: { first, _ in first })
-      let known = Set(ours.map(\.description.name))
+        theirs.map { (ExactString($0.description.name), $0) },
+        uniquingKeysWith: { first, _ in first })
+      let known = Set(ours.map { ExactString($0.description.name) })
       func counts(_ tensor: ComparedModel.Tensor) -> Bool {
         !InstructionTensors.contain(tensor.description.name, in: ComponentKind(rawValue: component))
           && tensor.description.name != TokenizerFiles.madeModel
       }
       return ours.compactMap {
-        let other = index[$0.description.name]
+        let other = index[ExactString($0.description.name)]
         return other != nil || counts($0)
           ? TensorPair(component: component, first: $0, second: other) : nil
       }
-        + theirs.filter { !known.contains($0.description.name) && counts($0) }.map {
+        + theirs.filter { !known.contains(ExactString($0.description.name)) && counts($0) }.map {
           TensorPair(component: component, first: nil, second: $0)
         }
     }

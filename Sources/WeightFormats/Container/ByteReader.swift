@@ -3,7 +3,7 @@ struct ByteReader {
   private let bytes: UnsafeRawBufferPointer
   private var position = 0
   /// Named in errors.
-  private let path: String
+  let path: String
 
   init(_ bytes: UnsafeRawBufferPointer, path: String) {
     self.bytes = bytes

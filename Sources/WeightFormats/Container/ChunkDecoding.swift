@@ -35,7 +35,8 @@ enum ChunkDecoding {
   private static func unpack(
     _ block: UnsafeRawBufferPointer, into raw: UnsafeMutableRawBufferPointer
   ) -> Bool {
-    LZ4_decompress_safe(
-      block.baseAddress, raw.baseAddress, Int32(block.count), Int32(raw.count)) == raw.count
+    LZ4Block.isWellFormed(block, rawByteCount: raw.count)
+      && LZ4_decompress_safe(
+        block.baseAddress, raw.baseAddress, Int32(block.count), Int32(raw.count)) == raw.count
   }
 }

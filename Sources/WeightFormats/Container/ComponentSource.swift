@@ -4,31 +4,32 @@ internal import Synchronization
 public final class ComponentSource: WeightSource {
   public let component: ComponentEntry
   private let file: ModelFile
-  private let tensors: [String: TensorEntry]
+  private let tensors: [ExactString: TensorEntry]
   /// The tensors that were verified.
-  private let verified = Mutex<Set<String>>([])
+  private let verified = Mutex<Set<ExactString>>([])
 
   init(file: ModelFile, component: ComponentEntry) {
     self.file = file
     self.component = component
-    tensors = Dictionary(uniqueKeysWithValues: component.tensors.map { ($0.name, $0) })
+    tensors = Dictionary(
+      uniqueKeysWithValues: component.tensors.map { (ExactString($0.name), $0) })
   }
 
-  public func description(of name: String) -> TensorDescription? { tensors[name]?.description }
+  public func description(of name: String) -> TensorDescription? { entry(name)?.description }
 
   /// Where the tensor's bytes are, and what was recorded about it.
-  public func entry(_ name: String) -> TensorEntry? { tensors[name] }
+  public func entry(_ name: String) -> TensorEntry? { tensors[ExactString(name)] }
 
   /// Reads and verifies a tensor. What lies raw in the file is used where it is mapped, and verified when it is first used; the rest is
   /// decoded on all cores.
   public func load(_ name: String) throws -> StoredTensor {
     let entry = try find(name)
-    let isVerified = verified.withLock { $0.contains(name) }
+    let isVerified = verified.withLock { $0.contains(ExactString(name)) }
     let tensor = StoredTensor(
       description: entry.description,
       values: try load(entry.values, of: name, isVerified: isVerified),
       scales: try entry.scales.map { try load($0, of: name, isVerified: isVerified) })
-    if !isVerified { verified.withLock { _ = $0.insert(name) } }
+    if !isVerified { verified.withLock { _ = $0.insert(ExactString(name)) } }
     return tensor
   }
 
@@ -108,7 +109,7 @@ public final class ComponentSource: WeightSource {
   }
 
   private func find(_ name: String) throws(SanaError) -> TensorEntry {
-    guard let entry = tensors[name] else {
+    guard let entry = entry(name) else {
       throw SanaError(
         .tensorMismatch, "tensor '\(name.abbreviated)' is missing from \(component.name)",
         remedy: "convert the checkpoint again", location: file.path)

@@ -17,8 +17,11 @@ extension ContainerDirectory {
     components = []
     for _ in 0..<count {
       let component = try decoder.readComponent()
-      guard !components.contains(where: { $0.name == component.name }) else {
-        throw .malformedContainer(path, "two components are named '\(component.name.abbreviated)'")
+      guard
+        !components.contains(where: { ExactString($0.name) == ExactString(component.name) })
+      else {
+        throw .malformedContainer(
+          path, "two components are named '\(component.name.abbreviated)'")
       }
       components.append(component)
     }
@@ -52,7 +55,7 @@ private struct DirectoryDecoder {
   }
 
   mutating func readObject() throws(SanaError) -> MetadataValue {
-    let value = try reader.readMetadata(budget: &metadataBudget)
+    let value = try reader.readMetadata(budget: &metadataBudget, version: version)
     guard value.members != nil else { throw reader.malformed("metadata is not an object") }
     return value
   }
@@ -63,13 +66,15 @@ private struct DirectoryDecoder {
     let metadata = try readObject()
     // Name, rank, encoding, activations, parameter, metadata, one plane.
     let count = try reader.readCount(
-      of: "tensors in \(name)", minimumByteCount: 28, limit: ContainerLimits.tensorsPerComponent)
+      of: "tensors in '\(name.abbreviated)'", minimumByteCount: 28,
+      limit: ContainerLimits.tensorsPerComponent)
     var tensors: [TensorEntry] = []
-    var names: Set<String> = []
+    var names: Set<ExactString> = []
     for _ in 0..<count {
       let tensor = try readTensor()
-      guard names.insert(tensor.name).inserted else {
-        throw reader.malformed("two tensors of \(name) are named '\(tensor.name.abbreviated)'")
+      guard names.insert(ExactString(tensor.name)).inserted else {
+        throw reader.malformed(
+          "two tensors of '\(name.abbreviated)' are named '\(tensor.name.abbreviated)'")
       }
       tensors.append(tensor)
     }
@@ -79,6 +84,9 @@ private struct DirectoryDecoder {
 
   private mutating func readTensor() throws(SanaError) -> TensorEntry {
     let name = try reader.readString()
+    if let rule = containerNameRule(name) {
+      throw reader.malformed("tensor '\(name.abbreviated)' \(rule)")
+    }
     let rank = try reader.read(UInt8.self)
     guard rank <= ContainerLimits.rank else {
       throw reader.malformed(
@@ -160,11 +168,13 @@ private struct DirectoryDecoder {
     case (0, 0): filter = .none
     case (1, 1), (1, 2), (1, 4), (1, 8):
       filter = .bitshuffle(elementByteCount: Int(elementByteCount))
+    case (0, _), (1, _):
+      throw reader.malformed(
+        "a chunk of '\(name.abbreviated)' uses filter \(filterCode) for elements of \(elementByteCount) bytes"
+      )
     default:
       throw .unsupportedContainer(
-        path,
-        "tensor '\(name.abbreviated)' uses filter \(filterCode) for \(elementByteCount)-byte elements",
-        version: version)
+        path, "tensor '\(name.abbreviated)' uses filter \(filterCode)", version: version)
     }
     guard let codec = ChunkCodec(rawValue: codecCode) else {
       throw .unsupportedContainer(

@@ -57,9 +57,7 @@ struct ContainerHeader {
           .malformedFile, "is not a .sana file",
           remedy: "name one, or convert a checkpoint with sana-convert", location: path)
     }
-    guard file.count >= Self.byteCount + ContainerFooter.byteCount else {
-      throw .truncatedContainer(path)
-    }
+    guard file.count >= Self.byteCount else { throw .truncatedContainer(path) }
     let header = UnsafeRawBufferPointer(rebasing: file[..<Self.byteCount])
     guard checksum(header.prefix(24)) == header.unsigned(at: 24, as: UInt64.self) else {
       throw .corruptContainer(path, "the checksum of its header disagrees")
@@ -67,6 +65,9 @@ struct ContainerHeader {
     version = ContainerVersion(
       major: header.unsigned(at: 8, as: UInt16.self),
       minor: header.unsigned(at: 10, as: UInt16.self))
+    guard version.major > 0 else {
+      throw .malformedContainer(path, "there is no format version \(version)")
+    }
     guard version.major == ContainerVersion.current.major else {
       throw .unsupportedContainer(path, "has format version \(version)", version: version)
     }
@@ -112,8 +113,11 @@ struct ContainerFooter {
     self.fileByteCount = fileByteCount
   }
 
-  /// - Parameter file: the whole file, at least as long as a header and a footer.
+  /// - Parameter file: the whole file, which begins with a header.
   init(_ file: UnsafeRawBufferPointer, path: String, version: ContainerVersion) throws(SanaError) {
+    guard file.count >= ContainerHeader.byteCount + Self.byteCount else {
+      throw .truncatedContainer(path)
+    }
     let footer = UnsafeRawBufferPointer(rebasing: file[(file.count - Self.byteCount)...])
     guard footer.suffix(Self.magic.count).elementsEqual(Self.magic) else {
       throw .truncatedContainer(path)

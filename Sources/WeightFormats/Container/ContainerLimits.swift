@@ -52,7 +52,7 @@ func containerNameRule(_ name: String) -> String? {
   if name.utf8.count > ContainerLimits.nameByteCount {
     return "has a name longer than \(ContainerLimits.nameByteCount) bytes"
   }
-  if name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+  if name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
     return "has a name with control characters"
   }
   return nil

@@ -5,7 +5,7 @@ final class ContainerOutput: Sendable {
   private struct Component {
     let kind: ComponentKind
     let metadata: MetadataValue
-    var names: Set<String> = []
+    var names: Set<ExactString> = []
     var tensors: [TensorEntry] = []
   }
 
@@ -17,7 +17,7 @@ final class ContainerOutput: Sendable {
     /// Why the next tensor cannot be written.
     func brokenRule(_ description: TensorDescription) -> String? {
       guard let component = components.last else { return "belongs to no component" }
-      if component.names.contains(description.name) { return "comes twice" }
+      if component.names.contains(ExactString(description.name)) { return "comes twice" }
       return description.brokenRule
     }
   }
@@ -57,7 +57,7 @@ final class ContainerOutput: Sendable {
           .invalidArgument, "tensor '\(description.name.abbreviated)' \(rule)",
           remedy: "leave it out or change it", location: path)
       }
-      state.components[index].names.insert(description.name)
+      state.components[index].names.insert(ExactString(description.name))
       return index
     }
   }

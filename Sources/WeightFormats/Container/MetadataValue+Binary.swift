@@ -44,8 +44,13 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-  /// - Parameter budget: how many more values this file may hold; counted down.
-  mutating func readMetadata(budget: inout Int, depth: Int = 0) throws(SanaError) -> MetadataValue {
+  /// - Parameters:
+  ///   - budget: how many more values this file may hold; counted down.
+  ///   - version: the file's.
+  ///   - depth: the level at which the value stands; 0 for a root.
+  mutating func readMetadata(
+    budget: inout Int, version: ContainerVersion, depth: Int = 0
+  ) throws(SanaError) -> MetadataValue {
     guard budget > 0 else {
       throw malformed("more than \(ContainerLimits.metadataValues) metadata values")
     }
@@ -55,7 +60,7 @@ extension ByteReader {
     }
     let code = try read(UInt8.self)
     guard let tag = MetadataTag(rawValue: code) else {
-      throw malformed("metadata of unknown type \(code)")
+      throw .unsupportedContainer(path, "has metadata of type \(code)", version: version)
     }
     switch tag {
     case .null: return .null
@@ -68,18 +73,22 @@ extension ByteReader {
     case .array:
       let count = try readCount(of: "array values", minimumByteCount: 1)
       var values: [MetadataValue] = []
-      for _ in 0..<count { values.append(try readMetadata(budget: &budget, depth: depth + 1)) }
+      for _ in 0..<count {
+        values.append(try readMetadata(budget: &budget, version: version, depth: depth + 1))
+      }
       return .array(values)
     case .object:
       let count = try readCount(of: "object members", minimumByteCount: 5)
       var members: [MetadataValue.Member] = []
-      var names: Set<String> = []
+      var names: Set<ExactString> = []
       for _ in 0..<count {
         let name = try readString()
-        guard names.insert(name).inserted else {
-          throw malformed("two metadata members of one object are named '\(name.abbreviated)'")
+        guard names.insert(ExactString(name)).inserted else {
+          throw malformed(
+            "two metadata members of one object are named '\(name.abbreviated)'")
         }
-        members.append(.init(name, try readMetadata(budget: &budget, depth: depth + 1)))
+        members.append(
+          .init(name, try readMetadata(budget: &budget, version: version, depth: depth + 1)))
       }
       return .object(members)
     }

@@ -55,7 +55,7 @@ public final class ModelFile: Sendable {
   /// - Throws: `.tensorMismatch` when the file has no such component.
   public func source(for kind: ComponentKind) throws(SanaError) -> ComponentSource {
     guard let component = component(kind) else {
-      let held = components.map(\.name).joined(separator: ", ")
+      let held = components.map(\.name.abbreviated).joined(separator: ", ")
       throw SanaError(
         .tensorMismatch, "has no \(kind.rawValue) (it has: \(held.isEmpty ? "nothing" : held))",
         remedy: "convert a checkpoint that includes it", location: path)

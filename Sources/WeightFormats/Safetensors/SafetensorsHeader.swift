@@ -63,6 +63,7 @@ struct SafetensorsHeader {
       ($0.bytes.lowerBound, $0.bytes.upperBound, $0.tensor.name)
         < ($1.bytes.lowerBound, $1.bytes.upperBound, $1.tensor.name)
     }
+    var names: Set<String> = []
     var end = dataStart
     for entry in entries {
       let name = entry.tensor.name.abbreviated
@@ -74,6 +75,10 @@ struct SafetensorsHeader {
           "has a hole of \(entry.bytes.lowerBound - end) bytes before the tensor '\(name)'")
       }
       end = entry.bytes.upperBound
+      // Names that differ in their bytes and are one to Unicode: readers would take one tensor for the other.
+      guard names.insert(entry.tensor.name).inserted else {
+        throw malformed("has two tensors '\(name)'")
+      }
     }
     guard end == file.count else {
       throw malformed("has \(file.count - end) bytes after its last tensor")
