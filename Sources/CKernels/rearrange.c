@@ -28,19 +28,39 @@ void sana_pixel_unshuffle(
   }
 }
 
+// Sums of a residual and every `step`th of the source's channels; alone for each step, so that the compiler knows it.
+static inline void add_spread(
+    const float *source, size_t step, const float *residual, float *output, size_t channels) {
+  switch (step) {
+    case 1:
+      for (size_t c = 0; c < channels; c++) output[c] = residual[c] + source[c];
+      break;
+    case 2:
+      for (size_t c = 0; c < channels; c++) output[c] = residual[c] + source[2 * c];
+      break;
+    default:
+      for (size_t c = 0; c < channels; c++) output[c] = residual[c] + source[step * c];
+  }
+}
+
 void sana_duplicate_channels(
     const float *input, size_t input_channels, size_t factor, const float *residual,
     float *output, size_t width, size_t channels, size_t row, size_t row_end) {
-  const size_t repeats = channels * factor * factor / input_channels;
+  const size_t square = factor * factor;
+  const size_t repeats = channels * square / input_channels;
   for (size_t y = row; y < row_end; y++) {
     for (size_t x = 0; x < width; x++) {
       const float *source =
           input + (y / factor * (width / factor) + x / factor) * input_channels;
       const size_t offset = y % factor * factor + x % factor;
       const size_t pixel = (y * width + x) * channels;
+      if (square % repeats == 0) {
+        add_spread(
+            source + offset / repeats, square / repeats, residual + pixel, output + pixel, channels);
+        continue;
+      }
       for (size_t c = 0; c < channels; c++) {
-        output[pixel + c] =
-            residual[pixel + c] + source[(c * factor * factor + offset) / repeats];
+        output[pixel + c] = residual[pixel + c] + source[(c * square + offset) / repeats];
       }
     }
   }

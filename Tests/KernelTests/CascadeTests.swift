@@ -140,6 +140,22 @@ import WeightFormats
         < input + 4 * input + input / 2)
   }
 
+  /// A picture is small beside the largest activation, so that the layers before it may keep more rows of their own.
+  @Test func alsoUpToAPictureOfAFewWideRows() throws {
+    let item = CascadeCase(
+      shape: Shape(batch: 1, height: 256, width: 256, channels: 256),
+      layers: [
+        .shuffledUpsampling, .residualBlock, .residualBlock, .residualBlock, .normAndActivation,
+        .shuffledPicture,
+      ], isInPlace: false)
+    let graph = item.graph(.full)
+    let weights = RandomWeights(for: graph, encoding: .f16, activations: .int8PerToken)
+    let arena = try CPUBackend(threads: 2).plan(graph, weights: weights).arenaBytes
+    let input = graph[graph.inputs[0]].byteCount
+    // The largest activation is four times the input.
+    #expect(arena < input + 2 * input)
+  }
+
   /// What an upsampling and residual blocks pass to each other is never whole in memory.
   @Test func aDecodersEndTakesItsInputAndItsOutput() throws {
     let item = CascadeCase(

@@ -51,16 +51,41 @@ private struct CascadeFinder {
   /// The least rows of a layer in a band, and the least positions: enough for many threads, and to read a layer's weights for.
   private static let leastRows = 8
   private static let leastPositions = 16384
+  /// Floats of that many positions. Fewer positions of wide layers are enough where that lets a cascade reach a small result.
+  private static let leastFloats = leastPositions * 128
   /// What a cascade's largest value takes that is not whole in memory, as a multiple of what its layers keep instead.
   private static let saving = 6
+  /// The same of what its layers keep and a result that is small, as a picture is, in halves.
+  private static let halvesSaved = 5
 
   /// The longest cascade that saves memory, otherwise the shortest; nil where none of several nodes begins. Short ones read the weights
   /// for longer bands.
   func cascade(from position: Int) -> CPUCascade? {
     let layers = layers(from: position)
     let lengths = (1..<layers.count + 1).filter { isClosed(layers[..<$0]) }
-    let cascades = lengths.map { cascade(Array(layers[..<$0])) }.filter { $0.nodes.count > 1 }
-    return cascades.last(where: isSparing) ?? cascades.first
+    let severalNodes = lengths.filter { length in
+      layers[..<length].reduce(0) { $0 + $1.nodes.count } > 1
+    }
+    for length in severalNodes.reversed() {
+      if let cascade = sparingCascade(Array(layers[..<length])) { return cascade }
+    }
+    return severalNodes.first.map {
+      cascade(Array(layers[..<$0]), positions: Self.leastPositions)
+    }
+  }
+
+  /// The cascade of these layers, if it saves memory.
+  private func sparingCascade(_ layers: [CPUCascade.Layer]) -> CPUCascade? {
+    let long = cascade(layers, positions: Self.leastPositions)
+    let sizes = layers.map { graph[output($0)].shape }
+    let largest = sizes.dropLast().map(\.elementCount).max() ?? 0
+    if long.keptFloats <= largest / Self.saving { return long }
+    guard !long.isInPlace, let result = sizes.last?.elementCount,
+      let widest = sizes.map(\.channels).max()
+    else { return nil }
+    let short = cascade(
+      layers, positions: min(Self.leastPositions, Self.leastFloats / max(widest, 1)))
+    return short.keptFloats + result <= largest * 2 / Self.halvesSaved ? short : nil
   }
 
   /// Layers from a position on, each made of the one before; what finishes them may read any of them, and what the first one reads.
@@ -175,12 +200,15 @@ private struct CascadeFinder {
     return layers.dropLast().map(output).allSatisfy { inside[$0] == readers[$0.index] }
   }
 
-  private func cascade(_ layers: [CPUCascade.Layer]) -> CPUCascade {
+  /// - Parameter positions: the least of a band.
+  private func cascade(_ layers: [CPUCascade.Layer], positions: Int) -> CPUCascade {
     let outputs = layers.map(output)
     let sizes = outputs.map { graph[$0].shape }
+    let input = layers[0].source.input
+    let isOfOneSize = sizes.allSatisfy { $0.height == graph[input].shape.height }
     // Of all layers the band holds the same part of the image, as large a part as the one with the fewest positions asks for.
     let part = sizes.map { size in
-      Double(max(Self.leastRows, Self.leastPositions / max(size.width, 1)))
+      Double(max(Self.leastRows, positions / max(size.width, 1)))
         / Double(max(size.height, 1))
     }.max()
     let bands = CascadeBands(
@@ -202,20 +230,16 @@ private struct CascadeFinder {
       let size = graph[shuffle.input].shape
       return bands.lengths[index] / 2 * size.width * size.channels
     }
-    let input = layers[0].source.input
-    // The first layer is a row ahead of the last: when that writes a row, no row that is still to come reads the input there.
-    let isInPlace =
-      layers.count > 1 && sizes.allSatisfy { $0.height == graph[input].shape.height }
     let last = layers[layers.count - 1]
     return CPUCascade(
       input: input, layers: layers, nodes: layers[0].nodes.lowerBound...last.nodes.upperBound,
       bands: bands, lineFloats: lineFloats, shuffledFloats: shuffledFloats.max() ?? 0,
-      isInPlace: isInPlace)
+      // The first layer is a row ahead of the last: when that writes a row, no row that is still to come reads the input there.
+      isInPlace: layers.count > 1 && isOfOneSize)
   }
+}
 
-  private func isSparing(_ cascade: CPUCascade) -> Bool {
-    let inside = cascade.layers.dropLast().map { graph[output($0)].shape.elementCount }
-    return cascade.lineFloats.reduce(0, +) + cascade.shuffledFloats <= (inside.max() ?? 0)
-      / Self.saving
-  }
+extension CPUCascade {
+  /// Floats of all that its layers keep.
+  fileprivate var keptFloats: Int { lineFloats.reduce(shuffledFloats, +) }
 }
