@@ -40,7 +40,9 @@ struct CheckpointSummary {
 
   /// What a conversion says, where no remark says it already.
   private func verdict(after remarks: String) -> String {
-    var lines = inventory.conversion.notices.map { "note: \($0)\n" }
+    var lines = inventory.conversion.notices.map {
+      "note: \($0.printable(limit: Self.longestRemark))\n"
+    }
     if let error = inventory.conversion.error, !remarks.contains(error.description) {
       lines.append("a conversion fails: \(error)\n")
     }

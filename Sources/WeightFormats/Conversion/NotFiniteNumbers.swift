@@ -36,7 +36,7 @@ extension NotFiniteCount: CustomStringConvertible {
       case .f16: sana_count_not_finite_f16(start, count)
       case .bf16: sana_count_not_finite_bf16(start, count)
       case .f32: sana_count_not_finite_f32(start, count)
-      case .f64: (0..<count).count { !bytes.single(at: 8 * $0).isFinite }
+      case .f64: sana_count_not_finite_f64(start, count)
       case .i8, .u8, .i32, .i64, .bool: 0
       }
     // Which of the two they are only matters where there are some.

@@ -63,7 +63,7 @@ struct OfficialScheduler: Sendable {
       self.init(
         document: document, configuration: nil,
         notices: [
-          "the scheduler (\(className.abbreviated)) is kept but cannot be run: it \(error.message);"
+          "the scheduler (\(className.abbreviated)) is kept but cannot be run (\(error.message));"
             + " draw with --scheduler dpm++ or euler, which take over its \(substitute.shiftText)"
         ])
     }
