@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,8 +18,9 @@
 // comes late finds no task and has touched nothing.
 //
 // Where threads share processors with each other or with other processes, one may be interrupted in
-// a task, and the loop waits for it. What that costs is weighed against what workers do: the caller
-// works alone while it does not pay.
+// a task, and the loop waits for it. So workers let others run between tasks before the system does
+// in one. And what they cost all the same is weighed against what they do: the caller works alone
+// while they do not pay.
 
 typedef struct {
   sana_pool *pool;
@@ -75,13 +77,16 @@ enum {
   // How long processors are taken to be shared after that.
   CONTENTION = 20 * 1000 * 1000,
 
+  // After so long a worker lets others run, if there are any. The system would do so after 2 to 4.
+  TURN = 1500 * 1000,
+
   // When the balance is so low, loops run without workers for a while, for longer the lower it is:
   // so what trying again costs stays a small part. And what workers saved long ago does not excuse
   // what they cost.
   LEAST_BALANCE = -200 * 1000,
-  GREATEST_BALANCE = 5 * 1000 * 1000,
-  ALONE_FACTOR = 8,
-  LONGEST_ALONE = 50 * 1000 * 1000,
+  GREATEST_BALANCE = 3 * 1000 * 1000,
+  ALONE_FACTOR = 16,
+  LONGEST_ALONE = 100 * 1000 * 1000,
 
   // Each wakes two others: the caller of a large pool does not wake all of them, and where woken
   // threads do not get to run, no more are woken.
@@ -101,6 +106,11 @@ static int64_t nanoseconds(void) {
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
+
+// When this thread's turn began, of a worker: as far as it knows, it has run since.
+static _Thread_local int64_t turn;
+
+static bool turn_is_over(void) { return turn != 0 && nanoseconds() - turn > TURN; }
 
 static void wait_for(sem_t *semaphore) {
   while (sem_wait(semaphore) != 0 && errno == EINTR) {}
@@ -151,11 +161,14 @@ static bool await_loop(sana_pool *pool) {
     // has a token on its way.
     if (has_news(pool) && take_sleepers(pool, 1) == 1) break;
     wait_for(&pool->work_there);
+    turn = nanoseconds();
   }
   return !atomic_load(&pool->stopping);
 }
 
+/// None for a thread whose turn is over.
 static bool take_task(sana_pool *pool, size_t *index) {
+  if (turn_is_over()) return false;
   size_t remaining = atomic_load_explicit(&pool->remaining, memory_order_relaxed);
   while (remaining > 0) {
     // What is taken may belong to a later loop than what was read before: it is a task of the loop
@@ -235,9 +248,14 @@ static void run_together(sana_pool *pool, int64_t begin) {
 static void *worker_main(void *argument) {
   const worker *self = argument;
   sana_pool *pool = self->pool;
+  turn = nanoseconds();
   while (await_loop(pool)) {
     wake(pool, WOKEN_AT_ONCE);
     work(pool, self->number);
+    if (turn_is_over()) {
+      sched_yield();
+      turn = nanoseconds();
+    }
   }
   return NULL;
 }
