@@ -38,6 +38,8 @@ struct sana_pool {
   void (*task)(void *, size_t, size_t);
   void *context;
   size_t count;
+  // Null where nobody can stop the work.
+  const sana_flag *stop;
   // What workers have saved the callers of loops, less what waking and awaiting them took. In
   // nanoseconds, as all times.
   int64_t balance;
@@ -183,10 +185,16 @@ static bool take_task(sana_pool *pool, size_t *index) {
   return false;
 }
 
-/// Runs tasks until none remains, and returns how many.
+static bool is_stopped(const sana_pool *pool) {
+  return pool->stop && sana_flag_is_raised(pool->stop);
+}
+
+/// Runs tasks until none remains, and returns how many. Those of stopped work only count.
 static size_t work(sana_pool *pool, size_t number) {
   size_t index, finished = 0;
-  for (; take_task(pool, &index); finished++) pool->task(pool->context, index, number);
+  for (; take_task(pool, &index); finished++) {
+    if (!is_stopped(pool)) pool->task(pool->context, index, number);
+  }
   if (finished == 0) return 0;
   if (atomic_fetch_sub(&pool->unfinished, finished) == finished &&
       atomic_load(&pool->caller_sleeps) && atomic_exchange(&pool->caller_sleeps, false)) {
@@ -219,7 +227,9 @@ static void account(sana_pool *pool, int64_t saved, int64_t cost, int64_t now) {
 }
 
 static void run_alone(sana_pool *pool) {
-  for (size_t i = 0; i < pool->count; i++) pool->task(pool->context, i, pool->worker_count);
+  for (size_t i = 0; i < pool->count && !is_stopped(pool); i++) {
+    pool->task(pool->context, i, pool->worker_count);
+  }
 }
 
 static void run_together(sana_pool *pool, int64_t begin) {
@@ -289,6 +299,8 @@ void sana_pool_destroy(sana_pool *pool) {
   pthread_mutex_destroy(&pool->turn);
   free(pool);
 }
+
+void sana_pool_observe(sana_pool *pool, const sana_flag *flag) { pool->stop = flag; }
 
 size_t sana_pool_size(const sana_pool *pool) { return pool->worker_count + 1; }
 

@@ -13,6 +13,8 @@ final class BoundedBackend: Backend {
   }
 
   var name: String { base.name }
+  var precision: ComputePrecision { base.precision }
+  var cancellation: CancellationToken? { base.cancellation }
 
   func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan {
     base.plan(graph, weights: source)

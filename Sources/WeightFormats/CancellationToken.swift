@@ -1,15 +1,24 @@
-import Synchronization
+package import CKernels
 
 /// Says that the user wants the work to stop. Whoever computes or writes for long asks it now and then.
 public final class CancellationToken: Sendable {
-  private let flag = Atomic<Bool>(false)
+  // A C flag, so that kernels can look at it too.
+  private nonisolated(unsafe) let flag: UnsafeMutablePointer<sana_flag>
 
-  public init() {}
+  public init() {
+    flag = .allocate(capacity: 1)
+    flag.initialize(to: sana_flag())
+  }
+
+  deinit { flag.deallocate() }
+
+  /// Raised by `cancel()`. Lives as long as the token.
+  package var raisedFlag: UnsafePointer<sana_flag> { UnsafePointer(flag) }
 
   /// Asks the work to stop. Cannot be taken back.
-  public func cancel() { flag.store(true, ordering: .relaxed) }
+  public func cancel() { sana_flag_raise(flag) }
 
-  public var isCancelled: Bool { flag.load(ordering: .relaxed) }
+  public var isCancelled: Bool { sana_flag_is_raised(flag) }
 
   /// - Throws: `.cancelled` once `cancel()` was called.
   public func check() throws(SanaError) {

@@ -4,6 +4,7 @@
 #include "sana_convert.h"
 #include "sana_convolution.h"
 #include "sana_cpu.h"
+#include "sana_flag.h"
 #include "sana_hash.h"
 #include "sana_kernels.h"
 #include "sana_low_rank.h"

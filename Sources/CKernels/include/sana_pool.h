@@ -1,4 +1,5 @@
 #pragma once
+#include "sana_flag.h"
 #include <stddef.h>
 
 /// Threads that share the tasks of one loop at a time, and sleep in between.
@@ -15,6 +16,11 @@ void sana_pool_destroy(sana_pool *_Nonnull pool);
 
 /// Threads that really run, the caller included.
 size_t sana_pool_size(const sana_pool *_Nonnull pool);
+
+/// Makes the pool heed a flag, which must live as long as the pool: once it is raised, tasks that
+/// have not begun never do, in this loop and in all that follow. What a loop leaves undone is then
+/// undefined, so whoever raises the flag must not use any result.
+void sana_pool_observe(sana_pool *_Nonnull pool, const sana_flag *_Nonnull flag);
 
 /// Calls `task(context, index, worker)` once for every index below `count`, and returns when all
 /// calls have. It waits for tasks only that a thread has begun: a thread that does not run holds

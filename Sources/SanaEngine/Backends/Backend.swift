@@ -8,6 +8,12 @@ public protocol Backend: AnyObject {
   /// The name a user selects it by: `cpu`, `vulkan:0`.
   var name: String { get }
 
+  /// What products are computed in.
+  var precision: ComputePrecision { get }
+
+  /// Ends whatever is computed; asked by those who work between graphs, too.
+  var cancellation: CancellationToken? { get }
+
   /// The arena that `prepare` would allocate for this graph, whose weights `source` describes.
   func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan
 

@@ -205,9 +205,12 @@ extension CPUExecutable {
       : part.map { $0.rows.positions($0.size) } ?? 0..<size.rows
     let tasks =
       usesTiles
-      ? ProductTasks.tiles(rows: range.count, columns: first.weight.rows, threads: pool.size)
+      ? ProductTasks.tiles(
+        rows: range.count, columns: first.weight.rows, depth: 16 * first.channels,
+        threads: pool.size)
       : ProductTasks.floatingPoint(
-        rows: range.count, columns: first.weight.rows, threads: pool.size)
+        rows: range.count, columns: first.weight.rows, depth: first.weight.columns,
+        threads: pool.size)
     let kernel =
       usesTiles ? kernels.winograd : device.bf16(for: first.weight)?.product ?? kernels.product
     products.withUnsafeBufferPointer { products in

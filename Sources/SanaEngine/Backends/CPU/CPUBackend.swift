@@ -7,6 +7,8 @@ public import WeightFormats
 /// Results do not depend on the number of threads.
 public final class CPUBackend: Backend {
   public let name = "cpu"
+  public var precision: ComputePrecision { device.precision }
+  public var cancellation: CancellationToken? { device.cancellation }
   let device: CPUDevice
 
   /// Called after every step, where set: for profiles.
@@ -23,7 +25,7 @@ public final class CPUBackend: Backend {
 
   /// - Parameters:
   ///   - threads: how many threads compute; one for each of `AvailableProcessors` when nil. More than those take turns.
-  ///   - cancellation: asked between the nodes of a run.
+  ///   - cancellation: ends a run within the operation that it finds it in; the run throws, and its results are undefined.
   /// - Throws: `SanaError` `.invalidArgument` when `SANA_ISA` names no instruction set of this processor, `.memoryLimit` when there
   ///   is no memory for the threads.
   public convenience init(
@@ -41,7 +43,8 @@ public final class CPUBackend: Backend {
     cancellation: CancellationToken? = nil, instructionSet: InstructionSet
   ) throws {
     device = CPUDevice(
-      pool: try ThreadPool(threads: threads ?? AvailableProcessors.current.count),
+      pool: try ThreadPool(
+        threads: threads ?? AvailableProcessors.current.count, cancellation: cancellation),
       kernels: instructionSet.kernels, precision: precision, cancellation: cancellation)
   }
 

@@ -51,6 +51,8 @@ final class CPUExecutable: Executable {
       let scratch = arena.start + plan.scratchOffsets[index]
       try device.cancellation?.check()
       let durations = try execute(step, scratch)
+      // A loop that the cancellation ended has left numbers behind that mean nothing.
+      try device.cancellation?.check()
       device.onProgress?()
       if let onStep = device.onStep {
         for (part, duration) in zip(step.parts, durations) {

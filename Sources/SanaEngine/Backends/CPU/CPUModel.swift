@@ -26,6 +26,8 @@ final class CPUModel: ResidentModel {
         used[key] = weight
       }
     }
+    // The last weight may have been packed in part.
+    try device.cancellation?.check()
     return try CPUExecutable(graph: graph, weights: used, source: source, device: device)
   }
 

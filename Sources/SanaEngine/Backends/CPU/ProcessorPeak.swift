@@ -33,6 +33,7 @@ extension CPUBackend {
     for _ in 0..<8 {
       let counts = UnsafeMutablePointer<Double>.allocate(capacity: threads)
       defer { counts.deallocate() }
+      counts.initialize(repeating: 0, count: threads)
       let time = ContinuousClock().measure {
         device.pool.forEach(threads) { index, _ in
           withUnsafeTemporaryAllocation(of: Float.self, capacity: 2) { factors in

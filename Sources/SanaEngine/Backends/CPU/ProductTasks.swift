@@ -11,6 +11,8 @@ struct ProductTasks {
   /// A multiple of the kernels' tile heights and of their panel widths.
   private static let tileRows = 12
   static let panelColumns = 32
+  /// Multiplications of a task, about: few enough for a task to end soon after the work is cancelled.
+  private static let mostProducts = 1 << 32
 
   var count: Int { rowCount * columnCount }
   private var rowCount: Int { (rows + rowLength - 1) / rowLength }
@@ -25,12 +27,14 @@ struct ProductTasks {
     )
   }
 
-  static func floatingPoint(rows: Int, columns: Int, threads: Int) -> ProductTasks {
+  static func floatingPoint(rows: Int, columns: Int, depth: Int, threads: Int) -> ProductTasks {
     let wanted = threads > 1 ? 8 * threads : 1
     let widest = 256
     var columnLength = min(widest, columns)
     let columnCount = (columns + widest - 1) / widest
-    let rowCount = max(1, min((wanted + columnCount - 1) / columnCount, rows / 384))
+    let rowCount = max(
+      min((wanted + columnCount - 1) / columnCount, rows / 384),
+      leastRowCount(rows: rows, products: columnLength * depth))
     if threads > 1, rowCount * columnCount < 4 * threads {
       let narrow = columns * rowCount / (4 * threads)
       columnLength = min(columnLength, max(2 * panelColumns, narrow))
@@ -39,12 +43,21 @@ struct ProductTasks {
   }
 
   /// Of a convolution by tiles, which transforms the weights of its channels.
-  static func tiles(rows: Int, columns: Int, threads: Int) -> ProductTasks {
+  /// - Parameter depth: multiplications for each row and column.
+  static func tiles(rows: Int, columns: Int, depth: Int, threads: Int) -> ProductTasks {
     let columnLength = 64
     let columnCount = (columns + columnLength - 1) / columnLength
     let wanted = threads > 1 ? 8 * threads : 1
-    let rowCount = max(1, min((wanted + columnCount - 1) / columnCount, rows / 768))
+    let rowCount = max(
+      min((wanted + columnCount - 1) / columnCount, rows / 768),
+      leastRowCount(rows: rows, products: columnLength * depth))
     return ProductTasks(rows: rows, columns: columns, rowCount, columnLength)
+  }
+
+  /// - Parameter products: of a row of a task.
+  private static func leastRowCount(rows: Int, products: Int) -> Int {
+    let mostRows = max(mostProducts / max(products, 1), 1)
+    return max((rows + mostRows - 1) / mostRows, 1)
   }
 
   /// Of quantized rows. Tasks are small, so that threads end at the same time; a task's rows and the weights of its channels stay

@@ -4,9 +4,12 @@ internal import WeightFormats
 /// The threads of a back end.
 final class ThreadPool {
   private let pool: OpaquePointer
+  private let cancellation: CancellationToken?
 
+  /// - Parameter cancellation: once it is cancelled, loops leave undone what they have not begun, so that whoever uses their results must
+  ///   ask it first.
   /// - Throws: `SanaError` `.memoryLimit` when the system has no memory for it.
-  init(threads: Int) throws {
+  init(threads: Int, cancellation: CancellationToken? = nil) throws {
     guard
       let pool = sana_pool_create(max(threads, 1), AvailableProcessors.current.count)
     else {
@@ -14,6 +17,8 @@ final class ThreadPool {
         .memoryLimit, "there is no memory for \(threads) threads", remedy: "ask for fewer threads")
     }
     self.pool = pool
+    self.cancellation = cancellation
+    if let cancellation { sana_pool_observe(pool, cancellation.raisedFlag) }
   }
 
   deinit { sana_pool_destroy(pool) }
@@ -22,7 +27,7 @@ final class ThreadPool {
   var size: Int { sana_pool_size(pool) }
 
   /// Calls the body once for every index below `count`, on any thread, in any order; `worker` tells apart calls that may run at
-  /// the same time and is less than `size`. Returns when all calls have.
+  /// the same time and is less than `size`. Returns when all calls have, or early when the work is cancelled.
   func forEach(_ count: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
     withoutActuallyEscaping(body) { body in
       var body = body

@@ -7,7 +7,8 @@ public import WeightFormats
 /// arena, values at their planned offsets, in-place where the plan says so.
 public final class ReferenceBackend: Backend {
   public let name = "reference"
-  private let precision: ComputePrecision
+  public let precision: ComputePrecision
+  public var cancellation: CancellationToken? { nil }
   private let winograd: WinogradTile
 
   /// - Parameter winograd: how 3x3 convolutions of int8 activations are defined.
