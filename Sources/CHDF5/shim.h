@@ -1,6 +1,8 @@
 #pragma once
 #include <hdf5.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 // What Swift cannot import of HDF5: predefined types are C globals behind macros (Swift 6 refuses mutable globals), and many
 // constants are macros with casts or calls. Each is reached through a function here.
@@ -55,6 +57,44 @@ static inline hid_t sana_hdf5_variable_string_type(void) { return sana_hdf5_stri
 static inline herr_t sana_hdf5_copy_description(unsigned n, const H5E_error2_t *error, void *buffer) {
   if (n == 0 && error->desc) (void)snprintf((char *)buffer, 256, "%s", error->desc);
   return 0;
+}
+
+typedef struct {
+  const char *word;
+  bool found;
+} sana_hdf5_search;
+
+static inline herr_t sana_hdf5_look_for_word(unsigned n, const H5E_error2_t *error, void *search) {
+  (void)n;
+  sana_hdf5_search *state = (sana_hdf5_search *)search;
+  if (error->desc && strstr(error->desc, state->word)) state->found = true;
+  return 0;
+}
+
+/// Whether a description of the last failure of this thread has this word.
+static inline bool sana_hdf5_failure_mentions(const char *word) {
+  sana_hdf5_search search = {.word = word, .found = false};
+  (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, sana_hdf5_look_for_word, &search);
+  return search.found;
+}
+
+/// The first filter of a dataset that this library does not have: its number, 0 when there is none, and the name that the file gives it in
+/// `name`, of at least 64 bytes.
+static inline int sana_hdf5_missing_filter(hid_t dataset, char *name) {
+  name[0] = 0;
+  hid_t list = H5Dget_create_plist(dataset);
+  if (list < 0) return 0;
+  int missing = 0;
+  const int count = H5Pget_nfilters(list);
+  for (int i = 0; i < count && missing == 0; i++) {
+    unsigned flags = 0, configuration = 0;
+    size_t values = 0;
+    const H5Z_filter_t filter = H5Pget_filter2(list, (unsigned)i, &flags, &values, NULL, 64, name, &configuration);
+    if (filter > 0 && H5Zfilter_avail(filter) <= 0) missing = filter;
+  }
+  (void)H5Pclose(list);
+  name[63] = 0;
+  return missing;
 }
 
 /// Copies the innermost description of the last failure of this thread into `buffer` of at least 256 bytes.

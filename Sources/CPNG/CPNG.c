@@ -55,7 +55,7 @@ static void append(png_structp png, png_bytep bytes, size_t count) {
 static void flush(png_structp png) { (void)png; }
 
 static void encode(png_structp png, png_infop info, const uint8_t *pixels, uint32_t width, uint32_t height,
-                   const sana_png_text *texts, size_t text_count, encoder *state) {
+                   const sana_png_text *texts, size_t text_count, const bool *stop, encoder *state) {
   if (setjmp(png_jmpbuf(png))) {
     if (state->result == SANA_PNG_OK) state->result = SANA_PNG_MALFORMED;
     return;
@@ -72,17 +72,23 @@ static void encode(png_structp png, png_infop info, const uint8_t *pixels, uint3
     png_set_text(png, info, &text, 1);
   }
   png_write_info(png, info);
-  for (uint32_t row = 0; row < height; ++row) png_write_row(png, pixels + (size_t)row * width * 3);
+  for (uint32_t row = 0; row < height; ++row) {
+    if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) {
+      state->result = SANA_PNG_STOPPED;
+      png_error(png, "stopped");
+    }
+    png_write_row(png, pixels + (size_t)row * width * 3);
+  }
   png_write_end(png, info);
 }
 
 int sana_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, const sana_png_text *texts,
-                    size_t text_count, uint8_t **bytes, size_t *byte_count) {
+                    size_t text_count, const bool *stop, uint8_t **bytes, size_t *byte_count) {
   encoder state = {.result = SANA_PNG_OK};
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, fail, ignore);
   png_infop info = png ? png_create_info_struct(png) : NULL;
   if (info) {
-    encode(png, info, pixels, width, height, texts, text_count, &state);
+    encode(png, info, pixels, width, height, texts, text_count, stop, &state);
   } else {
     state.result = SANA_PNG_OUT_OF_MEMORY;
   }

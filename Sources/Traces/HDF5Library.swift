@@ -14,6 +14,18 @@ enum HDF5Library {
     }
   }
 
+  /// Whether the last failure was a version of some structure that the library does not know. Only within `perform`.
+  static var failedAtVersion: Bool { sana_hdf5_failure_mentions("version") }
+
+  /// The first filter of a dataset that the library lacks. Only within `perform`.
+  static func missingFilter(of dataset: HDF5Handle) -> (number: Int32, name: String)? {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
+      guard let start = buffer.baseAddress else { return nil }
+      let number = sana_hdf5_missing_filter(dataset.identifier, start)
+      return number > 0 ? (number, String(cString: start)) : nil
+    }
+  }
+
   /// The innermost description of the last failure, for the error's text. Only within `perform`.
   static var lastFailure: String? {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in

@@ -28,7 +28,8 @@ public final class TraceFile: @unchecked Sendable {
 
   /// - Parameter maximumByteCount: the largest dataset that will be read; unwritten parts of a dataset take no room in the
   ///   file, so the file's own size bounds nothing.
-  /// - Throws: `.fileAccess` when the file cannot be read, `.malformedFile` when it is no HDF5 file.
+  /// - Throws: `.fileAccess` when the file cannot be read, `.malformedFile` when it is no HDF5 file, `.corruptFile` when it is damaged,
+  ///   `.unsupported` when it is of a version that the library does not know.
   public init(path: String, maximumByteCount: Int = 2 << 30) throws {
     self.path = path
     self.maximumByteCount = maximumByteCount
@@ -40,10 +41,7 @@ public final class TraceFile: @unchecked Sendable {
     file = HDF5Library.perform { HDF5Handle(sana_hdf5_open(path), close: H5Fclose) }
     guard file != nil else {
       throw (try? FileKind(path: path))?.refusal(for: .trace, path: path)
-        ?? SanaError(
-          .malformedFile, "this is no HDF5 file, or it is damaged",
-          remedy: "name an HDF5 file of recorded activations",
-          location: path)
+        ?? HDF5Superblock.failure(of: path)
     }
   }
 
@@ -156,7 +154,9 @@ public final class TraceFile: @unchecked Sendable {
         H5Dread(
           dataset.identifier, memoryType(), sana_hdf5_all(), sana_hdf5_all(), 0, $0.baseAddress)
       }
-      guard status >= 0 else { throw failure(path) }
+      guard status >= 0 else {
+        throw HDF5Library.missingFilter(of: dataset).map { lacking($0, path) } ?? failure(path)
+      }
       return TraceArray(shape: shape, values: values)
     }
   }
@@ -200,6 +200,8 @@ public final class TraceFile: @unchecked Sendable {
     guard let file else { throw failure(path) }
     let name = path.isEmpty ? "/" : path
     guard let object = HDF5Handle(H5Oopen(file.identifier, name, 0), close: H5Oclose) else {
+      // What is there and cannot be opened is no missing name.
+      if HDF5Library.failedAtVersion { throw failure(path) }
       throw SanaError(
         .tensorMismatch, "the trace has no '\(path.abbreviated)'",
         remedy: "record the trace again, or choose another case", location: self.path)
@@ -228,8 +230,26 @@ public final class TraceFile: @unchecked Sendable {
       remedy: "check what wrote the trace", location: self.path)
   }
 
+  private func lacking(_ filter: (number: Int32, name: String), _ path: String) -> SanaError {
+    let name = filter.name.isEmpty ? "" : " '\(filter.name)'"
+    return SanaError(
+      .unsupported,
+      "'\(path)' is compressed by the HDF5 filter\(name) (number \(filter.number)), which this computer's HDF5 library does not have",
+      remedy:
+        "record the trace again with gzip or without compression, or name the filter's folder in HDF5_PLUGIN_PATH",
+      location: self.path)
+  }
+
   func failure(_ path: String) -> SanaError {
-    SanaError(
+    guard !HDF5Library.failedAtVersion else {
+      return SanaError(
+        .unsupported,
+        "'\(path)' is stored in a version that this computer's HDF5 library does not know"
+          + (HDF5Library.lastFailure.map { ": \($0)" } ?? ""),
+        remedy: "record the trace again with an older format (h5py: libver='earliest')",
+        location: self.path)
+    }
+    return SanaError(
       .corruptFile,
       "'\(path.abbreviated)' cannot be read" + (HDF5Library.lastFailure.map { ": \($0)" } ?? ""),
       remedy: "copy or record the trace again", location: self.path)

@@ -1,3 +1,4 @@
+internal import SanaEngine
 public import Traces
 internal import WeightFormats
 
@@ -26,6 +27,8 @@ public struct ReferenceCase: Hashable, Sendable {
   /// Shared by all prompts; `nil` for pipelines that have none.
   public let negativePrompt: String?
   public let usesInstruction: Bool
+  /// Tokens of a caption (`max_sequence_length`).
+  public let captionLength: Int
   public let guidanceScale: Double
   /// In pixels.
   public let height: Int
@@ -38,6 +41,7 @@ public struct ReferenceCase: Hashable, Sendable {
   public var name: String { String(path.dropFirst(Self.prefix.count)) }
 
   private static let prefix = "case_"
+  private static let captionLengthAttribute = "max_sequence_length"
 
   /// Reads the description of every case of a trace, ordered by name.
   ///
@@ -58,8 +62,10 @@ public struct ReferenceCase: Hashable, Sendable {
         .malformedFile, "'\(path.abbreviated)' has \(what)", remedy: "record the trace again",
         location: trace.path)
     }
-    func count(_ name: String, in range: ClosedRange<Int>) throws -> Int {
-      let number = try trace.number(name, of: path)
+    func count(
+      _ name: String, of group: String = path, in range: ClosedRange<Int>
+    ) throws -> Int {
+      let number = try trace.number(name, of: group)
       guard let value = Int(exactly: number), range.contains(value) else {
         throw malformed("a \(name) of \(number)")
       }
@@ -75,6 +81,13 @@ public struct ReferenceCase: Hashable, Sendable {
     negativePrompt =
       try trace.hasAttribute("negative", of: path) ? trace.string("negative", of: path) : nil
     usesInstruction = try trace.number("chi", of: path) != 0
+    let text = "\(path)/text"
+    let hasLength =
+      try trace.contains(text) && trace.hasAttribute(Self.captionLengthAttribute, of: text)
+    captionLength =
+      try hasLength
+      ? count(Self.captionLengthAttribute, of: text, in: 1...1 << 20)
+      : PromptPreparation.standardCaptionLength
     guidanceScale = try trace.number("guidance", of: path)
     guard guidanceScale.isFinite else { throw malformed("no finite guidance") }
     height = try count("height", in: 32...16384)

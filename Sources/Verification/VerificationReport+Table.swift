@@ -46,5 +46,7 @@ extension VerificationReport {
     let failedPictures = pictures.count { !bounds.accepts($0) }
     return "failed: out of bounds are \(failedValues) of \(values.count) values and "
       + "\(failedPictures) of \(pictures.count) pictures"
+      + (isOfAnotherModel
+        ? "; values below 3 dB have nothing to do with the trace's, which is of another model" : "")
   }
 }

@@ -23,6 +23,14 @@ public struct VerificationReport: Sendable {
     !values.isEmpty && values.allSatisfy(bounds.accepts) && pictures.allSatisfy(bounds.accepts)
   }
 
+  /// Whether some value has nothing to do with the trace's.
+  public var isOfAnotherModel: Bool {
+    values.contains {
+      let ratio = $0.comparison.signalToNoiseDecibels
+      return ratio > -.infinity && ratio < VerificationBounds.leastRelatedDecibels
+    }
+  }
+
   public var minimumSignalToNoiseDecibels: Double? {
     values.map(\.signalToNoiseDecibels).min()
   }
@@ -32,7 +40,7 @@ public struct VerificationReport: Sendable {
     values.sorted { $0.signalToNoiseDecibels < $1.signalToNoiseDecibels }
   }
 
-  /// `{"passed", "minimum_snr_db", "values": [{"name", "snr_db", "max_abs_error", "cosine"}], "image": {"max_abs_error", "psnr_db"}}`,
+  /// `{"passed", "other_model", "minimum_snr_db", "values": [{"name", "snr_db", "max_abs_error", "cosine"}], "image": {"max_abs_error", "psnr_db"}}`,
   /// the image's numbers being the worst of all pictures, in 8-bit levels; `null` where there is none.
   public var json: MetadataValue {
     let image: MetadataValue =
@@ -44,6 +52,7 @@ public struct VerificationReport: Sendable {
       ]
     return [
       "passed": .bool(passed),
+      "other_model": .bool(isOfAnotherModel),
       "minimum_snr_db": minimumSignalToNoiseDecibels.map(MetadataValue.number) ?? .null,
       "values": .array(
         worstFirst.map { value in

@@ -29,7 +29,8 @@ extension Verifier {
     }
     let group = "\(reference.path)/text"
     let preparation = try PromptPreparation(
-      tokenizer: encoder.tokenizer, instruction: reference.usesInstruction ? .standard : .none)
+      tokenizer: encoder.tokenizer, instruction: reference.usesInstruction ? .standard : .none,
+      captionLength: reference.captionLength, positions: encoder.configuration.maximumPositions)
     let stage = try TextEncoderStage(
       encoder.configuration, source: encoder.weights, backend: backend)
     var captions = CaseCaptions(

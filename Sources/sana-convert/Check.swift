@@ -13,7 +13,10 @@ struct Check: ParsableCommand {
     try ToolSession.run { session in
       let file = try ModelFile(path: model)
       session.progress.begin("check", total: file.byteCount)
-      try file.verify { done, _ in session.progress.update(done) }
+      try file.verify { done, _ in
+        try session.cancellation.check()
+        session.progress.update(done)
+      }
       session.progress.end()
       let tensors = file.components.reduce(0) { $0 + $1.tensors.count }
       try OutputStream.standardOutput.writeLine(

@@ -41,7 +41,7 @@ struct DemoVariant {
     try pipeline.run { event in
       try session.cancellation.check()
       switch event {
-      case .began(let stage, let units):
+      case .began(let stage, _, let units):
         session.progress.begin("\(name) \(stage.rawValue)", total: units)
       case .progressed(_, let done): session.progress.update(done)
       case .ended: session.progress.end()

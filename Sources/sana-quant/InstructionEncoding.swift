@@ -22,7 +22,8 @@ struct InstructionEncoding {
     do {
       let source = try file.source(for: .textEncoder)
       let preparation = try PromptPreparation(
-        tokenizer: Tokenizer(besides: source), instruction: .standard)
+        tokenizer: Tokenizer(besides: source), instruction: .standard,
+        positions: configuration.maximumPositions)
       let stage = try TextEncoderStage(configuration, source: source, backend: backend)
       return try stage.instructionTensors(of: preparation.instructionTokens(), encoding: encoding)
     } catch let error as SanaError where Self.isOfTheModel(error) {

@@ -14,7 +14,8 @@ struct VerifyCommand: ParsableCommand {
       Replays the runs that a trace records: token ids, hidden states, captions, schedules, every step, the picture. \
       A model with the checkpoint's own numbers passes within the rounding of float32: 90 dB after one pass through a \
       network, 70 dB after every step of a run, 99.9 % of a picture's bytes within one level and none off by more than \
-      three. A variant of fewer bits is only reported on, unless --minimum-snr says what it must reach.
+      three. A variant of fewer bits is only reported on, unless --minimum-snr says what it must reach; \
+      a value below 3 dB says that the trace is of another model, which fails.
       """)
 
   @Argument(help: "The .sana file.")

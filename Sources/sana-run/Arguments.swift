@@ -10,10 +10,12 @@ struct PictureArguments: ParsableArguments {
   @Option(parsing: .unconditional, help: "What the picture shall not show.")
   var negativePrompt: String?
 
-  @Option(parsing: .unconditional, help: "Pixels, a multiple of 32. (default: the model's)")
+  @Option(
+    parsing: .unconditional,
+    help: "Pixels, 1 to 16384; a multiple of 32 with --no-binning. (default: the model's)")
   var width: Int?
 
-  @Option(parsing: .unconditional, help: "Pixels, a multiple of 32. (default: the model's)")
+  @Option(parsing: .unconditional, help: "As --width. (default: the model's)")
   var height: Int?
 
   @Option(
@@ -44,6 +46,11 @@ struct PictureArguments: ParsableArguments {
   @Option(help: "Text before the prompt: default, none or a file's name.")
   var instruction: String = "default"
 
+  @Option(
+    parsing: .unconditional,
+    help: "Tokens that a prompt is cut to, the instruction not counted.")
+  var maxSequenceLength: Int = PromptPreparation.standardCaptionLength
+
   @Flag(
     name: .customLong("no-binning"),
     help: "Draw at exactly this size, not at the trained size nearest in shape.")
@@ -53,7 +60,8 @@ struct PictureArguments: ParsableArguments {
     GenerationRequest(
       prompts: prompts, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
       guidanceScale: guidanceScale, seed: seed.value, count: count, sampler: scheduler,
-      instruction: try promptInstruction(), usesResolutionBinning: !drawsExactSize)
+      instruction: try promptInstruction(), captionLength: maxSequenceLength,
+      usesResolutionBinning: !drawsExactSize)
   }
 
   /// The file that holds the instruction, where one is named.
@@ -100,7 +108,7 @@ struct RunArguments: ParsableArguments {
     let backend = try device.makeBackend(session)
     let pipeline = try Pipeline(
       model: try PipelineModel(path: model, sampler: picture.scheduler), backend: backend,
-      request: request)
+      request: request, memoryLimit: device.memoryLimit?.bytes)
     return PreparedRun(
       backend: backend, pipeline: pipeline,
       report: RunReport(modelPath: model, pipeline: pipeline, backend: backend, device: device))

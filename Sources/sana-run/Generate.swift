@@ -37,14 +37,22 @@ struct Generate: ParsableCommand {
       try pipeline.checkMemory(limit: arguments.device.memoryLimit, session)
 
       var report = run.report
-      try pipeline.run(session, on: run.backend) { index, image in
-        try outputs.write(
-          image, index,
-          texts: pipeline.settings.pictureTexts(
-            index, modelPath: arguments.model, device: arguments.device))
-        report.outputs.append(outputs.paths[index])
-      } onStageEnd: { stage, time in
-        report.times[stage] = time
+      do {
+        try pipeline.run(session, on: run.backend) { index, image in
+          try outputs.write(
+            image, index,
+            texts: pipeline.settings.pictureTexts(
+              index, modelPath: arguments.model, device: arguments.device),
+            cancellation: session.cancellation)
+          report.outputs.append(outputs.paths[index])
+        } onStageEnd: { stage, time in
+          report.times[stage, default: .zero] += time
+        }
+      } catch let error as SanaError where !report.outputs.isEmpty {
+        guard error.code == .cancelled, report.outputs.count == outputs.paths.count else {
+          throw error.after(report.outputs, of: pipeline.settings)
+        }
+        // Asked to stop when there was nothing left to do.
       }
       if arguments.json {
         try JSONOutput.print(report.json)

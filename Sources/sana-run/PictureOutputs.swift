@@ -43,12 +43,14 @@ struct PictureOutputs {
   /// Writes one of the pictures.
   /// - Parameter index: which of them.
   func write(
-    _ image: RGBImage, _ index: Int, texts: [(keyword: String, text: String)]
+    _ image: RGBImage, _ index: Int, texts: [(keyword: String, text: String)],
+    cancellation: CancellationToken
   ) throws {
     if isStandardOutput {
-      try OutputStream.standardOutput.write(bytes: PNGFile.encode(image, texts: texts))
+      try OutputStream.standardOutput.write(
+        bytes: PNGFile.encode(image, texts: texts, cancellation: cancellation))
     } else {
-      try PNGFile.write(image, to: paths[index], texts: texts)
+      try PNGFile.write(image, to: paths[index], texts: texts, cancellation: cancellation)
     }
   }
 }

@@ -26,7 +26,13 @@ extension Pipeline {
     try run { event in
       try session.cancellation.check()
       switch event {
-      case .began(let stage, let units): session.progress.begin(stage.rawValue, total: units)
+      case .began(let stage, let pictures, let units):
+        let isWhole = pictures.count == settings.pictures.count
+        session.progress.begin(
+          isWhole
+            ? stage.rawValue
+            : "\(stage.rawValue) \(pictures.upperBound)/\(settings.pictures.count)",
+          total: units)
       case .progressed(_, let done): session.progress.update(done)
       case .ended(let stage, let time):
         session.progress.end()
@@ -52,6 +58,7 @@ extension GenerationSettings {
       "height": .integer(Int64(height)),
       "drawn_width": .integer(Int64(drawnWidth)),
       "drawn_height": .integer(Int64(drawnHeight)),
+      "max_sequence_length": .integer(Int64(captionLength)),
       "steps": .integer(Int64(steps)),
       "guidance": .number(Double(guidanceScale)),
       "scheduler": .string(samplerKind.rawValue),

@@ -22,20 +22,26 @@ struct Plan: ParsableCommand {
   func run() throws {
     try ToolSession.run { session in
       let run = try arguments.prepare(
-        prompts: prompts.isEmpty ? [PromptPreparation.longestPrompt] : prompts, session)
+        prompts: prompts.isEmpty
+          ? [PromptPreparation.longestPrompt(tokens: arguments.picture.maxSequenceLength)]
+          : prompts, session)
+      let pipeline = run.pipeline
+      for note in prompts.isEmpty ? pipeline.requestNotes : pipeline.notes {
+        session.progress.note(note)
+      }
       if arguments.json {
         try JSONOutput.print(run.report.json)
       } else {
         try OutputStream.standardOutput.write(run.report.summary)
       }
-      try run.pipeline.plan.check(limit: arguments.device.memoryLimit?.bytes)
+      try pipeline.plan.check(limit: arguments.device.memoryLimit?.bytes)
     }
   }
 }
 
 extension PromptPreparation {
   /// A prompt that certainly fills the caption: no tokenizer makes less than a token of a word.
-  fileprivate static var longestPrompt: String {
-    String(repeating: "picture ", count: standardCaptionLength)
+  fileprivate static func longestPrompt(tokens: Int) -> String {
+    String(repeating: "picture ", count: min(max(tokens, 0), 1 << 20))
   }
 }

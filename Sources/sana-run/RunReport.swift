@@ -33,10 +33,12 @@ struct RunReport {
       .init("height", .integer(Int64(settings.height))),
       .init("drawn_width", .integer(Int64(settings.drawnWidth))),
       .init("drawn_height", .integer(Int64(settings.drawnHeight))),
+      .init("max_sequence_length", .integer(Int64(settings.captionLength))),
       .init("steps", .integer(Int64(settings.steps))),
       .init("guidance", .number(Double(settings.guidanceScale))),
       .init("scheduler", .string(settings.samplerKind.rawValue)),
       .init("peak_bytes", .integer(Int64(plan.peakBytes))),
+      .init("pictures_at_once", .integer(Int64(plan.picturesAtOnce))),
       .init("limit_bytes", memoryLimit.map { .integer(Int64($0.bytes)) } ?? .null),
       .init("stages", .array(plan.stages.map(json(of:)))),
     ]
@@ -94,6 +96,13 @@ struct RunReport {
       ? ""
       : outputs.map { "wrote \($0 == "-" ? "to standard output" : $0.printablePath)\n" }.joined()
     text += title + "\n" + table
+    let count = settings.pictures.count
+    if count > 1, outputs.isEmpty {
+      text +=
+        plan.picturesAtOnce < count
+        ? "\n\(count) pictures, \(plan.picturesAtOnce) at a time from noise to file\n"
+        : "\n\(count) pictures, decoded and written when all are denoised\n"
+    }
     text +=
       "\n\(outputs.isEmpty ? "peak memory" : "planned peak memory") \(ByteSize(plan.peakBytes))"
     if let memoryLimit { text += " of the \(memoryLimit) allowed" }

@@ -110,9 +110,10 @@ import WeightFormats
   }
 
   @Test func sizesThatCannotBeDrawn() throws {
-    try expectFailure(with: ["--width", "100"], saying: "choose 96")
-    try expectFailure(with: ["--height", "1000"], saying: "choose 992")
+    try expectFailure(with: ["--no-binning", "--width", "100"], saying: "choose 96")
+    try expectFailure(with: ["--no-binning", "--height", "1000"], saying: "choose 992")
     try expectFailure(with: ["--width", "0"], saying: "a width of 0 pixels")
+    try expectFailure(with: ["--width", "0"], saying: "choose 1 to 16384")
     try expectFailure(with: ["--height", "-64"], saying: "a height of -64 pixels")
     try expectFailure(with: ["--width", "1000000"], saying: "a width of 1000000 pixels")
     try expectFailure(with: ["--width", "wide"], saying: "--width", status: 64)
@@ -129,6 +130,66 @@ import WeightFormats
     try expectFailure(with: ["--seed", "-2"], saying: "--seed", status: 64)
     try expectFailure(with: ["--threads", "0"], saying: "0 threads")
     try expectFailure(with: ["--threads", "100000"], saying: "100000 threads")
+  }
+
+  @Test func sequencesLongerThanTheModelsContext() throws {
+    try expectFailure(
+      with: ["--max-sequence-length", "0"], saying: "choose --max-sequence-length 1")
+    try expectFailure(with: ["--max-sequence-length", "-5"], saying: "cut to -5 tokens")
+    try expectFailure(with: ["--max-sequence-length", "8193"], saying: "1 to 8192")
+    let instruction = try directory.write(
+      String(repeating: "eight words that are about nothing at all ", count: 20_000),
+      to: "long.txt")
+    try expectFailure(with: ["--instruction", instruction], saying: "8192 positions")
+  }
+
+  /// A copy of the model with other numbers in one tensor of the transformer.
+  private func model(replacing name: String, by value: Float) throws -> String {
+    let file = try ModelFile(path: model)
+    let path = directory.path("replaced.sana")
+    let writer = try ContainerWriter(path: path)
+    for component in file.components {
+      let kind = try #require(component.kind)
+      try writer.beginComponent(kind, metadata: component.metadata)
+      let source = try file.source(for: kind)
+      for entry in component.tensors {
+        guard kind == .transformer, entry.name == name else {
+          try writer.append(try source.load(entry.name), metadata: entry.metadata)
+          continue
+        }
+        let description = TensorDescription(
+          name: name, shape: entry.description.shape, encoding: .f32)
+        try writer.append(
+          StoredTensor(
+            description: description,
+            values: TensorBytes(byteCount: description.valueByteCount) {
+              $0.bindMemory(to: Float.self).update(repeating: value)
+            }), metadata: entry.metadata)
+      }
+    }
+    try writer.finish(metadata: file.metadata)
+    return path
+  }
+
+  /// The failure leads to the tensor, and no remedy is what was just tried.
+  @Test(arguments: [[], ["--precision", "f32"]])
+  func aModelWithWeightsThatAreNoNumbers(options: [String]) throws {
+    let arguments =
+      [
+        "--prompt", "a fox", "-o", directory.path("out.png"), "--width", "64", "--height", "64",
+        "--no-binning",
+      ] + options
+    let damaged = try model(replacing: "transformer_blocks.1.ff.conv_inverted.bias", by: .nan)
+    try expectFailure(
+      [damaged] + arguments,
+      saying:
+        "the transformer's weight 'transformer_blocks.1.ff.conv_inverted.bias' does; convert the model again"
+    )
+    let large = try model(replacing: "proj_out.bias", by: .greatestFiniteMagnitude)
+    let outcome = try tool.run([large] + arguments)
+    #expect(outcome.status == 1)
+    #expect(outcome.error.contains("the largest, 3.4028235e+38, is in 'proj_out.bias'"))
+    #expect(outcome.error.contains("--precision f32") == options.isEmpty)
   }
 
   @Test func namesThatNothingHas() throws {

@@ -4,6 +4,12 @@ import TestSupport
 import Testing
 import WeightFormats
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// `sana-run` as a user runs it.
 @Suite struct RunCommandTests {
   private let directory: TestDirectory
@@ -51,17 +57,54 @@ import WeightFormats
 
   @Test func drawsAtATrainedSizeAndScales() throws {
     let arguments = [
-      model, "--prompt", "a fox", "--width", "128", "--height", "64", "--steps", "1",
+      model, "--prompt", "a fox", "--width", "131", "--height", "65", "--steps", "1",
     ]
     let outcome = try tool.run(arguments + ["-o", output])
     #expect(outcome.status == 0)
-    #expect(outcome.error.hasPrefix("note: drawn at 1408x704, the trained size nearest in shape"))
+    #expect(
+      outcome.error
+        == "note: drawn at 1408x704, the trained size nearest in shape, then scaled and cropped to 131x65\n"
+    )
     let image = try PNGFile.read(output)
-    #expect(image.width == 128 && image.height == 64)
-    let plan = try json(try tool.run(["plan"] + arguments + ["--json"]))
+    #expect(image.width == 131 && image.height == 65)
+    let planned = try tool.run(["plan"] + arguments + ["--json"])
+    #expect(planned.error == outcome.error)
+    let plan = try json(planned)
     #expect(plan["drawn_width"]?.integerValue == 1408)
-    let exact = try json(try tool.run(["plan"] + arguments + ["--json", "--no-binning"]))
+    let exact = try json(
+      try tool.run(["plan", model, "--width", "128", "--height", "64", "--json", "--no-binning"]))
     #expect(exact["drawn_width"]?.integerValue == 128)
+  }
+
+  @Test(arguments: [(1080, 1920, "768x1344"), (1000, 1000, "1024x1024")])
+  func plansAnySizeWithTheNoteOfARun(width: Int, height: Int, drawn: String) throws {
+    let arguments = ["plan", model, "--width", "\(width)", "--height", "\(height)"]
+    let outcome = try tool.run(arguments)
+    #expect(outcome.status == 0)
+    #expect(outcome.error.hasPrefix("note: drawn at \(drawn), "))
+    #expect(outcome.error.hasSuffix("to \(width)x\(height)\n"))
+    #expect(outcome.error.contains("cropped") == (width != height))
+  }
+
+  @Test func aPromptIsCutToTheSequenceLengthAskedFor() throws {
+    let arguments = ["--max-sequence-length", "2"]
+    let outcome = try generate(arguments)
+    #expect(outcome.status == 0)
+    #expect(outcome.error.hasPrefix("note: the prompt is too long"))
+    let cut = try PNGFile.read(output)
+    let bytes = try Data(contentsOf: URL(filePath: output))
+    #expect(bytes.range(of: Data(#""max_sequence_length":2"#.utf8)) != nil)
+    #expect(try generate([]).status == 0)
+    #expect(try PNGFile.read(output) != cut)
+    let plan = try json(
+      try tool.run(["plan", model, "--max-sequence-length", "700", "--json"]))
+    #expect(plan["max_sequence_length"]?.integerValue == 700)
+    let peaks = try ["100", "300", "700"].map { length in
+      let plan = try json(
+        try tool.run(["plan", model, "--max-sequence-length", length, "--json"]))
+      return try #require(plan["stages"]?.arrayValue?[0]["activations_bytes"]?.integerValue)
+    }
+    #expect(peaks == peaks.sorted() && Set(peaks).count == 3)
   }
 
   @Test func theSameSeedDrawsTheSamePicture() throws {
@@ -193,6 +236,62 @@ import WeightFormats
     #expect(outcome.status == 130)
     #expect(outcome.error.hasPrefix("error: stopped before the work was done"))
     #expect(try names() == ["sana-tiny.sana"])
+  }
+
+  /// Long operations, at moments that are in different ones.
+  @Test func aSignalEndsWhateverIsComputed() throws {
+    for (seconds, signal) in [(0.3, SIGINT), (1, SIGTERM), (2.5, SIGINT)] {
+      let running = try tool.start([
+        model, "--prompt", "a fox", "-o", output, "--width", "1536", "--height", "1536",
+        "--steps", "20", "--no-binning", "--threads", "1",
+      ])
+      Thread.sleep(forTimeInterval: seconds)
+      let time = ContinuousClock().measure {
+        kill(running.process.processIdentifier, signal)
+        running.process.waitUntilExit()
+      }
+      // It takes a tenth of that where no other test takes the time.
+      #expect(time < .seconds(4), "\(time)")
+      let outcome = running.wait()
+      #expect(outcome.status == 128 + signal)
+      #expect(outcome.error.hasPrefix("error: stopped"))
+      #expect(try names() == ["sana-tiny.sana"])
+    }
+  }
+
+  @Test func aStoppedBatchKeepsThePicturesThatAreFinished() throws {
+    let size = ["--width", "256", "--height", "256", "--steps", "8", "--no-binning"]
+    let plan = try json(try tool.run(["plan", model, "--prompt", "a fox", "--json"] + size))
+    let peak = try #require(plan["peak_bytes"]?.integerValue)
+    // Within the limit that one picture needs, pictures are finished one by one.
+    let arguments =
+      [model, "--prompt", "a fox", "-o", output, "--count", "50", "--memory-limit", "\(peak)"]
+      + size
+    let batch = try json(try tool.run(["plan"] + arguments + ["--json"]))
+    #expect(batch["pictures_at_once"]?.integerValue == 1)
+    let running = try tool.start(arguments)
+    let second = directory.path("out-2.png")
+    while running.process.isRunning, !FileManager.default.fileExists(atPath: second) {
+      Thread.sleep(forTimeInterval: 0.02)
+    }
+    running.process.interrupt()
+    let outcome = running.wait()
+    #expect(outcome.status == 130, "\(outcome.error)")
+    #expect(outcome.output.isEmpty)
+    let written = try names().filter { $0.hasSuffix(".png") }
+    #expect(2..<50 ~= written.count)
+    #expect(try names().count == written.count + 1)
+    for name in written { #expect(try PNGFile.read(directory.path(name)).width == 256) }
+    let rest = "--seed \(written.count) --count \(50 - written.count)"
+    #expect(
+      outcome.error
+        == "error: stopped: \(written.count) of 50 pictures are written, \(directory.path("out-1.png")) to \(directory.path("out-\(written.count).png")); draw the others with \(rest) and another --output\n"
+    )
+    // What is written is what the whole batch would have written.
+    let first = try PNGFile.read(second)
+    #expect(
+      try tool.run([model, "--prompt", "a fox", "-o", output, "--seed", "1"] + size).status == 0)
+    #expect(try PNGFile.read(output) == first)
   }
 
   @Test func linksNoHDF5() throws {

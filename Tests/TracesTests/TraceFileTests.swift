@@ -131,6 +131,83 @@ import WeightFormats
     }
   }
 
+  /// A copy of a fixture, `edit`ed.
+  private func edited(
+    _ name: String, in directory: URL, _ edit: (inout Data) throws -> Void
+  ) throws -> String {
+    var bytes = try Data(contentsOf: Fixtures.directory.appending(path: "traces/\(name).h5"))
+    try edit(&bytes)
+    let path = directory.appending(path: "\(name).h5")
+    try bytes.write(to: path)
+    return path.path
+  }
+
+  private func replace(_ old: [UInt8], by new: [UInt8], in bytes: inout Data) -> Int {
+    var count = 0
+    while let range = bytes.range(of: Data(old)) {
+      bytes.replaceSubrange(range, with: new)
+      count += 1
+    }
+    return count
+  }
+
+  /// A filter message holds number and name: here gzip's, turned into one that no library has.
+  @Test func aFilterThatTheLibraryLacksIsNamed() throws {
+    try withTemporaryDirectory { directory in
+      let path = try edited("sequence-lengths", in: directory) { bytes in
+        let count = replace(
+          [1, 0, 8, 0, 1, 0, 1, 0] + Array("deflate\0".utf8),
+          by: [0x33, 0x7F, 8, 0, 1, 0, 1, 0] + Array("squeeze\0".utf8), in: &bytes)
+        try #require(count > 3)
+      }
+      let trace = try TraceFile(path: path)
+      let error = #expect(throws: SanaError.self) {
+        _ = try trace.floats("case_40/text/prompt_embeds")
+      }
+      #expect(error?.code == .unsupported)
+      #expect(error?.message.contains("the HDF5 filter 'squeeze' (number 32563)") == true)
+      #expect(error?.message.contains("case_40/text/prompt_embeds") == true)
+      #expect(error?.location == path)
+    }
+  }
+
+  @Test func aVersionThatTheLibraryDoesNotKnowIsNotCalledDamage() throws {
+    try withTemporaryDirectory { directory in
+      let path = try edited("sequence-lengths", in: directory) { $0[8] = 7 }
+      let error = #expect(throws: SanaError.self) { try TraceFile(path: path) }
+      #expect(error?.code == .unsupported)
+      #expect(error?.message.contains("of version 7") == true)
+    }
+  }
+
+  /// The message that says where a dataset's chunks are: version 3, class 2 (chunked).
+  @Test func aDatasetOfAnUnknownVersionIsNotCalledDamageEither() throws {
+    try withTemporaryDirectory { directory in
+      let path = try edited("sequence-lengths", in: directory) { bytes in
+        // Four dimensions: three of the dataset, and that of the element's bytes.
+        try #require(replace([3, 2, 4], by: [9, 2, 4], in: &bytes) > 0)
+      }
+      let error = #expect(throws: SanaError.self) {
+        _ = try TraceFile(path: path).floats("case_40/text/prompt_embeds")
+      }
+      #expect(error?.code == .unsupported, "\(error.map { "\($0)" } ?? "")")
+      #expect(error?.message.contains("case_40/text/prompt_embeds") == true)
+    }
+  }
+
+  @Test func aFileThatIsCutShortIsCalledSo() throws {
+    try withTemporaryDirectory { directory in
+      var whole = 0
+      let path = try edited("sequence-lengths", in: directory) { bytes in
+        whole = bytes.count
+        bytes = bytes.prefix(whole / 2)
+      }
+      let error = #expect(throws: SanaError.self) { try TraceFile(path: path) }
+      #expect(error?.code == .corruptFile)
+      #expect(error?.message == "is cut short: \(whole / 2) of \(whole) bytes are there")
+    }
+  }
+
   @Test func damagedFilesFailWithoutCrashing() throws {
     try withTemporaryDirectory { directory in
       let path = directory.appending(path: "trace.h5").path

@@ -31,6 +31,24 @@ import WeightFormats
       try !report(.minimum(decibels: 90), value("a", .accumulated, error: eighty)).passed)
     #expect(try report(.report, value("a", .forwardPass, error: 0.5)).passed)
     #expect(try !report(.report, value("a", .exact, error: 0.5)).passed)
+    #expect(try !report(.report, value("a", .forwardPass, error: 0.8)).passed)
+  }
+
+  @Test func whatHasNothingToDoWithTheTraceIsCalledSo() throws {
+    let related = try report(.parity, value("a", .accumulated, error: 0.7))
+    #expect(!related.passed && !related.isOfAnotherModel)
+    #expect(!related.table().contains("another model"))
+    for bounds in [VerificationBounds.parity, .report] {
+      let foreign = try report(
+        bounds, value("a", .accumulated, error: 0.72), value("b", .forwardPass, error: 0))
+      #expect(!foreign.passed && foreign.isOfAnotherModel)
+      #expect(foreign.table().contains("another model"))
+      #expect(foreign.json["other_model"]?.boolValue == true)
+    }
+    // Who names a bound is taken at his word.
+    #expect(try report(.minimum(decibels: 0), value("a", .forwardPass, error: 0.8)).passed)
+    // What is broken says nothing about where it comes from.
+    #expect(try !report(.report, value("a", .forwardPass, error: .nan)).isOfAnotherModel)
   }
 
   @Test(arguments: [VerificationBounds.parity, .minimum(decibels: -1000), .report])

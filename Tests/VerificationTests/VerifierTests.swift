@@ -46,6 +46,43 @@ import WeightFormats
     }
   }
 
+  @Test func tracesOfOtherSequenceLengthsAreReplayedWithinParity() throws {
+    let report = try verify(.fixture("sana-tiny"), trace("sequence-lengths"))
+    #expect(report.passed, "\(report.table(limit: 5))")
+    for name in ["1", "2_plain", "40", "77_plain", "310"] {
+      #expect(report.values.contains { $0.name == "case_\(name)/text/prompt_embeds" })
+    }
+    #expect(report.values.contains { $0.name == "case_310/dpm2/latents[1]" })
+  }
+
+  /// Weights of the right shapes in the wrong places.
+  private struct SwappedSource: WeightSource {
+    let base: any WeightSource
+
+    private func other(_ name: String) -> String {
+      switch name {
+      case "transformer_blocks.0.attn2.to_out.0.weight":
+        "transformer_blocks.1.attn2.to_out.0.weight"
+      case "transformer_blocks.1.attn2.to_out.0.weight":
+        "transformer_blocks.0.attn2.to_out.0.weight"
+      default: name
+      }
+    }
+
+    func description(of name: String) -> TensorDescription? { base.description(of: other(name)) }
+    func load(_ name: String) throws -> StoredTensor { try base.load(other(name)) }
+  }
+
+  @Test(arguments: [VerificationBounds.report, .parity])
+  func aModelOfTheSameShapesIsNotTakenForTheTraces(bounds: VerificationBounds) throws {
+    var model = try ModelUnderTest.fixture("sprint-tiny")
+    let transformer = try #require(model.transformer)
+    model.transformer?.weights = SwappedSource(base: transformer.weights)
+    let report = try verify(model, trace("sprint-tiny"), bounds: bounds)
+    #expect(!report.passed)
+    #expect(report.isOfAnotherModel)
+  }
+
   @Test func theFullTracesAreReplayedWithinParity() throws {
     guard let folder = ReferenceTraces.fullDirectory else { return }
     for name in ["sana-tiny", "sana15-tiny", "sprint-tiny"] {

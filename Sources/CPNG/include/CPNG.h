@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,7 +10,9 @@ enum {
   SANA_PNG_MALFORMED = 1,
   SANA_PNG_OUT_OF_MEMORY = 2,
   /// The picture has more pixels than allowed.
-  SANA_PNG_TOO_LARGE = 3
+  SANA_PNG_TOO_LARGE = 3,
+  /// Asked to stop.
+  SANA_PNG_STOPPED = 4
 };
 
 /// A remark stored in the file: a keyword of 1 to 79 Latin-1 characters, and UTF-8 text.
@@ -18,9 +21,10 @@ typedef struct {
   const char *text;
 } sana_png_text;
 
-/// Encodes 8-bit RGB pixels. `*bytes` is to be released with `sana_png_free`.
+/// Encodes 8-bit RGB pixels. `*bytes` is to be released with `sana_png_free`. Gives up once another thread has set `*stop`, which may be
+/// null.
 int sana_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, const sana_png_text *texts,
-                    size_t text_count, uint8_t **bytes, size_t *byte_count);
+                    size_t text_count, const bool *stop, uint8_t **bytes, size_t *byte_count);
 
 /// Decodes a PNG file of any kind into 8-bit RGB: gray becomes equal channels, 16 bits lose their lower half, transparency is
 /// dropped. `*pixels` is to be released with `sana_png_free`.

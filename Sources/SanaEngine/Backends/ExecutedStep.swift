@@ -34,6 +34,9 @@ public struct ExecutedStep: Sendable {
 }
 
 extension Graph {
+  /// Of all nodes.
+  var operationCount: Int { nodes.reduce(0) { $0 + operationCount(of: $1) } }
+
   /// Additions and multiplications of a node's products, counting what the mathematics asks for: tokens that exist only at run time
   /// are taken to be all that there is room for, and a convolution that is computed with fewer multiplications may exceed the peak.
   func operationCount(of node: Node) -> Int {

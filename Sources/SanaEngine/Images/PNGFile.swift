@@ -1,5 +1,5 @@
 internal import CPNG
-internal import WeightFormats
+public import WeightFormats
 
 /// Pictures as PNG files.
 public enum PNGFile {
@@ -8,13 +8,17 @@ public enum PNGFile {
 
   /// Writes a picture; the file appears under its name complete or not at all.
   ///
-  /// - Parameter texts: remarks stored in the file (`iTXt`), for instance the settings that made the picture: keywords of 1 to 79 ASCII
-  ///   characters, and any text without NUL.
-  /// - Throws: `.fileAccess`.
+  /// - Parameters:
+  ///   - texts: remarks stored in the file (`iTXt`), for instance the settings that made the picture: keywords of 1 to 79 ASCII
+  ///     characters, and any text without NUL.
+  ///   - cancellation: looked at between rows.
+  /// - Throws: `.fileAccess`, `.cancelled`.
   public static func write(
-    _ image: RGBImage, to path: String, texts: [(keyword: String, text: String)] = []
+    _ image: RGBImage, to path: String, texts: [(keyword: String, text: String)] = [],
+    cancellation: CancellationToken? = nil
   ) throws {
-    try ReplacementFile.write(try encode(image, texts: texts), to: path)
+    try ReplacementFile.write(
+      try encode(image, texts: texts, cancellation: cancellation), to: path)
   }
 
   /// Reads a PNG file of any kind as RGB; transparency is dropped.
@@ -25,7 +29,8 @@ public enum PNGFile {
   }
 
   package static func encode(
-    _ image: RGBImage, texts: [(keyword: String, text: String)]
+    _ image: RGBImage, texts: [(keyword: String, text: String)],
+    cancellation: CancellationToken? = nil
   ) throws -> [UInt8] {
     guard let width = UInt32(exactly: image.width), let height = UInt32(exactly: image.height)
     else { throw tooLarge(location: nil) }
@@ -40,6 +45,9 @@ public enum PNGFile {
     }
     var bytes: UnsafeMutablePointer<UInt8>?
     var count = 0
+    let stop = cancellation.map {
+      UnsafeRawPointer($0.raisedFlag).assumingMemoryBound(to: Bool.self)
+    }
     let status = characters.withUnsafeBufferPointer { buffer in
       let entries = starts.compactMap { start in
         buffer.baseAddress.map {
@@ -47,9 +55,10 @@ public enum PNGFile {
         }
       }
       return sana_png_encode(
-        image.pixels, width, height, entries, entries.count, &bytes, &count)
+        image.pixels, width, height, entries, entries.count, stop, &bytes, &count)
     }
     defer { sana_png_free(bytes) }
+    try cancellation?.check()
     guard status == SANA_PNG_OK, let bytes else {
       throw SanaError(
         .invalidArgument, "the picture cannot be written as PNG",

@@ -26,18 +26,42 @@ public struct RGBImage: Hashable, Sendable {
     let shape = tensor.shape
     precondition(shape.channels == 3 && (0..<shape.batch).contains(element))
     let count = shape.positions * 3
-    let values = tensor.values[element * count..<(element + 1) * count]
-    try self.init(
+    self.init(
       width: shape.width, height: shape.height,
-      pixels: values.map { value in
-        guard !value.isNaN else {
-          throw SanaError(
-            .numericalFailure, "the decoded picture holds NaN",
-            remedy: "try --precision f32, or convert the model again")
-        }
-        let level = min(max(value * 0.5 + 0.5, 0), 1) * 255
-        return UInt8(level.rounded(.toNearestOrEven))
-      })
+      pixels: try Self.levels(tensor.values[element * count..<(element + 1) * count]))
+  }
+
+  /// The same, scaled and cropped to another size as `HostTensor.resizedAndCropped` does, some rows at a time.
+  ///
+  /// - Parameter betweenRows: called every now and then; a throw ends the work.
+  public init(
+    decoded tensor: HostTensor, element: Int, height: Int, width: Int,
+    betweenRows: () throws -> Void
+  ) throws {
+    precondition(tensor.shape.channels == 3 && (0..<tensor.shape.batch).contains(element))
+    let resize = CoveringResize(from: tensor.shape, height: height, width: width)
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(height * width * 3)
+    for first in stride(from: 0, to: height, by: Self.rowsOfBand) {
+      try betweenRows()
+      let rows = first..<min(first + Self.rowsOfBand, height)
+      pixels += try Self.levels(resize.apply(to: tensor, element: element, rows: rows))
+    }
+    self.init(width: width, height: height, pixels: pixels)
+  }
+
+  private static let rowsOfBand = 64
+
+  private static func levels(_ values: ArraySlice<Float>) throws -> [UInt8] {
+    try values.map { value in
+      guard !value.isNaN else {
+        throw SanaError(
+          .numericalFailure, "the decoded picture holds NaN",
+          remedy: "convert the model again from the official checkpoint")
+      }
+      let level = min(max(value * 0.5 + 0.5, 0), 1) * 255
+      return UInt8(level.rounded(.toNearestOrEven))
+    }
   }
 
   /// The input of the autoencoder's encoder, `pixel / 255 * 2 - 1`: shape `[1, height, width, 3]`.

@@ -4,6 +4,7 @@ public import WeightFormats
 public final class DecoderStage {
   private let decoder: AutoencoderDecoder
   private let model: any ResidentModel
+  private let check: FiniteCheck
   private var prepared: (parts: AutoencoderDecoder.DecoderGraph, executable: any Executable)?
 
   public init(
@@ -11,6 +12,7 @@ public final class DecoderStage {
   ) {
     decoder = AutoencoderDecoder(configuration)
     model = backend.load(source)
+    check = FiniteCheck(.autoencoder, source, backend)
   }
 
   /// Latents to pictures, one batch element each.
@@ -29,7 +31,7 @@ public final class DecoderStage {
       HostTensor(latents.shape, latents.values.map { $0 / scalingFactor }), to: parts.latents)
     try executable.run(observer: observer)
     let image = executable.read(parts.image)
-    try image.requireFinite("image_float")
+    try check.require(image, "image_float", from: [parts.graph])
     return image
   }
 

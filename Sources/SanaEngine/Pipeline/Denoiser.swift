@@ -4,12 +4,15 @@ internal import WeightFormats
 public final class Denoiser {
   /// What depends on the step alone, for all steps: `[steps, 1, channels]`.
   struct Schedule {
+    let graph: Graph
     let modulation: HostTensor
     let embeddedTimestep: HostTensor
   }
 
   /// The graph of a step for some of the batch, bound to their captions.
   struct Run {
+    /// What made the keys and values of the captions.
+    let promptGraph: Graph
     let parts: LinearDiffusionTransformer.StepGraph
     let executable: any Executable
 
@@ -26,14 +29,18 @@ public final class Denoiser {
   private let runs: [Run]
   private let schedule: Schedule
   private let usesGuidance: Bool
+  private let check: FiniteCheck
   /// Shape of the latents, `[pictures, h, w, channels]`.
   public let latentShape: Shape
 
-  init(runs: [Run], schedule: Schedule, latentShape: Shape, usesGuidance: Bool) {
+  init(
+    runs: [Run], schedule: Schedule, latentShape: Shape, usesGuidance: Bool, check: FiniteCheck
+  ) {
     self.runs = runs
     self.schedule = schedule
     self.latentShape = latentShape
     self.usesGuidance = usesGuidance
+    self.check = check
   }
 
   /// One evaluation of the transformer, before guidance.
@@ -62,8 +69,14 @@ public final class Denoiser {
       shape = output.shape.with(batch: shape.batch + output.shape.batch)
     }
     let output = HostTensor(shape, values)
-    try output.requireFinite("model_output of step \(step + 1)")
+    try requireFinite(output, "model_output of step \(step + 1)")
     return output
+  }
+
+  private func requireFinite(_ tensor: HostTensor, _ name: @autoclosure () -> String) throws {
+    try check.require(
+      tensor, name(),
+      from: [schedule.graph] + runs.flatMap { [$0.promptGraph, $0.executable.graph] })
   }
 }
 
@@ -106,7 +119,7 @@ extension Denoiser {
         DenoisingStep(index: step, modelOutput: output, latents: HostTensor(shape, latents)))
     }
     let result = HostTensor(shape, sampler.finalLatents(latents))
-    try result.requireFinite("final latents")
+    try requireFinite(result, "final latents")
     return result
   }
 }

@@ -4,12 +4,14 @@ public import WeightFormats
 public final class DenoiserStage {
   private let transformer: LinearDiffusionTransformer
   private let model: any ResidentModel
+  private let check: FiniteCheck
 
   public init(
     _ configuration: TransformerConfiguration, source: any WeightSource, backend: any Backend
   ) {
     transformer = LinearDiffusionTransformer(configuration)
     model = backend.load(source)
+    check = FiniteCheck(.transformer, source, backend)
   }
 
   /// Computes what depends on the captions and on the schedule alone, and binds the graphs of a step to it.
@@ -44,7 +46,7 @@ public final class DenoiserStage {
       latentShape: Shape(
         batch: captions.count, height: height, width: width,
         channels: transformer.configuration.inputChannels),
-      usesGuidance: !unconditional.isEmpty)
+      usesGuidance: !unconditional.isEmpty, check: check)
   }
 
   /// The graph of a step for as many images as there are captions, bound to them.
@@ -52,7 +54,8 @@ public final class DenoiserStage {
     _ captions: [Caption], height: Int, width: Int, fusion: GraphBuilder.Fusion,
     observer: ValueObserver?
   ) throws -> Denoiser.Run {
-    let keyValues = try runPrompt(Caption.batch(captions), fusion: fusion, observer: observer)
+    let (promptGraph, keyValues) = try runPrompt(
+      Caption.batch(captions), fusion: fusion, observer: observer)
     let parts = transformer.stepGraph(
       height: height, width: width, batch: captions.count,
       tokens: captions.map(\.tokenCount).max() ?? 0, fusion: fusion)
@@ -68,7 +71,7 @@ public final class DenoiserStage {
     {
       executable.write(tensor, to: value)
     }
-    return Denoiser.Run(parts: parts, executable: executable)
+    return Denoiser.Run(promptGraph: promptGraph, parts: parts, executable: executable)
   }
 
   private func runSchedule(
@@ -88,18 +91,18 @@ public final class DenoiserStage {
     }
     try executable.run(observer: observer)
     return Denoiser.Schedule(
-      modulation: executable.read(parts.modulation),
+      graph: parts.graph, modulation: executable.read(parts.modulation),
       embeddedTimestep: executable.read(parts.embeddedTimestep))
   }
 
   private func runPrompt(
     _ captions: HostTensor, fusion: GraphBuilder.Fusion, observer: ValueObserver?
-  ) throws -> [HostTensor] {
+  ) throws -> (Graph, keyValues: [HostTensor]) {
     let parts = transformer.promptGraph(
       tokens: captions.shape.positions, batch: captions.shape.batch, fusion: fusion)
     let executable = try model.prepare(parts.graph)
     executable.write(captions, to: parts.captions)
     try executable.run(observer: observer)
-    return parts.keyValues.map(executable.read)
+    return (parts.graph, parts.keyValues.map(executable.read))
   }
 }

@@ -17,6 +17,8 @@ public struct GenerationRequest: Sendable {
   /// The checkpoint's own unless given.
   public var sampler: SamplerKind?
   public var instruction: PromptInstruction
+  /// Tokens of a prompt's caption: the pipelines' `max_sequence_length`.
+  public var captionLength: Int
   /// Draws at the trained size nearest in shape and scales the picture to the size asked for. Models whose sample size has no table
   /// of trained sizes draw at the size asked for.
   public var usesResolutionBinning: Bool
@@ -25,6 +27,7 @@ public struct GenerationRequest: Sendable {
     prompts: [String], negativePrompt: String? = nil, width: Int? = nil, height: Int? = nil,
     steps: Int? = nil, guidanceScale: Double = 4.5, seed: UInt64 = 0, count: Int = 1,
     sampler: SamplerKind? = nil, instruction: PromptInstruction = .standard,
+    captionLength: Int = PromptPreparation.standardCaptionLength,
     usesResolutionBinning: Bool = true
   ) {
     self.prompts = prompts
@@ -37,6 +40,7 @@ public struct GenerationRequest: Sendable {
     self.count = count
     self.sampler = sampler
     self.instruction = instruction
+    self.captionLength = captionLength
     self.usesResolutionBinning = usesResolutionBinning
   }
 }

@@ -12,6 +12,8 @@ public struct GenerationSettings: Sendable {
   public let prompts: [String]
   public let negativePrompt: String
   public let instruction: PromptInstruction
+  /// Tokens of a prompt's caption at most.
+  public let captionLength: Int
   /// Size of the picture.
   public let width: Int
   public let height: Int
@@ -39,8 +41,12 @@ public struct GenerationSettings: Sendable {
     let standardSide = transformer.sampleSize * compression
     let width = request.width ?? standardSide
     let height = request.height ?? standardSide
-    try Self.checkSide("width", width, multipleOf: compression)
-    try Self.checkSide("height", height, multipleOf: compression)
+    let hasTrainedSizes = ResolutionBins.exist(sampleSize: transformer.sampleSize)
+    let isBinned = hasTrainedSizes && request.usesResolutionBinning
+    for (name, side) in [("width", width), ("height", height)] {
+      try Self.checkSide(
+        name, side, multipleOf: isBinned ? 1 : compression, hasTrainedSizes: hasTrainedSizes)
+    }
     guard request.guidanceScale.isFinite,
       0...Self.largestGuidanceScale ~= request.guidanceScale
     else {
@@ -65,10 +71,11 @@ public struct GenerationSettings: Sendable {
     prompts = request.prompts
     negativePrompt = request.negativePrompt ?? ""
     instruction = request.instruction
+    captionLength = request.captionLength
     self.width = width
     self.height = height
     let bin =
-      request.usesResolutionBinning
+      isBinned
       ? ResolutionBins.nearest(height: height, width: width, sampleSize: transformer.sampleSize)
       : nil
     drawnWidth = bin?.width ?? width
@@ -81,17 +88,28 @@ public struct GenerationSettings: Sendable {
     }
   }
 
-  private static func checkSide(_ name: String, _ side: Int, multipleOf unit: Int) throws {
+  /// - Parameter hasTrainedSizes: whether a picture could be drawn at one of those and scaled.
+  private static func checkSide(
+    _ name: String, _ side: Int, multipleOf unit: Int, hasTrainedSizes: Bool
+  ) throws {
     guard 1...largestSide ~= side else {
       throw SanaError(
         .invalidArgument, "a \(name) of \(side) pixels cannot be drawn",
-        remedy: "choose a multiple of \(unit) from \(unit) to \(largestSide)")
+        remedy: unit == 1
+          ? "choose 1 to \(largestSide)"
+          : "choose a multiple of \(unit) from \(unit) to \(largestSide)")
     }
     guard side.isMultiple(of: unit) else {
       let nearest = max(unit, (side + unit / 2) / unit * unit)
+      let reason =
+        hasTrainedSizes
+        ? "as it must be without binning"
+        : "and the model has no table of trained sizes, from which a picture could be scaled"
       throw SanaError(
-        .invalidArgument, "the \(name) \(side) is not a multiple of \(unit)",
-        remedy: "choose \(nearest), the nearest one")
+        .invalidArgument, "the \(name) \(side) is not a multiple of \(unit), \(reason)",
+        remedy: hasTrainedSizes
+          ? "choose \(nearest), the nearest one, or leave --no-binning out"
+          : "choose \(nearest), the nearest one")
     }
   }
 }

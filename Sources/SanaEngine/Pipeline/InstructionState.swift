@@ -29,6 +29,9 @@ struct InstructionState {
         "'\(name.abbreviated)' is missing, or not \(configuration.hiddenSize) f32 numbers")
     }
     firstHiddenState = try source.load(row).elements(as: Float.self)
+    guard firstHiddenState.allSatisfy(\.isFinite) else {
+      throw Self.mismatch("'\(name)' holds NaN or infinity")
+    }
   }
 
   /// Far more than any instruction has, and few enough to read before anything is known about the file.

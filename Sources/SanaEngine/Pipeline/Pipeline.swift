@@ -8,29 +8,40 @@ public final class Pipeline {
   public let model: PipelineModel
   public let settings: GenerationSettings
   public let plan: PipelinePlan
-  /// What the user should know about how the request was understood.
-  public let notes: [String]
+  /// What the user should know about how the prompts were understood.
+  public let promptNotes: [String]
+  /// What the user should know about how everything else was understood.
+  public let requestNotes: [String]
+  /// All of them.
+  public var notes: [String] { promptNotes + requestNotes }
   let backend: any Backend
   let prompts: [PreparedPrompt]
   let negativePrompt: PreparedPrompt?
 
+  /// - Parameter memoryLimit: bytes that the plan stays below where it has a choice; `PipelinePlan.check` refuses a plan above it.
   /// - Throws: `.invalidArgument` for a request that the model cannot fulfil, `.tensorMismatch` for a model that lacks a weight.
   public init(
-    model: PipelineModel, backend: any Backend, request: GenerationRequest
+    model: PipelineModel, backend: any Backend, request: GenerationRequest,
+    memoryLimit: Int? = nil
   ) throws {
     self.model = model
     self.backend = backend
     settings = try GenerationSettings(request, for: model)
     let preparation = try PromptPreparation(
-      tokenizer: model.tokenizer, instruction: settings.instruction)
+      tokenizer: model.tokenizer, instruction: settings.instruction,
+      captionLength: settings.captionLength, positions: model.textEncoder.maximumPositions)
     prompts = try settings.prompts.map(preparation.prepare)
     negativePrompt =
       settings.usesGuidance ? try preparation.prepareNegative(settings.negativePrompt) : nil
     plan = try PipelinePlan(
       model: model, backend: backend, settings: settings, prompts: prompts,
-      negativePrompt: negativePrompt)
-    notes = Self.notes(
-      request, settings, prompts: prompts, negativePrompt: negativePrompt)
+      negativePrompt: negativePrompt, memoryLimit: memoryLimit)
+    promptNotes = (prompts + (negativePrompt.map { [$0] } ?? [])).compactMap { prompt in
+      prompt.truncatedText.map {
+        "note: the prompt is too long, its end is ignored: \"\($0.abbreviated)\""
+      }
+    }
+    requestNotes = Self.notes(request, settings)
   }
 
   /// Captions of the prompts, and of the negative one where guidance needs it.
@@ -53,10 +64,12 @@ public final class Pipeline {
     return Captions(prompts: captions, negative: negative)
   }
 
-  /// The stage `denoise`: latents of every picture, `[1, h, w, channels]` each.
-  /// - Parameter onStep: called after every step of every picture.
+  /// The stage `denoise`: latents of some pictures, `[1, h, w, channels]` each.
+  /// - Parameters:
+  ///   - pictures: of `settings.pictures`.
+  ///   - onStep: called after every step of every picture.
   public func denoise(
-    _ captions: Captions,
+    _ captions: Captions, pictures: Range<Int>,
     onStep: (_ picture: Int, DenoisingStep) throws -> Void = { _, _ in }
   ) throws -> [HostTensor] {
     let stage = DenoiserStage(
@@ -65,12 +78,15 @@ public final class Pipeline {
     let sampler = try settings.samplerKind.makeSampler(model.scheduler, steps: settings.steps)
     var latents: [HostTensor] = []
     for (prompt, caption) in captions.prompts.enumerated() {
+      let indices = pictures.filter { settings.pictures[$0].prompt == prompt }
+      guard !indices.isEmpty else { continue }
       let denoiser = try stage.prepare(
         captions: [caption], unconditional: captions.negative.map { [$0] } ?? [], height: height,
         width: width, modelTimesteps: sampler.modelTimesteps,
         guidanceScale: settings.guidanceScale)
-      for (index, picture) in settings.pictures.enumerated() where picture.prompt == prompt {
-        var noise = LatentNoise(seed: picture.seed, shape: denoiser.latentShape)
+      for index in indices {
+        var noise = LatentNoise(
+          seed: settings.pictures[index].seed, shape: denoiser.latentShape)
         latents.append(
           try denoiser.sample(
             with: sampler, initialNoise: noise.next(), guidanceScale: settings.guidanceScale,
@@ -81,34 +97,33 @@ public final class Pipeline {
   }
 
   /// The stage `decode`.
-  /// - Parameter onPicture: given every picture of `settings.pictures` as it is finished.
+  /// - Parameter onPicture: given every picture, in the order of the latents, as it is finished.
   public func decode(
-    _ latents: [HostTensor], onPicture: (_ picture: Int, RGBImage) throws -> Void
+    _ latents: [HostTensor], onPicture: (_ index: Int, RGBImage) throws -> Void
   ) throws {
     let stage = DecoderStage(
       model.autoencoder, source: try model.source(for: .autoencoder), backend: backend)
     for (index, latents) in latents.enumerated() {
       let decoded = try stage.decode(latents)
-        .resizedAndCropped(height: settings.height, width: settings.width)
-      try onPicture(index, RGBImage(decoded: decoded, element: 0))
+      let image = try RGBImage(
+        decoded: decoded, element: 0, height: settings.height, width: settings.width
+      ) { try backend.cancellation?.check() }
+      try onPicture(index, image)
     }
   }
 
   private static func notes(
-    _ request: GenerationRequest, _ settings: GenerationSettings, prompts: [PreparedPrompt],
-    negativePrompt: PreparedPrompt?
+    _ request: GenerationRequest, _ settings: GenerationSettings
   ) -> [String] {
-    var notes = (prompts + (negativePrompt.map { [$0] } ?? [])).compactMap { prompt in
-      prompt.truncatedText.map {
-        "note: the prompt is too long, its end is ignored: \"\($0.abbreviated)\""
-      }
-    }
+    var notes: [String] = []
     if request.negativePrompt != nil, !settings.usesGuidance {
       notes.append("note: the negative prompt has no effect with a guidance scale of 1 or less")
     }
     if settings.drawnWidth != settings.width || settings.drawnHeight != settings.height {
+      let isCropped =
+        settings.drawnWidth * settings.height != settings.drawnHeight * settings.width
       notes.append(
-        "note: drawn at \(settings.drawnWidth)x\(settings.drawnHeight), the trained size nearest in shape, and scaled"
+        "note: drawn at \(settings.drawnWidth)x\(settings.drawnHeight), the trained size nearest in shape, then scaled \(isCropped ? "and cropped " : "")to \(settings.width)x\(settings.height)"
       )
     }
     return notes

@@ -20,6 +20,9 @@ public struct PipelinePlan: Hashable, Sendable {
   }
 
   public let stages: [Stage]
+  /// Pictures that are denoised one after the other before they are decoded, and handed over, one after the other: as few as the
+  /// time allows that loading the two networks again takes.
+  public let picturesAtOnce: Int
 
   public var peakBytes: Int { stages.map(\.peakBytes).max() ?? 0 }
 
@@ -44,13 +47,36 @@ extension PipelinePlan {
   /// - Throws: `.tensorMismatch` for a weight that is missing or has another shape than the configuration says.
   init(
     model: PipelineModel, backend: any Backend, settings: GenerationSettings,
-    prompts: [PreparedPrompt], negativePrompt: PreparedPrompt?
+    prompts: [PreparedPrompt], negativePrompt: PreparedPrompt?, memoryLimit: Int? = nil
   ) throws {
-    stages = [
-      try Self.text(model, backend, prompts + (negativePrompt.map { [$0] } ?? [])),
-      try Self.denoise(model, backend, settings, prompts, negativePrompt),
-      try Self.decode(model, backend, settings),
-    ]
+    let all = prompts + (negativePrompt.map { [$0] } ?? [])
+    let text = try Self.text(model, backend, all)
+    let (denoise, steps) = try Self.denoise(model, backend, settings, prompts, negativePrompt)
+    let (decode, decodingOperations) = try Self.decode(model, backend, settings, all)
+    let least = Self.picturesWorthLoading(
+      operations: settings.steps * steps.operationCount + decodingOperations,
+      weightsBytes: denoise.weightsBytes + decode.weightsBytes)
+    // Latents that wait shall not be what the run needs memory for.
+    let latentBytes = steps.latentBytes
+    let room = min(
+      denoise.activationsBytes,
+      max((memoryLimit ?? .max) - max(denoise.peakBytes, decode.peakBytes), 0))
+    let count = settings.pictures.count
+    let most = min(least, 1 + room / max(latentBytes, 1), count)
+    // Groups of about the same size.
+    let groups = (count + most - 1) / most
+    picturesAtOnce = (count + groups - 1) / groups
+    let waiting = (picturesAtOnce - 1) * latentBytes
+    stages = [text, denoise.keeping(waiting), decode.keeping(waiting)]
+  }
+
+  /// Operations for each byte of weights that take twenty times as long as loading the byte from the page cache: int8 products at
+  /// some 600 billion operations a second, weights at some 1.5 GB a second.
+  private static let operationsForByte = 8192
+
+  /// How many pictures take so long that loading the networks before them does not matter.
+  private static func picturesWorthLoading(operations: Int, weightsBytes: Int) -> Int {
+    (weightsBytes * operationsForByte + operations - 1) / max(operations, 1)
   }
 
   private static let floatBytes = MemoryLayout<Float>.size
@@ -76,7 +102,7 @@ extension PipelinePlan {
   private static func denoise(
     _ model: PipelineModel, _ backend: any Backend, _ settings: GenerationSettings,
     _ prompts: [PreparedPrompt], _ negativePrompt: PreparedPrompt?
-  ) throws -> Stage {
+  ) throws -> (Stage, (operationCount: Int, latentBytes: Int)) {
     let transformer = LinearDiffusionTransformer(model.transformer)
     let (height, width) = settings.latentSize(model)
     let schedule = transformer.timestepGraph(steps: settings.steps)
@@ -101,26 +127,29 @@ extension PipelinePlan {
         $0 + schedule.graph[$1].byteCount
       }
     let latents = steps.reduce(0) { $0 + $1.graph[$1.latents].byteCount }
-    return try Stage(
+    let stage = try Stage(
       .transformer, .denoise, model, backend, together: together,
       kept: captionBytes(prompts, model) + captionBytes([negativePrompt].compactMap { $0 }, model)
-        + handedOver + latents * (settings.pictures.count + 4))
+        + handedOver + latents * 5)
+    return (
+      stage,
+      (steps.reduce(0) { $0 + $1.graph.operationCount }, steps[0].graph[steps[0].latents].byteCount)
+    )
   }
 
   private static func decode(
-    _ model: PipelineModel, _ backend: any Backend, _ settings: GenerationSettings
-  ) throws -> Stage {
+    _ model: PipelineModel, _ backend: any Backend, _ settings: GenerationSettings,
+    _ prompts: [PreparedPrompt]
+  ) throws -> (Stage, operationCount: Int) {
     let (height, width) = settings.latentSize(model)
     let parts = AutoencoderDecoder(model.autoencoder).graph(height: height, width: width, batch: 1)
-    let latents = parts.graph[parts.latents].byteCount * settings.pictures.count
-    // The picture as floats, scaled to the size asked for, and as bytes.
+    // The picture as floats, as bytes, and while it is compressed: its file, of which there is a copy.
     let pixels = settings.width * settings.height * 3
-    let scaled =
-      settings.width == settings.drawnWidth && settings.height == settings.drawnHeight
-      ? 0 : pixels * floatBytes
-    return try Stage(
+    let stage = try Stage(
       .autoencoder, .decode, model, backend, together: [[parts.graph]],
-      kept: latents + parts.graph[parts.image].byteCount + scaled + pixels)
+      kept: captionBytes(prompts, model) + parts.graph[parts.latents].byteCount
+        + parts.graph[parts.image].byteCount + 3 * pixels)
+    return (stage, parts.graph.operationCount)
   }
 
   private static func captionBytes(_ prompts: [PreparedPrompt], _ model: PipelineModel) -> Int {
@@ -129,6 +158,13 @@ extension PipelinePlan {
 }
 
 extension PipelinePlan.Stage {
+  /// The same stage with more tensors between its graphs.
+  fileprivate func keeping(_ byteCount: Int) -> Self {
+    Self(
+      stage: stage, weightsBytes: weightsBytes, activationsBytes: activationsBytes + byteCount,
+      loadingBytes: loadingBytes)
+  }
+
   /// - Parameters:
   ///   - together: graphs whose arenas exist at the same time.
   ///   - kept: bytes that the stage holds outside of its graphs' arenas.

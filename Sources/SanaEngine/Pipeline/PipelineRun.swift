@@ -2,40 +2,51 @@ internal import WeightFormats
 
 /// What happens while a pipeline runs all its stages.
 public enum PipelineEvent {
-  /// - Parameter units: how often `progressed` will come: prompts, steps, pictures.
-  case began(PipelineStage, units: Int)
+  /// - Parameters:
+  ///   - pictures: those of `GenerationSettings.pictures` that the stage works on now.
+  ///   - units: how often `progressed` will come: prompts, steps, pictures.
+  case began(PipelineStage, pictures: Range<Int>, units: Int)
   case progressed(PipelineStage, done: Int)
+  /// Once for each time that the stage began.
   case ended(PipelineStage, Duration)
   /// - Parameter index: into `GenerationSettings.pictures`.
   case picture(index: Int, RGBImage)
 }
 
 extension Pipeline {
-  /// Runs all stages. The weights of each are released before the next one loads its own.
+  /// Runs all stages, the last two for `PipelinePlan.picturesAtOnce` pictures at a time, so that these are finished before others are
+  /// begun. The weights of each stage are released before the next one loads its own.
   ///
   /// - Parameter onEvent: told what happens; a throw stops the run.
   public func run(onEvent: (PipelineEvent) throws -> Void) throws {
-    let (prompts, pictures, steps) = (
-      settings.prompts.count, settings.pictures.count, settings.steps
-    )
-    var start = ContinuousClock.now
-    try onEvent(.began(.text, units: prompts))
-    let captions = try encodeText { try onEvent(.progressed(.text, done: $0)) }
-    try onEvent(.ended(.text, .now - start))
-
-    start = .now
-    try onEvent(.began(.denoise, units: pictures * steps))
-    let latents = try denoise(captions) { picture, step in
-      try onEvent(.progressed(.denoise, done: picture * steps + step.index + 1))
+    let count = settings.pictures.count
+    func perform<Result>(
+      _ stage: PipelineStage, _ pictures: Range<Int>, units: Int, _ body: () throws -> Result
+    ) throws -> Result {
+      try onEvent(.began(stage, pictures: pictures, units: units))
+      let start = ContinuousClock.now
+      let result = try body()
+      try onEvent(.ended(stage, .now - start))
+      return result
     }
-    try onEvent(.ended(.denoise, .now - start))
 
-    start = .now
-    try onEvent(.began(.decode, units: pictures))
-    try decode(latents) { index, image in
-      try onEvent(.picture(index: index, image))
-      try onEvent(.progressed(.decode, done: index + 1))
+    let captions = try perform(.text, 0..<count, units: prompts.count) {
+      try encodeText { try onEvent(.progressed(.text, done: $0)) }
     }
-    try onEvent(.ended(.decode, .now - start))
+    for first in stride(from: 0, to: count, by: plan.picturesAtOnce) {
+      let pictures = first..<min(first + plan.picturesAtOnce, count)
+      let steps = settings.steps
+      let latents = try perform(.denoise, pictures, units: pictures.count * steps) {
+        try denoise(captions, pictures: pictures) { picture, step in
+          try onEvent(.progressed(.denoise, done: (picture - first) * steps + step.index + 1))
+        }
+      }
+      try perform(.decode, pictures, units: pictures.count) {
+        try decode(latents) { index, image in
+          try onEvent(.picture(index: first + index, image))
+          try onEvent(.progressed(.decode, done: index + 1))
+        }
+      }
+    }
   }
 }

@@ -13,7 +13,7 @@ extension TextEncoderStage {
     var keyValues: [StoredTensor] = []
     let lastHiddenState = try encode(tokens) { [encoder] name, tensor in
       guard name == GemmaEncoder.queryKeyValueName(layer: keyValues.count) else { return }
-      try tensor.requireFinite(name)
+      try self.requireFinite(tensor, name, tokens)
       keyValues.append(
         StoredTensor(
           InstructionTensors.keyValue(layer: keyValues.count),

@@ -5,6 +5,7 @@ public final class TextEncoderStage {
   let encoder: GemmaEncoder
   private let model: any ResidentModel
   private let instruction: InstructionState?
+  private let check: FiniteCheck
 
   /// - Throws: `.tensorMismatch` when the source holds an instruction's state that is not of this network, and what reading it throws.
   public init(
@@ -12,6 +13,7 @@ public final class TextEncoderStage {
   ) throws {
     encoder = GemmaEncoder(configuration)
     model = backend.load(source)
+    check = FiniteCheck(.textEncoder, source, backend)
     instruction = try InstructionState(source, for: configuration)
   }
 
@@ -53,6 +55,13 @@ public final class TextEncoderStage {
     return first.followed(by: others)
   }
 
+  /// - Throws: `.numericalFailure`, naming the value and the weight that is to blame.
+  func requireFinite(_ tensor: HostTensor, _ name: String, _ tokens: [Int32]) throws {
+    try check.require(
+      tensor, name, from: [encoder.graph(tokens: tokens.count, batch: 1).graph],
+      rows: tokens.map { Int($0) })
+  }
+
   private func encode(
     _ tokens: ArraySlice<Int32>, after earlier: GemmaEncoder.EarlierTokens?,
     fusion: GraphBuilder.Fusion = .full, observer: ValueObserver? = nil
@@ -70,7 +79,8 @@ public final class TextEncoderStage {
       to: parts.inputIdentifiers)
     try executable.run(observer: observer)
     let hiddenState = executable.read(parts.lastHiddenState)
-    try hiddenState.requireFinite("last_hidden_state")
+    try check.require(
+      hiddenState, "last_hidden_state", from: [parts.graph], rows: tokens.map { Int($0) })
     return hiddenState
   }
 }

@@ -4,6 +4,9 @@
 /// `ASPECT_RATIO_2048_BIN` (pipeline_pixart_sigma.py) and `ASPECT_RATIO_4096_BIN` (pipelines/sana/pipeline_sana.py). All four are multiples of one
 /// table; the two large ones have some ratios more.
 public enum ResolutionBins {
+  /// Whether there is a table for models of this sample size.
+  public static func exist(sampleSize: Int) -> Bool { [16, 32, 64, 128].contains(sampleSize) }
+
   /// The trained size nearest in shape to the wanted one: the bin whose nominal ratio is nearest to height / width, the first
   /// of several (`classify_height_width_bin`).
   ///
@@ -15,7 +18,7 @@ public enum ResolutionBins {
   public static func nearest(
     height: Int, width: Int, sampleSize: Int
   ) -> (height: Int, width: Int)? {
-    guard [16, 32, 64, 128].contains(sampleSize), height > 0, width > 0 else { return nil }
+    guard exist(sampleSize: sampleSize), height > 0, width > 0 else { return nil }
     let ratio = Double(height) / Double(width)
     let candidates = table.filter { sampleSize >= 64 || !$0.isLargeOnly }
     // `min(by:)` keeps the first of equals, as Python's `min` does.

@@ -2,6 +2,17 @@
 package enum PromptText {
   package static func prepare(_ prompt: String) -> String { strip(lowercase(prompt)) }
 
+  /// The same of a prompt that may be very long, of which only the beginning is needed.
+  /// - Parameter byteCount: bytes of the stripped prompt, in UTF-8, after which the rest is left out.
+  static func prepare(_ prompt: String, atMost byteCount: Int) -> String {
+    guard prompt.utf8.count > byteCount else { return prepare(prompt) }
+    let stripped = strip(prompt)
+    let end = stripped.utf8.index(
+      stripped.startIndex, offsetBy: byteCount, limitedBy: stripped.endIndex)
+    // The index is rounded down to a whole scalar.
+    return lowercase(String(stripped.unicodeScalars[..<(end ?? stripped.endIndex)]))
+  }
+
   /// Python's `str.lower`: full case mappings (so that `İ` becomes two scalars), and a capital sigma at the end of a word becomes
   /// `ς`. Swift's `lowercased()` does not look at the end of a word.
   package static func lowercase(_ text: String) -> String {

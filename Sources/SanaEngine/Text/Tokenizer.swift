@@ -11,6 +11,8 @@ public final class Tokenizer: @unchecked Sendable {
 
   /// Number of ids: valid ones are 0 ..< count.
   public let vocabularySize: Int
+  /// Bytes of the longest piece: no token stands for more of a text.
+  let longestPieceByteCount: Int
   /// The token that begins every sequence.
   public let beginningToken: Int32
   private let model: OpaquePointer
@@ -33,6 +35,7 @@ public final class Tokenizer: @unchecked Sendable {
     }
     self.model = model
     vocabularySize = vocabulary.pieces.count
+    longestPieceByteCount = vocabulary.pieces.reduce(1) { max($0, $1.text.count) }
     beginningToken = Int32(beginning)
     addedTokens = AddedTokens(vocabulary)
   }

@@ -47,7 +47,9 @@ extension TextEncoderConfiguration {
       slidingWindow: slidingWindow,
       layerTypes: layerTypes,
       normEpsilon: try reader.number("rms_norm_eps", default: 1e-6, in: 0...1),
-      ropeTheta: try Self.ropeTheta(reader))
+      ropeTheta: try Self.ropeTheta(reader),
+      maximumPositions: try reader.integer(
+        "max_position_embeddings", default: Self.standardPositions, in: 1...1 << 20))
   }
 
   private static func layerTypes(

@@ -19,13 +19,16 @@ public struct TextEncoderConfiguration: Hashable, Sendable {
   public var layerTypes: [LayerType]
   public var normEpsilon: Double
   public var ropeTheta: Double
+  /// The longest sequence that the network was made for.
+  public var maximumPositions: Int
 
   public var layers: Int { layerTypes.count }
 
   public init(
     vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, heads: Int, keyValueHeads: Int,
     headDimension: Int, queryPreAttentionScalar: Double, attentionSoftcap: Double?,
-    slidingWindow: Int, layerTypes: [LayerType], normEpsilon: Double, ropeTheta: Double
+    slidingWindow: Int, layerTypes: [LayerType], normEpsilon: Double, ropeTheta: Double,
+    maximumPositions: Int = TextEncoderConfiguration.standardPositions
   ) {
     self.vocabularySize = vocabularySize
     self.hiddenSize = hiddenSize
@@ -39,5 +42,9 @@ public struct TextEncoderConfiguration: Hashable, Sendable {
     self.layerTypes = layerTypes
     self.normEpsilon = normEpsilon
     self.ropeTheta = ropeTheta
+    self.maximumPositions = maximumPositions
   }
+
+  /// Of `transformers.Gemma2Config`.
+  public static let standardPositions = 8192
 }

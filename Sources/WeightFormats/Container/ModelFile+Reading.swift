@@ -84,7 +84,9 @@ extension ModelFile {
   ///
   /// - Parameter progress: told how many bytes are done and how many there are, from any thread, in increasing order.
   /// - Throws: `.corruptFile` naming the first damage found; `.fileAccess`.
-  public func verify(progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }) throws {
+  public func verify(
+    progress: @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+  ) throws {
     let planes = components.flatMap(\.tensors).flatMap { tensor in
       tensor.planes.map { (tensor: tensor.name, plane: $0) }
     }
@@ -104,9 +106,9 @@ extension ModelFile {
       try read(
         index, of: plane, of: tensor, into: scratch.raw.bytes(count: chunk.rawByteCount),
         scratch: scratch)
-      done.withLock {
+      try done.withLock {
         $0 += chunk.storedByteCount
-        progress($0, total)
+        try progress($0, total)
       }
     }
   }

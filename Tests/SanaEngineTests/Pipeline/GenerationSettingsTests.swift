@@ -13,11 +13,11 @@ import WeightFormats
   }
 
   private func settings(
-    _ change: (inout GenerationRequest) -> Void = { _ in }
+    of model: PipelineModel? = nil, _ change: (inout GenerationRequest) -> Void = { _ in }
   ) throws -> GenerationSettings {
     var request = GenerationRequest(prompts: ["a fox"])
     change(&request)
-    return try GenerationSettings(request, for: model)
+    return try GenerationSettings(request, for: model ?? self.model)
   }
 
   @Test func whatIsLeftOutIsAsInTheOfficialPipeline() throws {
@@ -38,17 +38,62 @@ import WeightFormats
     #expect(try settings { $0.guidanceScale = 1.01 }.usesGuidance)
   }
 
-  @Test(arguments: [0, -32, 33, 16416, Int.max, Int.min])
+  @Test(arguments: [0, -32, 16_385, 16_416, Int.max, Int.min])
   func wrongSizesAreRefused(side: Int) {
-    #expect(throws: SanaError.self) { try settings { $0.width = side } }
-    #expect(throws: SanaError.self) { try settings { $0.height = side } }
+    for isBinned in [true, false] {
+      for path in [\GenerationRequest.width, \.height] {
+        let error = #expect(throws: SanaError.self) {
+          try settings {
+            $0[keyPath: path] = side
+            $0.usesResolutionBinning = isBinned
+          }
+        }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.remedy.contains("16384") == true)
+      }
+    }
   }
 
-  @Test func theNearestSizeIsNamed() {
-    for (side, nearest) in [(33, 32), (1000, 992), (1009, 1024), (1, 32), (16_383, 16_384)] {
-      let error = #expect(throws: SanaError.self) { try settings { $0.width = side } }
-      #expect(error?.remedy.contains("\(nearest)") == true)
+  /// What diffusers' `classify_height_width_bin` chooses.
+  @Test(arguments: [
+    (1920, 1080, 1344, 768), (1080, 1920, 768, 1344), (1000, 1000, 1024, 1024),
+    (3840, 2160, 1344, 768), (1, 1, 1024, 1024), (33, 16_384, 512, 2048),
+    (16_384, 1, 2048, 512), (1023, 1025, 1024, 1024),
+  ])
+  func anySizeIsDrawnAtATrainedOne(width: Int, height: Int, drawnWidth: Int, drawnHeight: Int)
+    throws
+  {
+    let settings = try settings {
+      $0.width = width
+      $0.height = height
     }
+    #expect(settings.width == width && settings.height == height)
+    #expect(settings.drawnWidth == drawnWidth && settings.drawnHeight == drawnHeight)
+  }
+
+  @Test func withoutBinningTheNearestSizeIsNamed() {
+    for (side, nearest) in [(33, 32), (1000, 992), (1009, 1024), (1, 32), (16_383, 16_384)] {
+      let error = #expect(throws: SanaError.self) {
+        try settings {
+          $0.width = side
+          $0.usesResolutionBinning = false
+        }
+      }
+      #expect(error?.remedy.contains("choose \(nearest)") == true)
+      #expect(error?.remedy.contains("leave --no-binning out") == true)
+    }
+  }
+
+  /// The demonstration's model draws pictures of 256 pixels, for which nobody made a table.
+  @Test func aModelWithoutTrainedSizesSaysSo() throws {
+    let path = directory.path("demo.sana")
+    try CheckpointConversion(OfficialCheckpoint(path: Checkpoints.demo)).write(to: path)
+    let demo = try PipelineModel(path: path)
+    let error = #expect(throws: SanaError.self) { try settings(of: demo) { $0.width = 200 } }
+    #expect(error?.message.contains("no table of trained sizes") == true)
+    #expect(error?.remedy == "choose 192, the nearest one")
+    let exact = try settings(of: demo) { $0.width = 192 }
+    #expect(exact.drawnWidth == 192)
   }
 
   @Test(arguments: [0, -1, 1001, Int.max])

@@ -12,10 +12,13 @@ import WeightFormats
     model = try PipelineModel(path: try ConvertedModels.make("sana-tiny", in: directory))
   }
 
-  /// A component whose tensor of this name holds one NaN.
+  /// A component some of whose rows of one tensor are wrong.
   private struct DamagedSource: WeightSource {
     let base: any WeightSource
     let damaged: String
+    var value = Float.nan
+    /// All unless given.
+    var rows: Range<Int>?
 
     func description(of name: String) -> TensorDescription? {
       guard let description = base.description(of: name), name == damaged else {
@@ -31,15 +34,26 @@ import WeightFormats
       return StoredTensor(
         description: description,
         values: TensorBytes(byteCount: description.valueByteCount) { memory in
-          memory.bindMemory(to: Float.self).update(repeating: .nan)
+          let numbers = memory.bindMemory(to: Float.self)
+          numbers.update(repeating: rows == nil ? value : 0.5)
+          guard let rows else { return }
+          for index in rows.lowerBound * description.columns..<rows.upperBound * description.columns
+          {
+            numbers[index] = value
+          }
         })
     }
   }
 
-  private func expectNumericalFailure(naming name: String, _ body: () throws -> Void) {
+  private func expectNumericalFailure(
+    naming names: String..., body: () throws -> Void
+  ) {
     let error = #expect(throws: SanaError.self) { try body() }
     #expect(error?.code == .numericalFailure)
-    #expect(error?.message.contains("'\(name)'") == true)
+    for name in names {
+      #expect(error?.message.contains("'\(name)'") == true, "\(error?.message ?? "")")
+    }
+    #expect(error?.remedy.contains("f32") == false)
   }
 
   @Test func aTextEncoderThatGoesWrongIsNoticed() throws {
@@ -47,7 +61,9 @@ import WeightFormats
       model.textEncoder,
       source: DamagedSource(base: try model.source(for: .textEncoder), damaged: "norm.weight"),
       backend: try CPUBackend())
-    expectNumericalFailure(naming: "last_hidden_state") { _ = try stage.encode([2, 10, 11]) }
+    expectNumericalFailure(naming: "last_hidden_state", "norm.weight") {
+      _ = try stage.encode([2, 10, 11])
+    }
   }
 
   @Test func aTransformerThatGoesWrongIsNoticedAtTheFirstStep() throws {
@@ -62,7 +78,7 @@ import WeightFormats
         [Float](repeating: 0.5, count: 2 * channels)))
     let denoiser = try stage.prepare(
       captions: [caption], height: 2, width: 2, modelTimesteps: [900, 500], guidanceScale: 1)
-    expectNumericalFailure(naming: "model_output of step 1") {
+    expectNumericalFailure(naming: "model_output of step 1", "proj_out.bias") {
       _ = try denoiser.evaluate(
         [Float](repeating: 0, count: denoiser.latentShape.elementCount), step: 0)
     }
@@ -76,8 +92,41 @@ import WeightFormats
       backend: try CPUBackend())
     let shape = Shape(
       batch: 1, height: 1, width: 1, channels: model.autoencoder.latentChannels)
-    expectNumericalFailure(naming: "image_float") {
+    expectNumericalFailure(naming: "image_float", "decoder.conv_out.bias") {
       _ = try stage.decode(HostTensor(shape, [Float](repeating: 0, count: shape.elementCount)))
+    }
+  }
+
+  /// Weights that are finite can still be so large that sums are not.
+  @Test(arguments: [ComputePrecision.auto, .f32])
+  func withoutAGuiltyWeightTheRemedyIsNotWhatWasTried(precision: ComputePrecision) throws {
+    let stage = DecoderStage(
+      model.autoencoder,
+      source: DamagedSource(
+        base: try model.source(for: .autoencoder), damaged: "decoder.conv_in.bias",
+        value: .greatestFiniteMagnitude),
+      backend: try CPUBackend(precision: precision))
+    let shape = Shape(
+      batch: 1, height: 1, width: 1, channels: model.autoencoder.latentChannels)
+    let error = #expect(throws: SanaError.self) {
+      _ = try stage.decode(HostTensor(shape, [Float](repeating: 0, count: shape.elementCount)))
+    }
+    #expect(error?.code == .numericalFailure)
+    #expect(error?.message.contains("are finite") == true)
+    #expect(error?.message.contains("3.4028235e+38, is in 'decoder.conv_in.bias'") == true)
+    #expect(error?.remedy.contains("--precision f32") == (precision == .auto))
+  }
+
+  /// Of the table of embeddings only what was read counts.
+  @Test func anEmbeddingThatWasNotReadIsNotBlamed() throws {
+    let stage = try TextEncoderStage(
+      model.textEncoder,
+      source: DamagedSource(
+        base: try model.source(for: .textEncoder), damaged: "embed_tokens.weight", rows: 20..<30),
+      backend: try CPUBackend())
+    #expect(throws: Never.self) { try stage.encode([2, 10, 11]) }
+    expectNumericalFailure(naming: "last_hidden_state", "embed_tokens.weight") {
+      _ = try stage.encode([2, 25])
     }
   }
 

@@ -61,19 +61,32 @@ import WeightFormats
       prompts: ["a fox", "a much longer prompt about a fox in the snow"], width: 64, height: 64,
       steps: 2, seed: 7, count: 2, usesResolutionBinning: false)
     let model = try PipelineModel(path: try ConvertedModels.make("sana-tiny", in: directory))
-    func draw(_ request: GenerationRequest) throws -> [RGBImage] {
+    func draw(_ request: GenerationRequest, memoryLimit: Int? = nil) throws -> [RGBImage] {
       var pictures: [RGBImage] = []
-      try Pipeline(model: model, backend: try CPUBackend(), request: request).run { event in
-        if case .picture(let index, let image) = event {
+      let pipeline = try Pipeline(
+        model: model, backend: try CPUBackend(), request: request, memoryLimit: memoryLimit)
+      if memoryLimit != nil { #expect(pipeline.plan.picturesAtOnce == 1) }
+      var begun: [PipelineStage: [Range<Int>]] = [:]
+      try pipeline.run { event in
+        switch event {
+        case .began(let stage, let range, _): begun[stage, default: []].append(range)
+        case .picture(let index, let image):
           #expect(index == pictures.count)
           pictures.append(image)
+        default: break
         }
       }
+      let groups = stride(from: 0, to: pictures.count, by: pipeline.plan.picturesAtOnce).map {
+        $0..<min($0 + pipeline.plan.picturesAtOnce, pictures.count)
+      }
+      #expect(begun == [.text: [0..<pictures.count], .denoise: groups, .decode: groups])
       return pictures
     }
     let series = try draw(request)
     #expect(series.count == 4)
     #expect(Set(series).count == 4)
+    // Finished one by one.
+    #expect(try draw(request, memoryLimit: 0) == series)
     request.prompts.removeFirst()
     request.seed = 8
     request.count = 1

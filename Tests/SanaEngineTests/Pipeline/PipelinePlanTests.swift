@@ -66,6 +66,42 @@ import WeightFormats
     #expect(try pipeline().plan.peakBytes < pipeline(width: 512, height: 512).plan.peakBytes)
   }
 
+  private func plan(
+    count: Int, side: Int = 64, steps: Int = 2, memoryLimit: Int? = nil
+  ) throws -> PipelinePlan {
+    try Pipeline(
+      model: model, backend: try CPUBackend(threads: 2),
+      request: GenerationRequest(
+        prompts: ["a fox"], width: side, height: side, steps: steps, count: count,
+        usesResolutionBinning: false), memoryLimit: memoryLimit
+    ).plan
+  }
+
+  @Test func picturesAreFinishedAsSoonAsLoadingAgainDoesNotMatter() throws {
+    #expect(try plan(count: 1).picturesAtOnce == 1)
+    let (few, many) = (try plan(count: 1000, steps: 1), try plan(count: 1000, steps: 50))
+    #expect(few.picturesAtOnce > many.picturesAtOnce)
+    #expect(many.picturesAtOnce > 1)
+    #expect(try plan(count: 1000, side: 1024, steps: 50).picturesAtOnce == 1)
+    #expect(try plan(count: 2, steps: 1).picturesAtOnce == 2)
+  }
+
+  /// What waits to be decoded is never what the run needs memory for.
+  @Test func waitingLatentsArePlannedAndStayWithinTheLimit() throws {
+    let (one, many) = (try plan(count: 1, steps: 1), try plan(count: 10_000, steps: 1))
+    let latentBytes = 4 * 2 * 2 * 32
+    for stage in [1, 2] {
+      #expect(
+        many.stages[stage].activationsBytes - one.stages[stage].activationsBytes
+          == (many.picturesAtOnce - 1) * latentBytes)
+    }
+    #expect(many.stages[1].activationsBytes <= 2 * one.stages[1].activationsBytes + latentBytes)
+    let limit = one.peakBytes + 5 * latentBytes
+    let bounded = try plan(count: 10_000, steps: 1, memoryLimit: limit)
+    #expect(1...6 ~= bounded.picturesAtOnce)
+    #expect(throws: Never.self) { try bounded.check(limit: limit) }
+  }
+
   @Test func aLimitThatIsTooSmallIsRefusedAndTheLeastOneIsNamed() throws {
     let plan = try pipeline().plan
     #expect(throws: Never.self) { try plan.check(limit: nil) }
