@@ -27,9 +27,14 @@ struct CheckpointSummary {
     text += inventory.pipelineClass.map { ", \($0.abbreviated)\n" } ?? "\n"
     text += FactList.text(facts)
     text += "\n" + table.text + states
+    let notices = inventory.conversion.notices
     let remarks =
-      inventory.parts.compactMap { part in
-        part.remark.map { "\(part.name.abbreviated): \($0.printable(limit: Self.longestRemark))\n" }
+      inventory.parts.flatMap { part in
+        // What the conversion says is said below.
+        let own = part.notices.filter { notice in !notices.contains { $0.hasSuffix(notice) } }
+        return (own + (part.remark.map { [$0] } ?? [])).map {
+          "\(part.name.abbreviated): \($0.printable(limit: Self.longestRemark))\n"
+        }
       }
       + adapters.map {
         "--lora \($0.path.printablePath): \($0.remark.printable(limit: Self.longestRemark))\n"
@@ -136,6 +141,7 @@ struct CheckpointSummary {
       "releases": .array(part.releases.map { .string($0) }),
       "configuration": part.configuration.map { .string($0.summary) } ?? .null,
       "file_sets": .array(part.fileSets.map(json)),
+      "notices": .array(part.notices.map { .string($0) }),
       "remark": part.remark.map { .string($0) } ?? .null,
     ]
   }

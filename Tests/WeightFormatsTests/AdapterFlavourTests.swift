@@ -341,7 +341,7 @@ import WeightFormats
         "final_layer.linear.weight": Matrix([4, 4], seed: 3),
       ], "original.safetensors")
     let weights = try #require(
-      try RenamedTensors(SafetensorsCollection(file: file), location: file))
+      try RenamedTensors(SafetensorsFile(path: file), location: file))
     let (a, b) = (Matrix([2, 4], seed: 4), Matrix([4, 2], seed: 5))
     let merged = try AdapterMerging(
       [

@@ -1,3 +1,5 @@
+import Foundation
+import TestSupport
 import WeightFormats
 
 /// Makes checkpoints that nobody released.
@@ -34,6 +36,52 @@ enum CheckpointEdits {
           }
         }
       ).converted(to: elements.type)
+    }
+  }
+
+  typealias Tensors = [(tensor: SafetensorsTensor, bytes: [UInt8])]
+
+  /// All tensors of a file, or of the set that it is a part or the index of, by name.
+  static func tensors(_ path: String) throws -> Tensors {
+    try tensors(of: WeightFiles.open(file: path))
+  }
+
+  /// The tensors of one file, whatever it is a part of.
+  static func tensors(ofFile path: String) throws -> Tensors {
+    try tensors(of: WeightCollection(paths: [path]))
+  }
+
+  private static func tensors(of weights: WeightCollection) throws -> Tensors {
+    try weights.tensors.sorted { $0.name < $1.name }.compactMap { tensor in
+      guard let elements = try weights.elements(of: tensor.name) else { return nil }
+      return (tensor, elements.bytes.array)
+    }
+  }
+
+  /// Writes a safetensors file, or a torch file for the other names.
+  static func write(
+    _ tensors: Tensors, to path: String, metadata: [String: String] = ["format": "pt"]
+  ) throws {
+    guard path.hasSuffix(".safetensors") else {
+      return try Data(TorchSample.file(tensors)).write(to: URL(filePath: path))
+    }
+    let writer = try SafetensorsWriter(
+      path: path, tensors: tensors.map(\.tensor), metadata: metadata)
+    for (tensor, bytes) in tensors {
+      try bytes.withUnsafeBytes { try writer.write($0, as: tensor.name) }
+    }
+    try writer.finish()
+  }
+}
+
+extension CheckpointEdits.Tensors {
+  /// The same tensors under other names.
+  func renamed(_ name: (String) -> String) -> Self {
+    map {
+      (
+        SafetensorsTensor(name: name($0.tensor.name), type: $0.tensor.type, shape: $0.tensor.shape),
+        $0.bytes
+      )
     }
   }
 }

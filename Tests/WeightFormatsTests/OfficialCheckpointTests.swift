@@ -168,11 +168,17 @@ import WeightFormats
     #expect(try error(path).message.contains("model-00002-of-00003.safetensors"))
   }
 
-  @Test func saysWhenThereAreOnlyPickledWeights() throws {
+  @Test func namesWeightsThatHaveAnotherName() throws {
     let path = try copy()
-    try FileManager.default.removeItem(atPath: path + "/vae/diffusion_pytorch_model.safetensors")
-    try Data("x".utf8).write(to: URL(filePath: path + "/vae/diffusion_pytorch_model.bin"))
-    #expect(try error(path).message.contains("pickled"))
+    let folder = path + "/vae/"
+    try FileManager.default.moveItem(
+      atPath: folder + "diffusion_pytorch_model.safetensors", toPath: folder + "ae.safetensors")
+    let error = try error(path)
+    #expect(error.message.contains("only 'ae.safetensors'"))
+    #expect(error.remedy.hasPrefix("rename it diffusion_pytorch_model.safetensors"))
+    #expect(try OfficialCheckpoint(path: folder + "ae.safetensors").components.count == 1)
+    try FileManager.default.removeItem(atPath: folder + "ae.safetensors")
+    #expect(try self.error(path).message == "holds no weights")
   }
 
   @Test func aFileWithoutConfigurationMustBeThatOfARelease() throws {
@@ -200,7 +206,7 @@ import WeightFormats
 
   @Test func takesATextEncoderSavedAsPartOfALanguageModel() throws {
     let source = Checkpoints.path("sana-tiny") + "/text_encoder"
-    let weights = try SafetensorsCollection(index: source + "/model.safetensors.index.json")
+    let weights = try WeightFiles.open(file: source + "/model.safetensors.index.json")
     let head = SafetensorsTensor(name: "lm_head.weight", type: .bf16, shape: [2, 2])
     let renamed = weights.tensors.map {
       SafetensorsTensor(name: "model." + $0.name, type: $0.type, shape: $0.shape)
@@ -208,7 +214,8 @@ import WeightFormats
     let writer = try SafetensorsWriter(
       path: directory.path("model.safetensors"), tensors: renamed + [head])
     for tensor in weights.tensors {
-      try writer.write(#require(weights.bytes(of: tensor.name)).bytes, as: "model." + tensor.name)
+      let elements = try #require(try weights.elements(of: tensor.name))
+      try writer.write(elements.bytes.bytes, as: "model." + tensor.name)
     }
     try [UInt8](repeating: 0, count: 8).withUnsafeBytes { try writer.write($0, as: head.name) }
     try writer.finish()

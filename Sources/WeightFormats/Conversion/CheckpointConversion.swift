@@ -53,11 +53,6 @@ public struct CheckpointConversion: Sendable {
   /// What the person should know and no error says.
   public var notices: [String] {
     checkpoint.notices + [agreementNotice].compactMap(\.self) + merging.notices
-      + components.flatMap { component in
-        component.source.ignoredTensors.map {
-          "\(component.official.kind.rawValue): '\($0)' is not used and left out"
-        }
-      }
   }
 
   /// Bytes of all tensors before compression, the measure of progress.

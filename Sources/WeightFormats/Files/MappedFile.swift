@@ -20,7 +20,10 @@ public final class MappedFile: @unchecked Sendable {
   public init(path: String) throws(SanaError) {
     // A pipe that nobody writes to would be waited for before it can be refused.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw .fileAccess(path, cannotBe: "opened", errno: errno) }
+    guard descriptor >= 0 else {
+      let code = errno
+      throw .danglingLink(path) ?? .fileAccess(path, cannotBe: "opened", errno: code)
+    }
     var keepsDescriptor = false
     defer { if !keepsDescriptor { close(descriptor) } }
     var status = stat()

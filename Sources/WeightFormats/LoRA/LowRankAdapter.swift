@@ -33,13 +33,13 @@ public struct LowRankAdapter: Sendable {
     let contents = try Contents(of: file, path: path)
     modules = contents.modules
     let scaling = try AdapterScaling(
-      path: path, metadata: (file as? SafetensorsCollection)?.files.first?.metadata ?? [:],
+      path: path, metadata: file.metadata,
       modules: modules)
     factors = try modules.map { try scaling.factor(of: $0) }
     let embeddings = contents.embeddings.map {
       "the embedding of '\($0.abbreviated)' is left out: a converted model has no such word"
     }
-    notices = [(file as? TorchFile)?.notice].compactMap(\.self) + scaling.notices + embeddings
+    notices = [file.torchFile?.notice].compactMap(\.self) + scaling.notices + embeddings
   }
 
   /// The adapter's file in a folder as PEFT or diffusers writes it, or the file itself.

@@ -36,6 +36,8 @@ public struct CheckpointInventory: Sendable {
     /// The released models that it could be of, by size: weights of one architecture share a configuration.
     public internal(set) var releases: [String] = []
     public internal(set) var fileSets: [FileSet] = []
+    /// What a conversion says about the files that it takes and the names in them.
+    public internal(set) var notices: [String] = []
     /// Whether it is merged into a network instead of being one.
     public internal(set) var isAdapter = false
     /// Why it is not converted, or how; `nil` where there is nothing to say.
@@ -101,9 +103,11 @@ public struct CheckpointInventory: Sendable {
         let schedulerPath = FileSystem.join(path, "scheduler/scheduler_config.json")
         scheduler = Self.scheduler(schedulerPath)
         schedulerClass = index["scheduler"]?.arrayValue?.last?.stringValue
-        parts = PipelineClass.parts(of: index).map {
+        parts = PipelineClass.parts(of: index).map { part in
           Self.part(
-            directory: FileSystem.join(path, $0.name), named: $0.name, className: $0.className)
+            directory: FileSystem.join(path, part.name), named: part.name,
+            className: part.className,
+            role: ComponentKind.allCases.first { $0.officialFolder == part.name })
         }
       } else if FileSystem.kind(of: configurationPath) == .file {
         let document = try JSONParser.parse(file: configurationPath)
@@ -113,8 +117,10 @@ public struct CheckpointInventory: Sendable {
         parts = [
           Self.part(
             directory: path, named: FileSystem.name(of: path),
-            className: ComponentKind.className(in: document))
+            className: ComponentKind.className(in: document), role: nil)
         ]
+      } else if let error = OfficialCheckpoint.danglingDocument(in: path) {
+        throw error
       } else {
         throw SanaError(
           .invalidArgument,
@@ -122,10 +128,11 @@ public struct CheckpointInventory: Sendable {
           remedy: "name the folder of an official diffusers checkpoint", location: path)
       }
     default:
-      throw SanaError(
-        .fileAccess, "is neither a file nor a folder",
-        remedy: "name a .sana file, or the folder or a file of an official checkpoint",
-        location: path)
+      throw .danglingLink(path)
+        ?? SanaError(
+          .fileAccess, "is neither a file nor a folder",
+          remedy: "name a .sana file, or the folder or a file of an official checkpoint",
+          location: path)
     }
   }
 
@@ -135,16 +142,33 @@ public struct CheckpointInventory: Sendable {
     return try? SchedulerConfiguration(official: document, location: path)
   }
 
-  private static func part(directory: String, named name: String, className: String?) -> Part {
+  private static func part(
+    directory: String, named name: String, className: String?, role: ComponentKind?
+  ) -> Part {
     var part = Part(name: name, className: className)
     guard FileSystem.kind(of: directory) == .directory else {
-      part.remark = "the folder is missing"
+      part.remark =
+        SanaError.danglingLink(directory).map { "cannot be converted: \($0)" }
+        ?? "the folder is missing"
       return part
     }
     do throws(SanaError) {
+      let kind = className.flatMap { try? ComponentKind(officialClass: $0, location: directory) }
+      let library = OfficialLibrary(loading: kind ?? role)
+      var hasPlainFiles = true
       for variant in [nil] + (try WeightFiles.variants(in: directory)) {
-        guard let files = WeightFiles.exact(in: directory, variant: variant) else { continue }
-        part.fileSets.append(FileSet(try files.open(), variant: variant))
+        do throws(SanaError) {
+          guard
+            let files = try WeightFiles.exact(in: directory, variant: variant, library: library)
+          else {
+            hasPlainFiles = hasPlainFiles && variant != nil
+            continue
+          }
+          part.fileSets.append(FileSet(try files.open(), variant: variant))
+        } catch {
+          // What is wrong with the plain files is found again below.
+          if let variant { part.notices.append("--variant \(variant.abbreviated): \(error)") }
+        }
       }
       if let className, PipelineClass.isControlNet(className) {
         part.remark = controlNetRemark
@@ -153,8 +177,8 @@ public struct CheckpointInventory: Sendable {
       if let className {
         part.kind = try ComponentKind(officialClass: className, location: directory)
       }
-      let variant = part.fileSets.first?.variant
-      part.complete(try OfficialComponent(directory: directory, variant: variant))
+      let variant = hasPlainFiles ? nil : part.fileSets.first?.variant
+      part.complete(try OfficialComponent(directory: directory, variant: variant, role: role))
     } catch {
       part.remark = part.remark ?? "cannot be converted: \(error)"
     }
@@ -167,7 +191,7 @@ public struct CheckpointInventory: Sendable {
     var part = Part(name: FileSystem.name(of: path))
     let tensors = try WeightFiles.open(file: path, state: state)
     part.fileSets = [FileSet(tensors, variant: nil)]
-    if LowRankAdapter.isAdapter(tensors) {
+    if !OfficialTensors.areAdapted(tensors), LowRankAdapter.isAdapter(tensors) {
       part.isAdapter = true
       part.remark = LowRankAdapter.remark(path: path)
     } else if OriginalNames.isControlNet(tensors) {
@@ -175,13 +199,14 @@ public struct CheckpointInventory: Sendable {
       part.remark = controlNetRemark
     } else {
       do throws(SanaError) {
-        let weights = try OfficialComponent.officiallyNamed(tensors, location: path)
+        let official = try OfficialTensors(tensors, location: path)
+        let weights = official.tensors
         part.kind = try ComponentKind(recognizing: weights, location: path)
         if let kind = part.kind {
           part.className = kind.officialClass
           part.releases = ReleasedConfigurations.names(of: kind, fitting: weights, location: path)
         }
-        part.complete(try OfficialComponent(weights, file: path))
+        part.complete(try OfficialComponent(official, file: path))
       } catch {
         part.remark = "cannot be converted: \(error)"
       }
@@ -200,6 +225,7 @@ extension CheckpointInventory.Part {
     className = className ?? component.kind.officialClass
     configuration = component.configuration
     releases = ReleasedConfigurations.names(of: component.configuration)
+    notices += component.notices
     do throws(SanaError) {
       _ = try FusedCheckpointSource(component)
     } catch {
@@ -209,13 +235,15 @@ extension CheckpointInventory.Part {
 }
 
 extension CheckpointInventory.FileSet {
-  fileprivate init(_ tensors: any CheckpointTensors, variant: String?) {
+  fileprivate init(_ tensors: WeightCollection, variant: String?) {
     self.variant = variant
-    let torch = tensors as? TorchFile
-    format = torch == nil ? .safetensors : .torch
+    let torch = tensors.torchFile
+    format = tensors.isTorch ? .torch : .safetensors
     states = torch?.dictionaries ?? []
     state = torch?.dictionary.name
-    hasOriginalNames = OriginalNames.areOriginal(tensors)
+    hasOriginalNames =
+      OriginalNames.areOriginal(tensors)
+      || (try? OfficialTensors(tensors, location: ""))?.hasOriginalNames == true
     fileNames = tensors.sourceFiles.map { FileSystem.name(of: $0.path) }
     byteCount = tensors.sourceFiles.reduce(0) { $0 + $1.byteCount }
     tensorCount = tensors.tensors.count

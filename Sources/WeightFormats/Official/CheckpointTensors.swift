@@ -44,18 +44,3 @@ package struct TensorOrigin: Hashable, Sendable {
     self.name = name
   }
 }
-
-extension SafetensorsCollection: CheckpointTensors {
-  package var sourceFiles: [SourceFile] {
-    files.map { SourceFile(path: $0.path, byteCount: $0.byteCount) }
-  }
-
-  package func origin(of name: String) -> TensorOrigin? {
-    file(of: name).map { TensorOrigin(path: $0.path, name: name) }
-  }
-
-  package func elements(of name: String) -> TensorElements? {
-    guard let tensor = tensor(named: name), let bytes = bytes(of: name) else { return nil }
-    return TensorElements(type: tensor.type, bytes: bytes)
-  }
-}

@@ -19,21 +19,19 @@ extension ComponentKind {
     }
   }
 
-  /// The component that a component's own `config.json` describes.
-  /// - Throws: `.unsupported` naming the class; `.invalidConfiguration` when none is named.
-  init(configuration document: MetadataValue, location: String) throws(SanaError) {
-    guard let name = Self.className(in: document) else {
-      throw SanaError(
-        .invalidConfiguration, "names neither a _class_name nor architectures",
-        remedy: "name a folder of an official Sana checkpoint", location: location)
-    }
+  /// The component that a component's own `config.json` describes, or `nil` when it names no class.
+  /// - Throws: `.unsupported` naming the class.
+  init?(configuration document: MetadataValue, location: String) throws(SanaError) {
+    guard let name = Self.className(in: document) else { return nil }
     try self.init(officialClass: name, location: location)
   }
 
-  /// The class that a component's own `config.json` names.
+  /// The class that a component's own `config.json` names, or that of its model type: transformers saves a configuration without
+  /// `architectures` where no model was made from it.
   static func className(in document: MetadataValue) -> String? {
     document["_class_name"]?.stringValue
       ?? document["architectures"]?.arrayValue?.first?.stringValue
+      ?? (document["model_type"] == "gemma2" ? "Gemma2Model" : nil)
   }
 
   /// The component that holds such tensors, or `nil`.
@@ -42,11 +40,11 @@ extension ComponentKind {
     func holds(_ name: String) -> Bool { tensors.tensor(named: name) != nil }
     if OriginalNames.isControlNet(tensors) {
       try self.init(officialClass: "SanaControlNetModel", location: location)
-    } else if holds("embed_tokens.weight") || holds("model.embed_tokens.weight") {
+    } else if holds("layers.0.self_attn.q_proj.weight") || holds("embed_tokens.weight") {
       self = .textEncoder
-    } else if holds("patch_embed.proj.weight") && holds("caption_norm.weight") {
+    } else if holds("transformer_blocks.0.attn1.to_q.weight") || holds("caption_norm.weight") {
       self = .transformer
-    } else if holds("decoder.norm_out.weight") && holds("encoder.conv_out.weight") {
+    } else if holds("decoder.norm_out.weight") || holds("encoder.conv_out.weight") {
       self = .autoencoder
     } else {
       return nil

@@ -3,15 +3,14 @@ enum ConfigurationContradictions {
   private static let shownCount = 4
 
   /// - Parameters:
-  ///   - prefix: what stands before the official names.
   ///   - location: the file of the weights.
   /// - Throws: `.tensorMismatch` naming both numbers of each contradiction.
   static func check(
     _ weights: any CheckpointTensors, against configuration: ComponentConfiguration,
-    prefix: String, location: String
+    location: String
   ) throws(SanaError) {
     let found =
-      counts(weights, OfficialLayout(configuration), prefix) + sizes(weights, configuration, prefix)
+      counts(weights, OfficialLayout(configuration)) + sizes(weights, configuration)
       + features(weights, configuration)
     guard !found.isEmpty else { return }
     let rest = found.count - shownCount
@@ -49,13 +48,10 @@ enum ConfigurationContradictions {
   }
 
   private static func counts(
-    _ weights: any CheckpointTensors, _ layout: OfficialLayout, _ prefix: String
+    _ weights: any CheckpointTensors, _ layout: OfficialLayout
   ) -> [String] {
     let stated = ModuleCounts(layout.officialTensors.map(\.name))
-    let held = ModuleCounts(
-      weights.tensors.map(\.name).filter { $0.hasPrefix(prefix) }.map {
-        String($0.dropFirst(prefix.count))
-      })
+    let held = ModuleCounts(weights.tensors.map(\.name))
     var found: [String] = []
     for list in stated.lists {
       guard let key = key(ofList: list, of: layout.kind), let expected = stated[list],
@@ -83,10 +79,10 @@ enum ConfigurationContradictions {
   // MARK: - How large
 
   private static func sizes(
-    _ weights: any CheckpointTensors, _ configuration: ComponentConfiguration, _ prefix: String
+    _ weights: any CheckpointTensors, _ configuration: ComponentConfiguration
   ) -> [String] {
     ConfigurationNumber.all(of: configuration).compactMap { number in
-      guard let shape = weights.tensor(named: prefix + number.tensor)?.shape,
+      guard let shape = weights.tensor(named: number.tensor)?.shape,
         number.axis < shape.count,
         shape[number.axis] != number.value * number.multiple
       else { return nil }

@@ -57,6 +57,8 @@ public struct OfficialCheckpoint: Sendable {
         try self.init(pipeline: path, variant: variant, kinds: kinds)
       } else if FileSystem.kind(of: FileSystem.join(path, "config.json")) == .file {
         try self.init(componentDirectory: path, variant: variant, kinds: kinds)
+      } else if let error = Self.danglingDocument(in: path) {
+        throw error
       } else {
         throw SanaError(
           .invalidArgument,
@@ -68,10 +70,17 @@ public struct OfficialCheckpoint: Sendable {
         .invalidArgument, "is neither a file nor a folder",
         remedy: "name the folder of an official diffusers checkpoint", location: path)
     case nil:
-      throw SanaError(
-        .fileAccess, "does not exist",
-        remedy: "name the folder of an official diffusers checkpoint", location: path)
+      throw .danglingLink(path)
+        ?? SanaError(
+          .fileAccess, "does not exist",
+          remedy: "name the folder of an official diffusers checkpoint", location: path)
     }
+  }
+
+  /// The document that would make a folder a checkpoint is a link that leads nowhere.
+  static func danglingDocument(in path: String) -> SanaError? {
+    .danglingLink(FileSystem.join(path, "model_index.json"))
+      ?? .danglingLink(FileSystem.join(path, "config.json"))
   }
 
   private init(
@@ -82,7 +91,9 @@ public struct OfficialCheckpoint: Sendable {
     self.path = path
     self.modelIndex = modelIndex
     self.components = components
-    var notices: [String] = []
+    var notices = components.flatMap { component in
+      component.notices.map { "\(component.kind.rawValue): \($0)" }
+    }
     if let variant {
       let plain = components.filter { $0.variant == nil }.map(\.kind.rawValue)
       guard plain.count < components.count else {
@@ -128,7 +139,7 @@ public struct OfficialCheckpoint: Sendable {
     }
     self.licences = licences
     self.hasReadme = hasReadme
-    self.notices = leadingNotices + components.flatMap(\.notices) + notices
+    self.notices = leadingNotices + notices
   }
 
   private init(
@@ -202,11 +213,13 @@ public struct OfficialCheckpoint: Sendable {
     for kind in wanted {
       let directory = FileSystem.join(path, kind.officialFolder)
       guard FileSystem.kind(of: directory) == .directory else {
-        throw SanaError(
-          .fileAccess, "lists a \(kind.rawValue), but there is no folder '\(kind.officialFolder)'",
-          remedy: "download it, or leave it out with --components", location: indexPath)
+        throw .danglingLink(directory)
+          ?? SanaError(
+            .fileAccess,
+            "lists a \(kind.rawValue), but there is no folder '\(kind.officialFolder)'",
+            remedy: "download it, or leave it out with --components", location: indexPath)
       }
-      let component = try OfficialComponent(directory: directory, variant: variant)
+      let component = try OfficialComponent(directory: directory, variant: variant, role: kind)
       guard component.kind == kind else {
         throw SanaError(
           .invalidConfiguration,
@@ -256,7 +269,10 @@ public struct OfficialCheckpoint: Sendable {
     ]
     for directory in directories {
       var documents: [OfficialDocument] = []
-      for name in names where FileSystem.kind(of: FileSystem.join(directory, name)) == .file {
+      for name in names {
+        let path = FileSystem.join(directory, name)
+        if let error = SanaError.danglingLink(path) { throw error }
+        guard FileSystem.kind(of: path) == .file else { continue }
         let document = try OfficialDocument(in: directory, named: name)
         try document.check(in: directory)
         documents.append(document)

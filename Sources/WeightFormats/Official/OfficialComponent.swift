@@ -8,52 +8,56 @@ public struct OfficialComponent: Sendable {
   public let variant: String?
   /// The variants that its folder has.
   public let availableVariants: [String]
-  /// What the person should know of how it was read.
+  /// What the person should know of the files that were taken, how they were read, and the names in them.
   public let notices: [String]
 
   public var kind: ComponentKind { configuration.kind }
 
   /// A component's folder: `config.json` and weights.
-  init(directory: String, variant: String?) throws(SanaError) {
+  /// - Parameter role: what the pipeline says that it is, where its configuration does not.
+  init(
+    directory: String, variant: String?, role: ComponentKind? = nil
+  ) throws(SanaError) {
     let path = FileSystem.join(directory, "config.json")
     let document = try JSONParser.parse(file: path)
-    let kind = try ComponentKind(configuration: document, location: path)
-    configuration = try ComponentConfiguration(kind, official: document, location: path)
     self.document = document
-    let found = try WeightFiles.locate(in: directory, variant: variant)
-    weights = try Self.officiallyNamed(try found.open(), location: directory)
+    let named = try ComponentKind(configuration: document, location: path) ?? role
+    let found = try WeightFiles.locate(
+      in: directory, variant: variant, library: OfficialLibrary(loading: named),
+      named: document["transformers_weights"]?.stringValue)
+    let tensors = try OfficialTensors(
+      found.open(), tiesEmbedding: document["tie_word_embeddings"]?.boolValue ?? true,
+      location: directory)
+    weights = tensors.tensors
+    var kind = named
+    if kind == nil { kind = try ComponentKind(recognizing: weights, location: directory) }
+    guard let kind else {
+      throw SanaError(
+        .invalidConfiguration, "names neither a _class_name nor architectures",
+        remedy: "name a folder of an official Sana checkpoint", location: path)
+    }
+    configuration = try ComponentConfiguration(kind, official: document, location: path)
     self.variant = found.variant
     availableVariants = try WeightFiles.variants(in: directory)
-    notices = []
+    notices = found.notices + tensors.notices
   }
 
   /// One file of weights: safetensors or a torch file, under diffusers' names or NVlabs' own. Its configuration is the
-  /// `config.json` beside it, or that of the only release that has such tensors.
+  /// `config.json` beside it, or that of the only release that has such tensors. A part or the index of several files stands for all
+  /// of them.
   /// - Parameter state: which of a torch file's dictionaries is wanted.
   init(file path: String, state: StateSelection? = nil) throws(SanaError) {
-    let tensors = try WeightFiles.open(file: path, state: state)
-    try self.init(
-      Self.officiallyNamed(tensors, location: path), file: path,
-      notices: [(tensors as? TorchFile)?.notice].compactMap { notice in
-        notice.map { "\(FileSystem.name(of: path).abbreviated): \($0)" }
-      })
+    let files = try WeightFiles.open(file: path, state: state)
+    try self.init(OfficialTensors(files, location: path), file: path)
   }
 
   /// The same, of weights that are open already.
-  init(
-    _ weights: any CheckpointTensors, file path: String, notices: [String] = []
-  ) throws(SanaError) {
-    self.weights = weights
-    self.notices = notices
+  init(_ tensors: OfficialTensors, file path: String) throws(SanaError) {
+    weights = tensors.tensors
+    notices = tensors.notices
     variant = nil
     availableVariants = []
     guard let kind = try ComponentKind(recognizing: weights, location: path) else {
-      guard !LowRankAdapter.isAdapter(weights) else {
-        throw SanaError(
-          .invalidArgument, "is a LoRA, not a model",
-          remedy: "convert the model that it was made for, and merge it with --lora \(path)",
-          location: path)
-      }
       throw SanaError(
         .unsupported, "holds the tensors of no Sana component",
         remedy: "name a file of a Gemma-2 encoder, a Sana transformer or a DC-AE", location: path)
@@ -65,20 +69,14 @@ public struct OfficialComponent: Sendable {
       return
     }
     document = try JSONParser.parse(file: configurationPath)
-    let describedKind = try ComponentKind(configuration: document, location: configurationPath)
-    guard describedKind == kind else {
+    let described = try ComponentKind(configuration: document, location: configurationPath)
+    if let described, described != kind {
       throw SanaError(
         .invalidConfiguration,
-        "describes a \(describedKind.rawValue), but the file beside it holds a \(kind.rawValue)",
+        "describes a \(described.rawValue), but the file beside it holds a \(kind.rawValue)",
         remedy: "put the weights' own config.json there", location: configurationPath)
     }
     configuration = try ComponentConfiguration(
       kind, official: document, location: configurationPath)
-  }
-
-  static func officiallyNamed(
-    _ tensors: any CheckpointTensors, location: String
-  ) throws(SanaError) -> any CheckpointTensors {
-    try RenamedTensors(tensors, location: location) ?? tensors
   }
 }

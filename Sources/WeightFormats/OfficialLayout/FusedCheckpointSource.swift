@@ -1,14 +1,10 @@
 /// An official component, seen as the tensors of a `.sana` file: fused on demand, in memory, at the precision it has.
 public struct FusedCheckpointSource: WeightSource {
   public let layout: OfficialLayout
-  /// Tensors of the checkpoint that the network does not use and the container leaves out.
-  public let ignoredTensors: [String]
   private let weights: any CheckpointTensors
-  /// Put before official names: `model.` where a text encoder was saved as part of a language model.
-  private let prefix: String
 
   /// - Throws: `.tensorMismatch` naming up to five tensors that are missing, unexpected, wrongly shaped or of a type that weights
-  ///   cannot have.
+  ///   cannot have, or one of each side where the names are those of something else.
   public init(_ component: OfficialComponent) throws(SanaError) {
     try self.init(component.weights, configuration: component.configuration)
   }
@@ -20,20 +16,11 @@ public struct FusedCheckpointSource: WeightSource {
     let layout = OfficialLayout(configuration)
     self.layout = layout
     self.weights = weights
-    var ignored: Set<String> = []
-    if layout.kind == .textEncoder {
-      prefix = weights.tensor(named: "model.embed_tokens.weight") == nil ? "" : "model."
-      // The output layer of a language model: Gemma's is the embedding table again.
-      if weights.tensor(named: "lm_head.weight") != nil { ignored.insert("lm_head.weight") }
-    } else {
-      prefix = ""
-    }
-    ignoredTensors = ignored.sorted()
     try ConfigurationContradictions.check(
-      weights, against: configuration, prefix: prefix,
+      weights, against: configuration,
       location: weights.sourceFiles.first?.path ?? layout.kind.rawValue)
     try Self.check(
-      weights, against: layout, prefix: prefix, ignored: ignored,
+      weights, against: layout,
       location: weights.sourceFiles.first?.path ?? layout.kind.rawValue)
   }
 
@@ -61,32 +48,28 @@ public struct FusedCheckpointSource: WeightSource {
 
   /// What the official tensors' numbers are once they are read, in the order in which the rule takes them.
   package func sourceTypes(of rule: FusionRule) -> [ScalarType] {
-    rule.sources.compactMap { weights.tensor(named: prefix + $0.name)?.type.readType }
+    rule.sources.compactMap { weights.tensor(named: $0.name)?.type.readType }
   }
 
   /// Where the official tensors that the rule takes stand, in its order.
   package func origins(of rule: FusionRule) -> [TensorOrigin?] {
-    rule.sources.map { weights.origin(of: prefix + $0.name) }
+    rule.sources.map { weights.origin(of: $0.name) }
   }
 
   /// The official tensors that the rule takes, in its order, as they lie in the mapped files.
   package func elements(of rule: FusionRule) throws -> [TensorElements] {
-    try rule.sources.compactMap { try weights.elements(of: prefix + $0.name) }
+    try rule.sources.compactMap { try weights.elements(of: $0.name) }
   }
 
   private static func check(
-    _ weights: any CheckpointTensors, against layout: OfficialLayout, prefix: String,
-    ignored: Set<String>, location: String
+    _ weights: any CheckpointTensors, against layout: OfficialLayout, location: String
   ) throws(SanaError) {
-    var remaining: Set<String> = []
-    for tensor in weights.tensors where !ignored.contains(tensor.name) {
-      remaining.insert(tensor.name)
-    }
+    var remaining = Set(weights.tensors.map(\.name))
     var missing: [String] = []
     var misshapen: [String] = []
     var mistyped: [String] = []
     for official in layout.officialTensors {
-      let name = prefix + official.name
+      let name = official.name
       guard let tensor = weights.tensor(named: name) else {
         missing.append("'\(name.abbreviated)'")
         continue
@@ -99,6 +82,14 @@ public struct FusedCheckpointSource: WeightSource {
       }
     }
     let unexpected = remaining.sorted().map { "'\($0.abbreviated)'" }
+    if let wanted = missing.first, let found = unexpected.first,
+      missing.count > layout.officialTensors.count / 2
+    {
+      throw SanaError(
+        .tensorMismatch,
+        "the names are not those of the \(layout.kind.rawValue): \(missing.count) of its \(layout.officialTensors.count) tensors are missing, \(wanted) for one, and \(unexpected.count) are of something else, like \(found)",
+        remedy: "use the weights and the config.json of the same release", location: location)
+    }
     let complaints = [
       complaint("missing", missing), complaint("unexpected", unexpected),
       complaint("wrongly shaped", misshapen), complaint("no weights", mistyped),

@@ -41,6 +41,8 @@ struct SafetensorsHeader {
     let dataLength = file.count - dataStart
     for member in members {
       if member.name == "__metadata__" {
+        // The official reader takes `null` for an absent one.
+        if member.value == .null { continue }
         guard let strings = member.value.members else {
           throw malformed("has __metadata__ that is not an object")
         }

@@ -23,9 +23,9 @@ import WeightFormats
     ] {
       let index = try directory.write(
         #"{"weight_map":{"a":"\#(name)"}}"#, to: "model/model.safetensors.index.json")
-      let error = try #require(throws: SanaError.self) { try SafetensorsCollection(index: index) }
+      let error = try #require(throws: SanaError.self) { try WeightFiles.open(file: index) }
       #expect(error.code == .malformedFile, "\(error)")
-      #expect(error.message.contains("is no safetensors file beside it"))
+      #expect(error.message.contains("is no file of weights in its folder"))
     }
   }
 
