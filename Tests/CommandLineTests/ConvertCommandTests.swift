@@ -116,6 +116,25 @@ import WeightFormats
     try expectFailure("inspect", tiny, "--tensors")
   }
 
+  @Test func theChoiceAmongFilesIsToldByConvertAndInspect() throws {
+    let folder = try directory.copy(Checkpoints.url("sana-tiny").appending(path: "vae"), to: "vae")
+    let file = "diffusion_pytorch_model.safetensors"
+    try directory.write(
+      #"{"weight_map": {"x": "./diffusion_pytorch_model-00001-of-00002.safetensors"}}"#,
+      to: "vae/\(file).index.json")
+    let note =
+      "note: autoencoder: \(file).index.json names 'diffusion_pytorch_model-00001-of-00002.safetensors', "
+      + "which is missing, so \(file) is taken\n"
+    let outcome = try tool.run(folder, "-o", output)
+    #expect(outcome.status == 0 && outcome.error.contains(note))
+    let text = try tool.run("inspect", folder).output
+    #expect(text.contains(note) && text.count { $0 == "\n" } < 12)
+    try FileManager.default.removeItem(atPath: "\(folder)/\(file)")
+    let error = try expectFailure(folder, "-o", directory.path("other.sana"))
+    #expect(error.contains("00001-of-00002.safetensors', which is missing; download"))
+    #expect(try tool.run("inspect", folder).output.contains("which is missing; download"))
+  }
+
   @Test func replacesAnOlderFile() throws {
     try directory.write("old", to: "model.sana")
     #expect(try tool.run(tiny, "-o", output, "--precision", "f16").status == 0)
