@@ -35,6 +35,16 @@ public struct JSONParser {
     return value
   }
 
+  /// Reads a text by all rules but that of names that occur twice, and keeps nothing of it: a large one takes no memory.
+  /// - Throws: `.malformedFile` with line, column and byte position.
+  static func validate(
+    _ text: UnsafeRawBufferPointer, location: String, options: Options = Options()
+  ) throws(SanaError) {
+    var scanner = try JSONScanner(text, location: location, options: options)
+    try scanner.skipValue()
+    try scanner.readEnd()
+  }
+
   /// - Throws: `.fileAccess`, or `.malformedFile` with line, column and byte position.
   public static func parse(
     file path: String, options: Options = .configuration

@@ -40,7 +40,7 @@ extension OfficialDocument {
     var failure: SanaError?
     contents.withUnsafeBytes { bytes in
       do throws(SanaError) {
-        _ = try JSONParser.parse(bytes, location: path, options: .configuration)
+        try JSONParser.validate(bytes, location: path, options: .configuration)
       } catch { failure = error }
     }
     if let failure { throw failure }
