@@ -4,6 +4,7 @@
   import Musl
 #endif
 public import ArgumentParser
+internal import CFaults
 internal import WeightFormats
 
 /// How every tool begins and ends: streams and limits prepared, arguments checked and parsed, and one way to print help and to report what
@@ -14,7 +15,14 @@ public enum ToolProgram {
   private static let longestMessage = 480
 
   /// Runs the tool and ends the process: with status 0; 64 for wrong usage; what the command says otherwise.
-  public static func run<Root: ParsableCommand>(_ root: Root.Type) -> Never {
+  /// - Parameter failureStatuses: of the commands of which 1 is a result, by name: memory may run out before their words are
+  ///   understood.
+  public static func run<Root: ParsableCommand>(
+    _ root: Root.Type, failureStatuses: [String: Int32] = [:]
+  ) -> Never {
+    if let status = CommandLine.arguments.dropFirst().first.flatMap({ failureStatuses[$0] }) {
+      sana_set_failure_status(status)
+    }
     StandardStreams.prepare()
     exit(status(of: root))
   }

@@ -52,3 +52,20 @@ public struct ToolSession: Sendable {
     }
   }
 }
+
+extension ToolSession {
+  /// Opens a model that the command has written, to report on it.
+  ///
+  /// The model is complete and in its place: where no memory is left to open it, that is said in a note, and the command has
+  /// done its work.
+  /// - Returns: `nil` where no memory is left.
+  /// - Throws: as `ModelFile`'s initializer does for any other reason.
+  public func openWritten(_ path: String) throws -> ModelFile? {
+    let opened = Result { () throws(SanaError) in try ModelFile(path: path) }
+    if case .failure(let error) = opened, error.code == .memoryLimit {
+      progress.note("note: \(path) is complete; there is no memory left to report on it")
+      return nil
+    }
+    return try opened.get()
+  }
+}

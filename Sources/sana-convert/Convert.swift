@@ -96,7 +96,7 @@ struct Convert: ParsableCommand {
           "note: \(count) numbers of \(report.vanished.count) tensors are too small for 16 bits and became zero, most of"
             + " them in \(most.tensor) (\(most.count))")
       }
-      let model = try ModelFile(path: output)
+      guard let model = try session.openWritten(output) else { return }
       let tensors = model.components.reduce(0) { $0 + $1.tensors.count }
       try OutputStream.standardOutput.writeLine(
         "\(output.printablePath): \(tensors) tensors of \(model.components.map(\.name).joined(separator: ", ")), "

@@ -3,6 +3,9 @@ import CommandLineSupport
 import WeightFormats
 
 struct Diff: ParsableCommand {
+  /// 1 says that the models differ.
+  static let failureStatus: Int32 = 2
+
   static let configuration = CommandConfiguration(
     abstract: "Compares two models tensor by tensor, whatever their encodings.",
     usage: "sana-convert diff <first> <second> [<options>]",
@@ -43,7 +46,7 @@ struct Diff: ParsableCommand {
   var json = false
 
   func run() throws {
-    try ToolSession.run(failureStatus: 2) { session in
+    try ToolSession.run(failureStatus: Self.failureStatus) { session in
       let models = try [first, second].map {
         try ComparedModel(path: $0, variant: variant, components: components?.kinds)
       }

@@ -5,7 +5,8 @@ import WeightFormats
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract:
-      "Shows what a .sana file or an official checkpoint holds, without reading its tensors.")
+      "Shows what a .sana file or an official checkpoint holds, without reading its tensors.",
+    usage: "sana-convert inspect <model> [<options>]")
 
   @Argument(
     help: ArgumentHelp(

@@ -15,5 +15,5 @@ struct SanaConvert: ParsableCommand {
     subcommands: [Convert.self, Inspect.self, Check.self, Diff.self, Export.self],
     defaultSubcommand: Convert.self)
 
-  static func main() { ToolProgram.run(Self.self) }
+  static func main() { ToolProgram.run(Self.self, failureStatuses: ["diff": Diff.failureStatus]) }
 }

@@ -64,7 +64,8 @@ struct QuantizeCommand: ParsableCommand {
             + " large for \(overflow.wanted), up to \(overflow.largestMagnitude); it stays \(overflow.kept)"
         )
       }
-      let report = QuantizationReport(quantizer, before: file, after: try ModelFile(path: output))
+      guard let written = try session.openWritten(output) else { return }
+      let report = QuantizationReport(quantizer, before: file, after: written)
       if let vanished = report.vanished { session.progress.note("note: \(vanished)") }
       if json {
         try JSONOutput.print(

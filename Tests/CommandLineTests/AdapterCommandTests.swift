@@ -106,7 +106,7 @@ import WeightFormats
     #expect(outcome.status == 0)
     #expect(
       outcome.error
-        == "note: epoch_1.pth: 'state_dict' (\(tensors.count) tensors) is taken; the file also holds 'state_dict_ema' (\(tensors.count) tensors), which --state ema takes\n"
+        == "note: transformer: epoch_1.pth: 'state_dict' (\(tensors.count) tensors) is taken; the file also holds 'state_dict_ema' (\(tensors.count) tensors), which --state ema takes\n"
     )
     outcome = try tool.run(path, "-o", output, "--state", "ema")
     #expect(outcome.status == 0 && outcome.error.isEmpty)

@@ -105,9 +105,11 @@ import WeightFormats
   @Test func aChangedTokenizerIsATensorOfOtherBytes() throws {
     let folder = try directory.copy(Checkpoints.url("sana-tiny"), to: "other")
     let path = folder + "/tokenizer/tokenizer_config.json"
-    var bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
-    bytes[bytes.count - 3] ^= 1
-    try Data(bytes).write(to: URL(filePath: path))
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let (side, other) = (#""padding_side": "right""#, #""padding_side": "wight""#)
+    #expect(text.contains(side))
+    try text.replacingOccurrences(of: side, with: other)
+      .write(toFile: path, atomically: true, encoding: .utf8)
     let report = try object(model, folder, status: 1)
     let tensor = try #require(report["tensors"]?.arrayValue?.first)
     #expect(report["tensors"]?.arrayValue?.count == 1)

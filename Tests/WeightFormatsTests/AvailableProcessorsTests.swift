@@ -1,8 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
-
-@testable import WeightFormats
+import WeightFormats
 
 @Suite struct AvailableProcessorsTests {
   /// The files of a system, by path, and the quota that its process finds.

