@@ -35,7 +35,8 @@ let package = Package(
       name: "CPNG", cSettings: strictC, linkerSettings: [.linkedLibrary("png")]),
     .target(
       name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
-    // Turns what the process cannot survive, a mapped file that goes away or memory that is refused, into one line.
+    // Turns what the process cannot survive, a mapped file that goes away or memory that is
+    // refused, into one line.
     .target(name: "CFaults", cSettings: strictC),
 
     // The rooms.

@@ -2,7 +2,8 @@ internal import SanaEngine
 internal import TestSupport
 internal import WeightFormats
 
-/// A count of bytes, a text of as many, and a `tokenizer.json`: a model that is made of it must load, and the text goes through it.
+/// A count of bytes, a text of as many, and a `tokenizer.json`: a model that is made of it must
+/// load, and the text goes through it.
 struct TokenizerDocumentTarget: FuzzTarget {
   func run(_ input: [UInt8]) {
     guard let count = input.first.map(Int.init) else { return }

@@ -25,8 +25,8 @@ static void print(const char *text, size_t length) {
   }
 }
 
-/// Bytes at the start of the text that a terminal obeys: control characters, line separators and overrides of the direction of writing,
-/// as UTF-8. 0 where the text begins with another character.
+/// Bytes at the start of the text that a terminal obeys: control characters, line separators and
+/// overrides of the direction of writing, as UTF-8. 0 where the text begins with another character.
 static size_t obeyed(const unsigned char *text) {
   if (text[0] < 0x20 || text[0] == 0x7F) return 1;
   if (text[0] == 0xC2 && text[1] >= 0x80 && text[1] < 0xA0) return 2;
@@ -60,7 +60,8 @@ static void print_part(const char *text) {
   }
 }
 
-/// Whether a path has the form that this process gives to unfinished outputs: `OUTPUT.PROCESS.partial` or `OUTPUT.PROCESS-N.partial`.
+/// Whether a path has the form that this process gives to unfinished outputs:
+/// `OUTPUT.PROCESS.partial` or `OUTPUT.PROCESS-N.partial`.
 static bool is_unfinished(const char *path, size_t length) {
   static const char suffix[] = ".partial";
   const size_t suffix_length = sizeof suffix - 1;

@@ -26,7 +26,8 @@ static atomic_bool is_reporting;
 /// Beside the program itself: a few threads and their stacks.
 enum { least_room = 16 << 20 };
 
-/// What the stack of the first thread may need: it grows as it is used, and where it cannot, the process crashes.
+/// What the stack of the first thread may need: it grows as it is used, and where it cannot, the
+/// process crashes.
 enum { stack_bytes = 512 << 10, page_bytes = 4096 };
 
 static void __attribute__((noinline)) reserve_stack(void) {
@@ -38,7 +39,8 @@ static void refused(size_t size);
 
 void sana_report_memory_faults(void) {
   atomic_store(&is_reporting, true);
-  // Where there is no room for the least that any command takes, it is better said now than found out by a crash.
+  // Where there is no room for the least that any command takes, it is better said now than found
+  // out by a crash.
   void *room = mmap(NULL, least_room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (room == MAP_FAILED) {
     refused(least_room);
@@ -52,7 +54,8 @@ static void print_size(char *text, size_t capacity, size_t size) {
   snprintf(text, capacity, "%zu MiB", (size >> 20) + (size % (1 << 20) != 0));
 }
 
-/// Larger requests come from lies in files and are the caller's to refuse: no address space has so much.
+/// Larger requests come from lies in files and are the caller's to refuse: no address space has so
+/// much.
 static const size_t largest_request = (size_t)1 << 46;
 
 static void refused(size_t size) {
@@ -82,8 +85,9 @@ static void refused(size_t size) {
 
 #ifdef REPORTS_REFUSALS
 
-// The process's allocator is the system's, behind these functions, which the linker prefers to the library's own. Swift and C++ end a
-// process without a word, or with a stack trace, when they get no memory; here it can be said what to do.
+// The process's allocator is the system's, behind these functions, which the linker prefers to the
+// library's own. Swift and C++ end a process without a word, or with a stack trace, when they get
+// no memory; here it can be said what to do.
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);

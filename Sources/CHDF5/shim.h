@@ -78,8 +78,8 @@ static inline bool sana_hdf5_failure_mentions(const char *word) {
   return search.found;
 }
 
-/// The first filter of a dataset that this library does not have: its number, 0 when there is none, and the name that the file gives it in
-/// `name`, of at least 64 bytes.
+/// The first filter of a dataset that this library does not have: its number, 0 when there is none,
+/// and the name that the file gives it in `name`, of at least 64 bytes.
 static inline int sana_hdf5_missing_filter(hid_t dataset, char *name) {
   name[0] = 0;
   hid_t list = H5Dget_create_plist(dataset);

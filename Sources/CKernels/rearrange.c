@@ -28,7 +28,8 @@ void sana_pixel_unshuffle(
   }
 }
 
-// Sums of a residual and every `step`th of the source's channels; alone for each step, so that the compiler knows it.
+// Sums of a residual and every `step`th of the source's channels; alone for each step, so that the
+// compiler knows it.
 static inline void add_spread(
     const float *source, size_t step, const float *residual, float *output, size_t channels) {
   switch (step) {

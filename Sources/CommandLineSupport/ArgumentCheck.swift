@@ -1,8 +1,9 @@
 internal import ArgumentParser
 internal import WeightFormats
 
-/// What stands before ArgumentParser, which takes the last of two values in silence, takes no value that begins with a dash, and reports a
-/// missing argument before an unknown option, though it may be that one misspelt.
+/// What stands before ArgumentParser, which takes the last of two values in silence, takes no value
+/// that begins with a dash, and reports a missing argument before an unknown option, though it may
+/// be that one misspelt.
 ///
 /// It knows a tool's options from the description that ArgumentParser gives of them.
 struct ArgumentCheck {
@@ -52,7 +53,8 @@ struct ArgumentCheck {
     name["name"]?.stringValue.map { name["kind"]?.stringValue == "short" ? "-\($0)" : "--\($0)" }
   }
 
-  /// The arguments as ArgumentParser understands them: a value that begins with a dash is joined to its option.
+  /// The arguments as ArgumentParser understands them: a value that begins with a dash is joined to
+  /// its option.
   /// - Throws: `WrongWord`.
   func checked() throws -> [String] {
     var result = Array(arguments[..<start])
@@ -123,7 +125,8 @@ struct ArgumentCheck {
       + (nearest.map { "; did you mean '\($0.name)'?" } ?? "")
   }
 
-  /// How many letters must be inserted, removed or replaced to make one word of the other (Levenshtein).
+  /// How many letters must be inserted, removed or replaced to make one word of the other
+  /// (Levenshtein).
   private static func distance(_ first: String, _ second: String) -> Int {
     let second = Array(second.utf8.prefix(40))
     var row = Array(0...second.count)

@@ -5,7 +5,8 @@
 #endif
 public import WeightFormats
 
-/// The place of a command's output, checked before the work that fills it begins: every command that writes asks here first.
+/// The place of a command's output, checked before the work that fills it begins: every command
+/// that writes asks here first.
 public struct OutputFile: Sendable {
   /// What is written.
   public enum Format: Sendable {
@@ -25,7 +26,8 @@ public struct OutputFile: Sendable {
   /// - Parameters:
   ///   - path: `-` is the standard output, as is a link that leads there.
   ///   - inputs: the files that the command reads, none of which is ever replaced.
-  /// - Throws: `.invalidArgument` or `.fileAccess` when no such output can be created or replaced under this name.
+  /// - Throws: `.invalidArgument` or `.fileAccess` when no such output can be created or replaced
+  ///   under this name.
   public init(
     _ path: String, _ format: Format, reading inputs: InputFiles = InputFiles()
   ) throws(SanaError) {
@@ -99,7 +101,8 @@ public struct OutputFile: Sendable {
     }
   }
 
-  /// What stands there may be replaced when it is an ordinary file, and not one that plainly is no older output.
+  /// What stands there may be replaced when it is an ordinary file, and not one that plainly is no
+  /// older output.
   private static func checkReplaced(
     _ target: String, by format: Format, named path: String
   ) throws(SanaError) {
@@ -129,7 +132,8 @@ extension OutputFile.Format {
     }
   }
 
-  /// What an existing file is, where it plainly is neither an older output of the same kind nor without worth.
+  /// What an existing file is, where it plainly is neither an older output of the same kind nor
+  /// without worth.
   fileprivate func stranger(at path: String) -> String? {
     guard FileSystem.kind(of: path) == .file, let kind = try? FileKind(path: path) else {
       return nil

@@ -62,7 +62,8 @@ public final class ProgressReporter: Sendable {
     }
   }
 
-  /// Prints one line above the bar, on a terminal or not: a warning, a finding. What is longer than three lines of a terminal is cut.
+  /// Prints one line above the bar, on a terminal or not: a warning, a finding. What is longer than
+  /// three lines of a terminal is cut.
   public func note(_ line: String) {
     let line = line.printable(limit: Self.longestNote)
     stage.withLock { stage in

@@ -7,16 +7,17 @@ public import ArgumentParser
 internal import CFaults
 internal import WeightFormats
 
-/// How every tool begins and ends: streams and limits prepared, arguments checked and parsed, and one way to print help and to report what
-/// is wrong with the words of the command line.
+/// How every tool begins and ends: streams and limits prepared, arguments checked and parsed, and
+/// one way to print help and to report what is wrong with the words of the command line.
 ///
 ///     static func main() { ToolProgram.run(Self.self) }
 public enum ToolProgram {
   private static let longestMessage = 480
 
-  /// Runs the tool and ends the process: with status 0; 64 for wrong usage; what the command says otherwise.
-  /// - Parameter failureStatuses: of the commands of which 1 is a result, by name: memory may run out before their words are
-  ///   understood.
+  /// Runs the tool and ends the process: with status 0; 64 for wrong usage; what the command says
+  /// otherwise.
+  /// - Parameter failureStatuses: of the commands of which 1 is a result, by name: memory may run
+  ///   out before their words are understood.
   public static func run<Root: ParsableCommand>(
     _ root: Root.Type, failureStatuses: [String: Int32] = [:]
   ) -> Never {

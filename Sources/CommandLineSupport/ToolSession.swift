@@ -56,8 +56,8 @@ public struct ToolSession: Sendable {
 extension ToolSession {
   /// Opens a model that the command has written, to report on it.
   ///
-  /// The model is complete and in its place: where no memory is left to open it, that is said in a note, and the command has
-  /// done its work.
+  /// The model is complete and in its place: where no memory is left to open it, that is said in a
+  /// note, and the command has done its work.
   /// - Returns: `nil` where no memory is left.
   /// - Throws: as `ModelFile`'s initializer does for any other reason.
   public func openWritten(_ path: String) throws -> ModelFile? {

@@ -46,8 +46,8 @@ public struct Quantizer: Sendable {
   ///   - compression: which chunks are compressed.
   ///   - derived: tensors that were computed from a network's weights, to stand behind these.
   ///   - progress: told how many raw bytes of the source are done, from any thread.
-  /// - Throws: `.numericalFailure` naming the tensors that hold NaN or infinity; `.cancelled`; what reading and writing throw.
-  ///   Nothing stands under `path` then that was not there before.
+  /// - Throws: `.numericalFailure` naming the tensors that hold NaN or infinity; `.cancelled`; what
+  ///   reading and writing throw. Nothing stands under `path` then that was not there before.
   public func write(
     to path: String, tool: String, compression: ContainerCompression = .fast,
     derived: [ComponentKind: [StoredTensor]] = [:],

@@ -39,8 +39,9 @@ public struct Recipe: Hashable, Sendable {
     #"^autoencoder/decoder\.up_blocks\.(\d+\.\d+\.(attn\.to_qkv|attn\.to_out|conv_out\.conv_point)"#
     + #"|[45]\.\d+\.conv_out\.conv_inverted|4\.0\.(conv|conv\.phases))\.weight$"#
 
-  /// The residual blocks that DC-AE-Lite has in place of the attention blocks of DC-AE's three inner stages, and the shuffled
-  /// convolution between two of these: their errors, too, every later stage enlarges.
+  /// The residual blocks that DC-AE-Lite has in place of the attention blocks of DC-AE's three
+  /// inner stages, and the shuffled convolution between two of these: their errors, too, every
+  /// later stage enlarges.
   static let decoderInnerConvolutions =
     #"^autoencoder/decoder\.up_blocks\.([345]\.\d+\.(conv1|conv2)|3\.0\.conv)\.weight$"#
 

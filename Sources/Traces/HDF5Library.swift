@@ -14,7 +14,8 @@ enum HDF5Library {
     }
   }
 
-  /// Whether the last failure was a version of some structure that the library does not know. Only within `perform`.
+  /// Whether the last failure was a version of some structure that the library does not know. Only
+  /// within `perform`.
   static var failedAtVersion: Bool { sana_hdf5_failure_mentions("version") }
 
   /// The first filter of a dataset that the library lacks. Only within `perform`.

@@ -1,6 +1,7 @@
 internal import WeightFormats
 
-/// The beginning of an HDF5 file, as far as it says why a library does not open it ("HDF5 File Format Specification", section II.A).
+/// The beginning of an HDF5 file, as far as it says why a library does not open it ("HDF5 File
+/// Format Specification", section II.A).
 struct HDF5Superblock {
   let version: UInt8
   /// Bytes of the whole file; nil where the version is unknown.
@@ -10,7 +11,8 @@ struct HDF5Superblock {
   /// The last version that the specification has.
   private static let lastVersion: UInt8 = 3
 
-  /// Finds the superblock: at the file's beginning, or behind somebody else's block of 512 bytes, 1024, 2048, ...
+  /// Finds the superblock: at the file's beginning, or behind somebody else's block of 512 bytes,
+  /// 1024, 2048, ...
   init?(_ bytes: UnsafeRawBufferPointer) {
     var start = 0
     while start + 9 <= bytes.count, !bytes[start..<start + 8].elementsEqual(Self.signature) {
@@ -21,7 +23,8 @@ struct HDF5Superblock {
     fileByteCount = Self.endOfFile(UnsafeRawBufferPointer(rebasing: bytes[start...]), version)
   }
 
-  /// Versions 0 and 1 have three addresses, base, free space and end; 2 and 3 base, extension and end.
+  /// Versions 0 and 1 have three addresses, base, free space and end; 2 and 3 base, extension and
+  /// end.
   private static func endOfFile(_ block: UnsafeRawBufferPointer, _ version: UInt8) -> UInt64? {
     let places: [UInt8: (width: Int, addresses: Int)] = [
       0: (13, 24), 1: (13, 28), 2: (9, 12), 3: (9, 12),

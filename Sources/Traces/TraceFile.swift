@@ -28,8 +28,9 @@ public final class TraceFile: @unchecked Sendable {
 
   /// - Parameter maximumByteCount: the largest dataset that will be read; unwritten parts of a dataset take no room in the
   ///   file, so the file's own size bounds nothing.
-  /// - Throws: `.fileAccess` when the file cannot be read, `.malformedFile` when it is no HDF5 file, `.corruptFile` when it is damaged,
-  ///   `.unsupported` when it is of a version that the library does not know.
+  /// - Throws: `.fileAccess` when the file cannot be read, `.malformedFile` when it is no HDF5
+  ///   file, `.corruptFile` when it is damaged, `.unsupported` when it is of a version that the
+  ///   library does not know.
   public init(path: String, maximumByteCount: Int = 2 << 30) throws {
     self.path = path
     self.maximumByteCount = maximumByteCount

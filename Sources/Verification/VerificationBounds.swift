@@ -5,11 +5,13 @@ public enum VerificationBounds: Hashable, Sendable {
   case parity
   /// No value below this many decibels, whatever its kind; pictures are only reported.
   case minimum(decibels: Double)
-  /// Quantized weights make other numbers on purpose: everything is reported, and only what is exact (token ids, schedules), not
-  /// finite, or so far off that the trace must be another model's can fail.
+  /// Quantized weights make other numbers on purpose: everything is reported, and only what is
+  /// exact (token ids, schedules), not finite, or so far off that the trace must be another model's
+  /// can fail.
   case report
 
-  /// Numbers further apart have nothing to do with each other: zeros have 0 dB against any, and numbers as large but uncorrelated -3.
+  /// Numbers further apart have nothing to do with each other: zeros have 0 dB against any, and
+  /// numbers as large but uncorrelated -3.
   static let leastRelatedDecibels = 3.0
 
   /// The least ratio that passes, in decibels.

@@ -40,8 +40,9 @@ public struct VerificationReport: Sendable {
     values.sorted { $0.signalToNoiseDecibels < $1.signalToNoiseDecibels }
   }
 
-  /// `{"passed", "other_model", "minimum_snr_db", "values": [{"name", "snr_db", "max_abs_error", "cosine"}], "image": {"max_abs_error", "psnr_db"}}`,
-  /// the image's numbers being the worst of all pictures, in 8-bit levels; `null` where there is none.
+  /// `{"passed", "other_model", "minimum_snr_db", "values": [{"name", "snr_db", "max_abs_error",
+  /// "cosine"}], "image": {"max_abs_error", "psnr_db"}}`, the image's numbers being the worst of
+  /// all pictures, in 8-bit levels; `null` where there is none.
   public var json: MetadataValue {
     let image: MetadataValue =
       pictures.isEmpty

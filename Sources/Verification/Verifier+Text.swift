@@ -20,7 +20,8 @@ extension Verifier {
       && ClassifierFreeGuidance.isActive(scale: Float(reference.guidanceScale))
   }
 
-  /// Computed from the prompts if the model has a text encoder, otherwise the trace's own; none for an autoencoder alone.
+  /// Computed from the prompts if the model has a text encoder, otherwise the trace's own; none for
+  /// an autoencoder alone.
   func captions(of reference: ReferenceCase) throws -> CaseCaptions {
     guard let encoder = model.textEncoder else {
       report.omit("text (the model has no text encoder)")

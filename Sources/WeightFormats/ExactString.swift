@@ -1,4 +1,5 @@
-/// A string that equals another only if their bytes are the same; Swift's own equality takes `é` and `e` with an accent for one.
+/// A string that equals another only if their bytes are the same; Swift's own equality takes `é`
+/// and `e` with an accent for one.
 package struct ExactString: Hashable, Sendable {
   package let string: String
 

@@ -1,4 +1,5 @@
-/// Text from files and arguments, made fit to be shown: on one line, of bounded length, and without characters that a terminal obeys.
+/// Text from files and arguments, made fit to be shown: on one line, of bounded length, and without
+/// characters that a terminal obeys.
 extension String {
   /// Where a text that is too long is cut.
   package enum Cut {
@@ -12,12 +13,15 @@ extension String {
   /// For the names of files: their ends tell more than their middle.
   package var printablePath: String { printable(limit: 240, cut: .middle) }
 
-  /// The text with every character that is obeyed rather than shown written as an escape (`\n`, `\u{1B}`), and cut to a length.
+  /// The text with every character that is obeyed rather than shown written as an escape (`\n`,
+  /// `\u{1B}`), and cut to a length.
   /// - Parameters:
-  ///   - limit: Unicode scalars, escapes included: what looks like one character can be made of any number of them.
+  ///   - limit: Unicode scalars, escapes included: what looks like one character can be made of any
+  ///     number of them.
   ///   - cut: where `...` stands for what is left out.
   package func printable(limit: Int, cut: Cut = .end) -> String {
-    // An escape is at most ten characters long and stands for one, so that what lies beyond the limit need not be looked at.
+    // An escape is at most ten characters long and stands for one, so that what lies beyond the
+    // limit need not be looked at.
     let scalars = unicodeScalars
     let head = Array(Self.escaped(scalars.prefix(limit + 1)).unicodeScalars)
     guard head.count > limit else { return Self.string(head) }
@@ -58,9 +62,9 @@ extension String {
 }
 
 extension Unicode.Scalar {
-  /// Whether a terminal or an editor acts on the character instead of showing it: control characters, line and paragraph separators, and
-  /// invisible formatting such as overrides of the direction of writing. Joiners are not among them, which letters and emoji are made
-  /// with.
+  /// Whether a terminal or an editor acts on the character instead of showing it: control
+  /// characters, line and paragraph separators, and invisible formatting such as overrides of the
+  /// direction of writing. Joiners are not among them, which letters and emoji are made with.
   package var isObeyed: Bool {
     if 0x20...0x7E ~= value { return false }
     return switch properties.generalCategory {

@@ -55,8 +55,8 @@ public struct SanaError: Error, Sendable {
 }
 
 extension SanaError: CustomStringConvertible {
-  /// One line, whatever the texts hold that files and arguments brought into it: what is obeyed by terminals is escaped, and what is too
-  /// long abbreviated.
+  /// One line, whatever the texts hold that files and arguments brought into it: what is obeyed by
+  /// terminals is escaped, and what is too long abbreviated.
   public var description: String {
     var text = message.printable(limit: Self.longestMessage)
     if let location { text = "\(location.printablePath): \(text)" }

@@ -2,13 +2,15 @@ import CommandLineSupport
 import SanaEngine
 import WeightFormats
 
-/// Where a run's pictures go: the file named, or `name-1.png`, `name-2.png`, ..., or the standard output.
+/// Where a run's pictures go: the file named, or `name-1.png`, `name-2.png`, ..., or the standard
+/// output.
 struct PictureOutputs {
   /// `-` for the standard output, by whatever name.
   let paths: [String]
   let isStandardOutput: Bool
 
-  /// - Throws: what `OutputFile` throws of any of them; `.invalidArgument` for several pictures in one place.
+  /// - Throws: what `OutputFile` throws of any of them; `.invalidArgument` for several pictures in
+  ///   one place.
   init(_ path: String, count: Int, reading inputs: InputFiles) throws(SanaError) {
     let whole = try OutputFile(path, .picture, reading: inputs)
     isStandardOutput = whole.isStandardOutput

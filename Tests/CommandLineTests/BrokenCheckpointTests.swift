@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 import WeightFormats
 
-/// Checkpoints that contradict themselves or lack something: found before anything is written, and shown by `inspect` as `convert`
-/// says it.
+/// Checkpoints that contradict themselves or lack something: found before anything is written, and
+/// shown by `inspect` as `convert` says it.
 @Suite struct BrokenCheckpointTests {
   private let directory: TestDirectory
   private let tool: Tool

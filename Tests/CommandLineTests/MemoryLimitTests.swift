@@ -3,8 +3,9 @@ import TestSupport
 import Testing
 import WeightFormats
 
-/// Limits on memory (`ulimit -v`), from too little to start with to enough: a command succeeds, or says so in one true line and leaves
-/// nothing half-written. It never crashes, and never waits for memory that does not come.
+/// Limits on memory (`ulimit -v`), from too little to start with to enough: a command succeeds, or
+/// says so in one true line and leaves nothing half-written. It never crashes, and never waits for
+/// memory that does not come.
 @Suite struct MemoryLimitTests {
   private let directory: TestDirectory
   private let model: String

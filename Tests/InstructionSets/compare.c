@@ -424,7 +424,8 @@ static float *conversions(const sana_kernels *k, sizes size, size_t *count) {
   return output;
 }
 
-// Counts of random bits in every format, from an odd address; and what a lane cannot count, all infinite.
+// Counts of random bits in every format, from an odd address; and what a lane cannot count, all
+// infinite.
 static float *not_finite_counts(const sana_kernels *k, sizes size, size_t *count) {
   const size_t words = size.a * size.b, many = size.d == 1 ? 3 << 20 : size.d;
   float *output = memory((*count = 5) * sizeof *output);

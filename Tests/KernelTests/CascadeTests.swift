@@ -140,7 +140,8 @@ import WeightFormats
         < input + 4 * input + input / 2)
   }
 
-  /// A picture is small beside the largest activation, so that the layers before it may keep more rows of their own.
+  /// A picture is small beside the largest activation, so that the layers before it may keep more
+  /// rows of their own.
   @Test func alsoUpToAPictureOfAFewWideRows() throws {
     let item = CascadeCase(
       shape: Shape(batch: 1, height: 256, width: 256, channels: 256),

@@ -101,8 +101,8 @@ import Testing
 }
 
 @Suite struct NotFiniteCountTests {
-  /// Counts with a plain loop over the bits and with every kernel, at every length up to two vectors and at addresses that are
-  /// not aligned.
+  /// Counts with a plain loop over the bits and with every kernel, at every length up to two
+  /// vectors and at addresses that are not aligned.
   private func check<Bits: FixedWidthInteger & UnsignedInteger>(
     _ set: InstructionSet, exponent: Bits, least: Bits? = nil,
     _ count: (UnsafeRawPointer, Int) -> Int

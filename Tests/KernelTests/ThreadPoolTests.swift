@@ -12,7 +12,8 @@ import Testing
     let rounds: UInt64
   }
 
-  /// Runs a loop and checks that every task ran once, and that no two with the same worker ran at the same time.
+  /// Runs a loop and checks that every task ran once, and that no two with the same worker ran at
+  /// the same time.
   private func run(_ pool: OpaquePointer, count: Int, rounds: UInt64) {
     let workers = sana_pool_size(pool)
     withUnsafeTemporaryAllocation(of: UInt64.self, capacity: max(count, 1)) { results in
@@ -49,8 +50,8 @@ import Testing
     for count in [0, 1, 2, 3, 100, 1000] { run(pool, count: count, rounds: 0) }
   }
 
-  /// Thousands of loops that follow each other at once, so that threads come late to most of them, with more threads than processors and
-  /// with threads that do not know that there are more.
+  /// Thousands of loops that follow each other at once, so that threads come late to most of them,
+  /// with more threads than processors and with threads that do not know that there are more.
   @Test(arguments: [2, 3, 40], [1, 64])
   func loopsOfAllSizesRunEveryTaskOnce(threads: Int, processors: Int) throws {
     let pool = try #require(sana_pool_create(threads, processors))

@@ -2,8 +2,9 @@ import SanaEngine
 import Testing
 import WeightFormats
 
-/// DC-AE's upsampling convolutions with their shortcut. The CPU computes an interpolating one as one where it has int8 activations, and
-/// shuffles the results of the other without keeping them all.
+/// DC-AE's upsampling convolutions with their shortcut. The CPU computes an interpolating one as
+/// one where it has int8 activations, and shuffles the results of the other without keeping them
+/// all.
 @Suite struct UpsamplingTests {
   struct UpsamplingCase: Sendable, CustomTestStringConvertible {
     let shape: Shape

@@ -1,7 +1,8 @@
 import Foundation
 public import WeightFormats
 
-/// A way in which official checkpoints are broken when people bring them, done to a copy of `sana-tiny`.
+/// A way in which official checkpoints are broken when people bring them, done to a copy of
+/// `sana-tiny`.
 public struct CheckpointDamage: CustomStringConvertible, Sendable {
   public let description: String
   /// What is said of it, by a conversion and by what is shown before one.

@@ -73,7 +73,8 @@ public struct ReleaseManifest: Sendable {
   }
 
   /// Writes the release as a sparse checkpoint. As in the releases, the autoencoder has a file of each variant of the transformer,
-  /// in f32 all the same. A release of one component is that component's folder, under its name in a pipeline.
+  /// in f32 all the same. A release of one component is that component's folder, under its name in
+  /// a pipeline.
   public func write(to folder: String) throws {
     for component in components {
       let directory = "\(folder)/\(component.folder)"

@@ -1,6 +1,7 @@
 public import WeightFormats
 
-/// A `tokenizer.json` of Gemma's kind, small or as large as Gemma's, as conversions of a SentencePiece model write it.
+/// A `tokenizer.json` of Gemma's kind, small or as large as Gemma's, as conversions of a
+/// SentencePiece model write it.
 public struct TokenizerSample: Sendable {
   /// How the merges are ordered: releases of the conversion differ.
   public enum MergeOrder: CaseIterable, Sendable {

@@ -155,7 +155,8 @@ public enum ZipSample {
 /// A whole file of `torch.save`.
 public enum TorchSample {
   /// A file of the format before PyTorch 1.6.
-  /// - Parameter storages: the numbers of each, with how many they are; their keys are `0`, `1`, ...
+  /// - Parameter storages: the numbers of each, with how many they are; their keys are `0`, `1`,
+  ///   ...
   public static func legacyFile(
     _ pickle: [UInt8], storages: [(count: Int, bytes: [UInt8])]
   ) -> [UInt8] {

@@ -52,7 +52,8 @@ import WeightFormats
     #expect(adapter.summary.hasPrefix("DoRA of rank 3 for 1 module"))
   }
 
-  /// LyCORIS' and OneTrainer's: `W + scale (m V / |V| - W)`, `V = W + alpha / rank B A`, of columns or rows.
+  /// LyCORIS' and OneTrainer's: `W + scale (m V / |V| - W)`, `V = W + alpha / rank B A`, of columns
+  /// or rows.
   @Test(arguments: [true, false], [1, 0.6])
   func lengthsOfLyCORIS(isOfColumns: Bool, _ scale: Double) throws {
     let (rows, columns) = try AdapterSamples.shape(Self.weight)
@@ -75,7 +76,8 @@ import WeightFormats
       })
   }
 
-  /// The columns of queries, keys and values together have one length where the trainer saw one matrix.
+  /// The columns of queries, keys and values together have one length where the trainer saw one
+  /// matrix.
   @Test func lengthsOfFusedColumns() throws {
     let parts = ["to_q", "to_k", "to_v"].map { "transformer_blocks.1.attn1.\($0).weight" }
     let (rows, columns) = try AdapterSamples.shape(parts[0])
@@ -199,7 +201,8 @@ import WeightFormats
     #expect(adapter.summary == "LoKr for 1 module, alpha 2 from adapter_config.json beside it")
   }
 
-  /// Factors with kernel axes would be read beyond their ends by who took their second axis for all of a row.
+  /// Factors with kernel axes would be read beyond their ends by who took their second axis for all
+  /// of a row.
   @Test func kroneckerFactorsOfOtherShapesFitOrAreRefused() throws {
     let (rows, columns) = try AdapterSamples.shape(Self.weight)
     let (first, second) = (
@@ -331,7 +334,8 @@ import WeightFormats
     }
   }
 
-  /// An official checkpoint under NVlabs' names has queries, keys and values in one tensor, of which each is a part.
+  /// An official checkpoint under NVlabs' names has queries, keys and values in one tensor, of
+  /// which each is a part.
   @Test func partsOfOneTensorAreAdapted() throws {
     let names = ["to_q", "to_k", "to_v"]
     let base = Matrix([12, 4], seed: 1)

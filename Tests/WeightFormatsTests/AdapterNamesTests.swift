@@ -12,7 +12,8 @@ import WeightFormats
 
   private var samples: AdapterSamples { AdapterSamples(directory: directory) }
 
-  /// A LoRA of two modules, each under names with this before and behind it, changes what it should.
+  /// A LoRA of two modules, each under names with this before and behind it, changes what it
+  /// should.
   private func expectMerged(
     _ first: String, _ second: String, _ down: String, _ up: String, alpha: String = ".alpha",
     sourceLocation: SourceLocation = #_sourceLocation

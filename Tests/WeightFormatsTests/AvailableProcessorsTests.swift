@@ -66,7 +66,8 @@ import WeightFormats
   }
 
   @Test func aContainerSeesItsGroupAsTheMount() throws {
-    // The process's group is named as the host names it, and only its part of the hierarchy is mounted.
+    // The process's group is named as the host names it, and only its part of the hierarchy is
+    // mounted.
     let files = [
       "proc/self/cgroup": "4:cpu,cpuacct:/docker/1f/inner\n",
       "proc/self/mountinfo":

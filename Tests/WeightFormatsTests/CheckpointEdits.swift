@@ -4,7 +4,8 @@ import WeightFormats
 
 /// Makes checkpoints that nobody released.
 enum CheckpointEdits {
-  /// Copies a safetensors file with other numbers in it; the copy may stand in the place of the file.
+  /// Copies a safetensors file with other numbers in it; the copy may stand in the place of the
+  /// file.
   static func rewrite(
     _ source: String, as target: String,
     _ edit: (_ name: String, _ elements: TensorElements) -> TensorElements

@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 import WeightFormats
 
-/// Checkpoints as they are found on people's disks: files that libraries of other years wrote, and folders that were copied in part.
+/// Checkpoints as they are found on people's disks: files that libraries of other years wrote, and
+/// folders that were copied in part.
 @Suite struct CheckpointVarietyTests {
   private let directory: TestDirectory
 
@@ -271,7 +272,8 @@ import WeightFormats
 
   // MARK: - Links that lead nowhere
 
-  /// Replaces files by links, as a snapshot of the Hugging Face cache has them when it is copied without its blobs.
+  /// Replaces files by links, as a snapshot of the Hugging Face cache has them when it is copied
+  /// without its blobs.
   private func link(_ path: String) throws {
     try remove(path)
     try FileManager.default.createSymbolicLink(

@@ -1,7 +1,8 @@
 import TestSupport
 import WeightFormats
 
-/// Files on which two readers of the format must agree: constructed for one rule each, with good checksums.
+/// Files on which two readers of the format must agree: constructed for one rule each, with good
+/// checksums.
 struct ContainerVerdict: Sendable {
   let name: String
   let isAccepted: Bool

@@ -135,7 +135,8 @@ import WeightFormats
       checkpoint.notices == [
         "tokenizer.json is used, and tokenizer.model is not: token 5 is '<3mass>', and in tokenizer.model '<2mass>'"
       ])
-    // One that cannot be expressed does not hinder where the model is there, and does where it is not.
+    // One that cannot be expressed does not hinder where the model is there, and does where it is
+    // not.
     try replace("\"byte_fallback\": true", with: "\"byte_fallback\": false", in: json)
     let other = try OfficialCheckpoint(path: path)
     #expect(other.tokenizerModel?.name == "tokenizer.model")

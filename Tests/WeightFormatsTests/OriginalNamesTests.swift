@@ -47,7 +47,8 @@ private struct NamedTensors: CheckpointTensors {
     #expect(renamed.origin(of: "blocks.3.attn.qkv.weight") == nil)
   }
 
-  /// DC-AE-Lite's last convolution stands in a block of its own; everything else is named as in DC-AE.
+  /// DC-AE-Lite's last convolution stands in a block of its own; everything else is named as in
+  /// DC-AE.
   @Test func theUpsamplingToThePictureIsFound() throws {
     let renamed = try #require(
       try rename([

@@ -3,10 +3,11 @@ import TestSupport
 import Testing
 import WeightFormats
 
-/// Which of several sets of weights in a folder is taken, against a table of what diffusers and transformers take
-/// (`Tools/precedence_table.py`).
+/// Which of several sets of weights in a folder is taken, against a table of what diffusers and
+/// transformers take (`Tools/precedence_table.py`).
 @Suite struct PrecedenceTests {
-  /// Weights of both libraries' names, each set with a number of its own in every tensor, in a folder of their own.
+  /// Weights of both libraries' names, each set with a number of its own in every tensor, in a
+  /// folder of their own.
   private struct Store {
     let library: String
     let folder: String

@@ -19,8 +19,8 @@ import WeightFormats
 
   private static let storages: [[UInt8]] = [[1, 2, 3, 4], [5, 6, 7, 8], [9, 9, 9, 9]]
 
-  /// `{"state_dict": ..., "state_dict_ema": ..., "optimizer": ..., "epoch": 3, "rng_state": ...}`, with what NumPy, Python and
-  /// torch keep as the states of their random generators.
+  /// `{"state_dict": ..., "state_dict_ema": ..., "optimizer": ..., "epoch": 3, "rng_state": ...}`,
+  /// with what NumPy, Python and torch keep as the states of their random generators.
   private static func trainerFile(_ names: [String]) -> [UInt8] {
     let pickle = PickleSample.of { pickle in
       pickle.code(0x7D)

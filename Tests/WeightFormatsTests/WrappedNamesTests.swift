@@ -165,7 +165,8 @@ import WeightFormats
 
   // MARK: - The output layer in the place of the embedding table
 
-  /// As `safetensors.torch.save_model` writes a language model whose output layer is its embedding table.
+  /// As `safetensors.torch.save_model` writes a language model whose output layer is its embedding
+  /// table.
   @Test func anEmbeddingTableThatOnlyHasItsOtherNameIsFound() throws {
     for alias in [true, false] {
       let wrapped = try renamed(

@@ -1,7 +1,8 @@
-// NaN and infinities among stored numbers; see sana_not_finite.h. Without the sign bit, numbers are ordered as integers are: finite <
-// infinite < NaN.
+// NaN and infinities among stored numbers; see sana_not_finite.h. Without the sign bit, numbers are
+// ordered as integers are: finite < infinite < NaN.
 
-// Defines a function for one type of numbers, whose bits are a `word`: counts those from `least` on. Memory need not be aligned.
+// Defines a function for one type of numbers, whose bits are a `word`: counts those from `least`
+// on. Memory need not be aligned.
 #define COUNT_NOT_FINITE(name, word, magnitude, least)                                \
   static size_t name(const void *numbers, size_t count) {                             \
     typedef word words __attribute__((vector_size(4 * VECTOR_FLOATS)));               \

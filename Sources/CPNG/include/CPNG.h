@@ -21,8 +21,8 @@ typedef struct {
   const char *text;
 } sana_png_text;
 
-/// Encodes 8-bit RGB pixels. `*bytes` is to be released with `sana_png_free`. Gives up once another thread has set `*stop`, which may be
-/// null.
+/// Encodes 8-bit RGB pixels. `*bytes` is to be released with `sana_png_free`. Gives up once another
+/// thread has set `*stop`, which may be null.
 int sana_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, const sana_png_text *texts,
                     size_t text_count, const bool *stop, uint8_t **bytes, size_t *byte_count);
 

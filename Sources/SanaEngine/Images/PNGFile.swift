@@ -9,8 +9,8 @@ public enum PNGFile {
   /// Writes a picture; the file appears under its name complete or not at all.
   ///
   /// - Parameters:
-  ///   - texts: remarks stored in the file (`iTXt`), for instance the settings that made the picture: keywords of 1 to 79 ASCII
-  ///     characters, and any text without NUL.
+  ///   - texts: remarks stored in the file (`iTXt`), for instance the settings that made the
+  ///     picture: keywords of 1 to 79 ASCII characters, and any text without NUL.
   ///   - cancellation: looked at between rows.
   /// - Throws: `.fileAccess`, `.cancelled`.
   public static func write(

@@ -31,7 +31,8 @@ public struct RGBImage: Hashable, Sendable {
       pixels: try Self.levels(tensor.values[element * count..<(element + 1) * count]))
   }
 
-  /// The same, scaled and cropped to another size as `HostTensor.resizedAndCropped` does, some rows at a time.
+  /// The same, scaled and cropped to another size as `HostTensor.resizedAndCropped` does, some rows
+  /// at a time.
   ///
   /// - Parameter betweenRows: called every now and then; a throw ends the work.
   public init(

@@ -4,7 +4,8 @@ public import WeightFormats
 ///
 ///     z ─ 3x3 ─(+ repeated channels)─ stage 5 ─ up, stage 4 ─ … ─ up, stage 0 ─ norm ─ ReLU ─ 3x3
 ///
-/// DC-AE-Lite has no stage 0: after stage 1 and its norm come SiLU and an upsampling block to the channels of the picture.
+/// DC-AE-Lite has no stage 0: after stage 1 and its norm come SiLU and an upsampling block to the
+/// channels of the picture.
 public struct AutoencoderDecoder: Sendable {
   public let configuration: AutoencoderConfiguration
 

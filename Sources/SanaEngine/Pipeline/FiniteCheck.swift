@@ -17,8 +17,9 @@ struct FiniteCheck {
   /// - Parameters:
   ///   - graphs: those that the numbers come from.
   ///   - rows: what was read of a table of embeddings.
-  /// - Throws: `.numericalFailure` when any number is infinite or NaN, with the value's name, and that of the first weight of the graphs that
-  ///   holds such a number; `.cancelled`, and what reading the weights throws.
+  /// - Throws: `.numericalFailure` when any number is infinite or NaN, with the value's name, and
+  ///   that of the first weight of the graphs that holds such a number; `.cancelled`, and what
+  ///   reading the weights throws.
   func require(
     _ tensor: HostTensor, _ name: @autoclosure () -> String,
     from graphs: @autoclosure () -> [Graph], rows: @autoclosure () -> [Int] = []

@@ -18,7 +18,8 @@ public final class Pipeline {
   let prompts: [PreparedPrompt]
   let negativePrompt: PreparedPrompt?
 
-  /// - Parameter memoryLimit: bytes that the plan stays below where it has a choice; `PipelinePlan.check` refuses a plan above it.
+  /// - Parameter memoryLimit: bytes that the plan stays below where it has a choice;
+  ///   `PipelinePlan.check` refuses a plan above it.
   /// - Throws: `.invalidArgument` for a request that the model cannot fulfil, `.tensorMismatch` for a model that lacks a weight.
   public init(
     model: PipelineModel, backend: any Backend, request: GenerationRequest,

@@ -9,7 +9,8 @@ public struct PipelineModel: Sendable {
   public let scheduler: SchedulerConfiguration
   public let tokenizer: Tokenizer
 
-  /// - Parameter sampler: what is used instead of the model's own scheduler, which need not be one that can be run then.
+  /// - Parameter sampler: what is used instead of the model's own scheduler, which need not be one
+  ///   that can be run then.
   /// - Throws: what `ModelFile` throws; `.tensorMismatch` for a missing network, `.invalidConfiguration` for networks that do not
   ///   belong together, `.unsupported` without a tokenizer that can be read.
   public init(path: String, sampler: SamplerKind? = nil) throws {

@@ -20,8 +20,8 @@ public struct PipelinePlan: Hashable, Sendable {
   }
 
   public let stages: [Stage]
-  /// Pictures that are denoised one after the other before they are decoded, and handed over, one after the other: as few as the
-  /// time allows that loading the two networks again takes.
+  /// Pictures that are denoised one after the other before they are decoded, and handed over, one
+  /// after the other: as few as the time allows that loading the two networks again takes.
   public let picturesAtOnce: Int
 
   public var peakBytes: Int { stages.map(\.peakBytes).max() ?? 0 }
@@ -70,8 +70,9 @@ extension PipelinePlan {
     stages = [text, denoise.keeping(waiting), decode.keeping(waiting)]
   }
 
-  /// Operations for each byte of weights that take twenty times as long as loading the byte from the page cache: int8 products at
-  /// some 600 billion operations a second, weights at some 1.5 GB a second.
+  /// Operations for each byte of weights that take twenty times as long as loading the byte from
+  /// the page cache: int8 products at some 600 billion operations a second, weights at some 1.5 GB
+  /// a second.
   private static let operationsForByte = 8192
 
   /// How many pictures take so long that loading the networks before them does not matter.
@@ -143,7 +144,8 @@ extension PipelinePlan {
   ) throws -> (Stage, operationCount: Int) {
     let (height, width) = settings.latentSize(model)
     let parts = AutoencoderDecoder(model.autoencoder).graph(height: height, width: width, batch: 1)
-    // The picture as floats, as bytes, and while it is compressed: its file, of which there is a copy.
+    // The picture as floats, as bytes, and while it is compressed: its file, of which there is a
+    // copy.
     let pixels = settings.width * settings.height * 3
     let stage = try Stage(
       .autoencoder, .decode, model, backend, together: [[parts.graph]],

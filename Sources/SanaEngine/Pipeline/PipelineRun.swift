@@ -14,8 +14,9 @@ public enum PipelineEvent {
 }
 
 extension Pipeline {
-  /// Runs all stages, the last two for `PipelinePlan.picturesAtOnce` pictures at a time, so that these are finished before others are
-  /// begun. The weights of each stage are released before the next one loads its own.
+  /// Runs all stages, the last two for `PipelinePlan.picturesAtOnce` pictures at a time, so that
+  /// these are finished before others are begun. The weights of each stage are released before the
+  /// next one loads its own.
   ///
   /// - Parameter onEvent: told what happens; a throw stops the run.
   public func run(onEvent: (PipelineEvent) throws -> Void) throws {

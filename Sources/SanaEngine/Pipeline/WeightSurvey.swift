@@ -38,8 +38,8 @@ struct WeightSurvey {
     Float(bitPattern: largestBits(numbers, UInt32.self, 0x7FFF_FFFF))
   }
 
-  /// The greatest of the numbers' bits without their sign, whose order is that of the magnitudes: infinity comes after all finite numbers,
-  /// NaN after infinity.
+  /// The greatest of the numbers' bits without their sign, whose order is that of the magnitudes:
+  /// infinity comes after all finite numbers, NaN after infinity.
   private static func largestBits<Bits: FixedWidthInteger & BitwiseCopyable>(
     _ numbers: TensorBytes, _ type: Bits.Type, _ mask: Bits
   ) -> Bits {

@@ -32,7 +32,8 @@ public struct PromptPreparation: Sendable {
   /// - Parameters:
   ///   - captionLength: tokens of a caption, at least one, its beginning token included.
   ///   - positions: of the text encoder: no sequence is longer.
-  /// - Throws: `.invalidArgument` for an instruction or a caption that the text encoder has no positions for.
+  /// - Throws: `.invalidArgument` for an instruction or a caption that the text encoder has no
+  ///   positions for.
   public init(
     tokenizer: Tokenizer, instruction: PromptInstruction,
     captionLength: Int = PromptPreparation.standardCaptionLength,
@@ -107,7 +108,8 @@ public struct PromptPreparation: Sendable {
   private func prepare(
     _ instruction: String, _ prompt: String, length: Int
   ) throws -> PreparedPrompt {
-    // What lies far behind the tokens that are kept has no influence on them. Lowercase letters may have a third of the bytes.
+    // What lies far behind the tokens that are kept has no influence on them. Lowercase letters may
+    // have a third of the bytes.
     let byteCount = 3 * length * tokenizer.longestPieceByteCount + Self.marginByteCount
     let tokens = try tokenizer.encode(
       instruction + PromptText.prepare(prompt, atMost: byteCount))

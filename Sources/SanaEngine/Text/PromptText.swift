@@ -3,7 +3,8 @@ package enum PromptText {
   package static func prepare(_ prompt: String) -> String { strip(lowercase(prompt)) }
 
   /// The same of a prompt that may be very long, of which only the beginning is needed.
-  /// - Parameter byteCount: bytes of the stripped prompt, in UTF-8, after which the rest is left out.
+  /// - Parameter byteCount: bytes of the stripped prompt, in UTF-8, after which the rest is left
+  ///   out.
   static func prepare(_ prompt: String, atMost byteCount: Int) -> String {
     guard prompt.utf8.count > byteCount else { return prepare(prompt) }
     let stripped = strip(prompt)

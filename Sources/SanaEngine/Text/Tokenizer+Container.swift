@@ -1,8 +1,8 @@
 public import WeightFormats
 
 extension Tokenizer {
-  /// The tokenizer of a `.sana` file, whose files lie beside the text encoder's weights: the model made of a `tokenizer.json`, or else
-  /// `tokenizer.model`.
+  /// The tokenizer of a `.sana` file, whose files lie beside the text encoder's weights: the model
+  /// made of a `tokenizer.json`, or else `tokenizer.model`.
   ///
   /// - Parameter textEncoder: the text encoder's component.
   /// - Throws: `.unsupported` when there is none of them, and what reading it throws.

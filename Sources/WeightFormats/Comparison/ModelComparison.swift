@@ -133,8 +133,8 @@ public struct ModelComparison: Sendable {
 }
 
 extension TensorComparison {
-  /// Whether it is a file that two tokenizers need not have in common to give the same ids: one of the two forms of the table of pieces,
-  /// or any that only one has.
+  /// Whether it is a file that two tokenizers need not have in common to give the same ids: one of
+  /// the two forms of the table of pieces, or any that only one has.
   fileprivate var isOtherFileOfTheSameTokenizer: Bool {
     guard component == ComponentKind.textEncoder.rawValue, !isSame,
       (first ?? second)?.encoding == .plain(.u8)

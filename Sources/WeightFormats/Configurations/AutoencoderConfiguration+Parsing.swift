@@ -81,7 +81,8 @@ extension AutoencoderConfiguration {
     let layersKey = "\(side)_layers_per_block"
     let layers = try integers(layersKey, default: defaultLayers, in: 0...1024)
     try requireOneEach(layersKey, layers.count)
-    // PyTorch leaves out the sampling of an empty stage, too; only outermost does another convolution make up for that.
+    // PyTorch leaves out the sampling of an empty stage, too; only outermost does another
+    // convolution make up for that.
     for (index, count) in layers.enumerated() where count == 0 {
       guard layers.count > 1, index == 0 || index == layers.count - 1 else {
         throw reader.invalid(

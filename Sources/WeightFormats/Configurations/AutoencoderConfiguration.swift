@@ -9,8 +9,8 @@ public struct AutoencoderConfiguration: Hashable, Sendable {
   public struct Stage: Hashable, Sendable {
     public var block: BlockType
     public var channels: Int
-    /// Number of blocks; the sampling block that stands beside them is extra. An outermost stage of none is left out: the
-    /// convolution beside the picture changes the resolution in its place.
+    /// Number of blocks; the sampling block that stands beside them is extra. An outermost stage of
+    /// none is left out: the convolution beside the picture changes the resolution in its place.
     public var layers: Int
     /// Kernel sizes of the multi-scale attention's depthwise convolutions, usually `[5]`; empty for residual stages.
     public var multiscaleKernels: [Int]
@@ -59,7 +59,8 @@ public struct AutoencoderConfiguration: Hashable, Sendable {
 
   /// The outermost of the encoder's stages that there is: 1 where stage 0 has no blocks.
   public var outermostEncoderStage: Int { Self.outermost(encoder) }
-  /// The outermost of the decoder's stages that there is: 1 where stage 0 has no blocks, as in DC-AE-Lite.
+  /// The outermost of the decoder's stages that there is: 1 where stage 0 has no blocks, as in
+  /// DC-AE-Lite.
   public var outermostDecoderStage: Int { Self.outermost(decoder) }
 
   private static func outermost(_ stages: [Stage]) -> Int {

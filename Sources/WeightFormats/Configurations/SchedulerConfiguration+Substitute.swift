@@ -1,6 +1,6 @@
 extension SchedulerConfiguration {
-  /// The sampler that stands in for one which cannot be run: that of the releases, with the shift of the noise levels that the
-  /// document states. `nil` where it states none, or is of no flow.
+  /// The sampler that stands in for one which cannot be run: that of the releases, with the shift
+  /// of the noise levels that the document states. `nil` where it states none, or is of no flow.
   init?(inPlaceOf document: MetadataValue) {
     guard let reader = try? ConfigurationReader(document, location: ""),
       ["flow_prediction", nil].contains(reader.value("prediction_type")?.stringValue),

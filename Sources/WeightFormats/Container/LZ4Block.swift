@@ -1,12 +1,13 @@
-/// The rules of the LZ4 block format, which libraries check differently: all of them accept a match at distance 0, which is none.
+/// The rules of the LZ4 block format, which libraries check differently: all of them accept a match
+/// at distance 0, which is none.
 enum LZ4Block {
   /// The last bytes of a block are literals.
   private static let lastLiteralCount = 5
   /// No match begins nearer to the end.
   private static let lastMatchDistance = 12
 
-  /// Whether a block is a sequence of literals and matches that makes exactly so many bytes, every match begins in what was made before it, and
-  /// the block ends as the format says.
+  /// Whether a block is a sequence of literals and matches that makes exactly so many bytes, every
+  /// match begins in what was made before it, and the block ends as the format says.
   static func isWellFormed(_ block: UnsafeRawBufferPointer, rawByteCount: Int) -> Bool {
     var position = 0
     var made = 0

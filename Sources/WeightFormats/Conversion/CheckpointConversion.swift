@@ -21,8 +21,8 @@ public struct CheckpointConversion: Sendable {
   /// - Parameters:
   ///   - adapters: are merged into the transformer and the text encoder, one after the other.
   ///   - allowsNotFinite: whether NaN and infinities are kept instead of refused.
-  /// - Throws: `.tensorMismatch` when a component's tensors are not those of its configuration; `.invalidConfiguration` when the components do
-  ///   not belong together.
+  /// - Throws: `.tensorMismatch` when a component's tensors are not those of its configuration;
+  ///   `.invalidConfiguration` when the components do not belong together.
   public init(
     _ checkpoint: OfficialCheckpoint, precision: StoragePrecision = .keep,
     adapters: [LowRankAdapter] = [], allowsNotFinite: Bool = false
@@ -71,8 +71,8 @@ public struct CheckpointConversion: Sendable {
   ///   - times: receives the time of every stage.
   ///   - progress: told how many of `byteCount` are done, from any thread.
   /// - Returns: what happened to the numbers that the person should know.
-  /// - Throws: `.fileAccess`; `.numericalFailure` naming the tensors that hold NaN or infinity, or numbers too large for the
-  ///   precision asked for; `.cancelled`.
+  /// - Throws: `.fileAccess`; `.numericalFailure` naming the tensors that hold NaN or infinity, or
+  ///   numbers too large for the precision asked for; `.cancelled`.
   @discardableResult
   public func write(
     to path: String, provenance: [MetadataValue.Member] = [],

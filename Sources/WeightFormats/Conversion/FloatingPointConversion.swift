@@ -56,7 +56,8 @@ package enum FloatingPointConversion {
   }
 
   /// Rounds f32 to nearest, ties to even. A finite number too large for f16 becomes infinite.
-  /// - Precondition: `type` is f32, f16 or bf16, and `output`, aligned for it, has room for every element.
+  /// - Precondition: `type` is f32, f16 or bf16, and `output`, aligned for it, has room for every
+  ///   element.
   package static func narrow(
     _ input: UnsafeBufferPointer<Float>, to type: ScalarType,
     _ output: UnsafeMutableRawBufferPointer

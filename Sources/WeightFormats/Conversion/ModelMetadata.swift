@@ -29,13 +29,15 @@ extension ModelFile {
       location: "\(path) (\(component.name))")
   }
 
-  /// The class of the scheduler that the checkpoint names, also of one that cannot be run; `nil` when it names none.
+  /// The class of the scheduler that the checkpoint names, also of one that cannot be run; `nil`
+  /// when it names none.
   public var schedulerClass: String? {
     metadata[ModelMetadata.scheduler]?["_class_name"]?.stringValue
   }
 
   /// The sampler that the checkpoint names, or `nil` when it names none.
-  /// - Parameter substitutes: whether another sampler is chosen by the user, for which the constants of one that cannot be run do.
+  /// - Parameter substitutes: whether another sampler is chosen by the user, for which the
+  ///   constants of one that cannot be run do.
   /// - Throws: as `SchedulerConfiguration`'s initializer does.
   public func schedulerConfiguration(
     substitutes: Bool = false

@@ -27,7 +27,8 @@ extension NotFiniteCount: CustomStringConvertible {
   }
 
   /// Counts among stored numbers, which need not be aligned to anything.
-  /// - Parameter type: those of another than the floating-point types are all finite. Numbers of f64 are what they are as f32.
+  /// - Parameter type: those of another than the floating-point types are all finite. Numbers of
+  ///   f64 are what they are as f32.
   package init(in bytes: UnsafeRawBufferPointer, of type: ScalarType) {
     guard let start = bytes.baseAddress else { return }
     let count = bytes.count / type.byteCount
@@ -110,7 +111,8 @@ package final class NotFiniteNumbers: Sendable {
     add(count, tensor: origin.name, path: origin.path)
   }
 
-  /// File by file, those with most first. What was computed only counts where every number that was read is finite.
+  /// File by file, those with most first. What was computed only counts where every number that was
+  /// read is finite.
   package var tensors: [NotFiniteTensor] {
     let counts = counts.withLock { $0 }
     let read = counts.filter { $0.key.path != nil }

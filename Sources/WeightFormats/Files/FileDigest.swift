@@ -60,7 +60,8 @@ final class FileDigests: Sendable {
   private static let blockByteCount = 256 << 10
   private let work = Work()
   private let compute: @Sendable () -> Void
-  /// `nil` where the system refuses another thread: then the digests are made when they are asked for.
+  /// `nil` where the system refuses another thread: then the digests are made when they are asked
+  /// for.
   private let thread: WorkerThread?
 
   /// Begins with the files in their order, on half of the cores.

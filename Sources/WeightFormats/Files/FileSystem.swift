@@ -139,7 +139,8 @@ package enum FileSystem {
       ?? trimmed
   }
 
-  /// The name of the folder that holds the file, after that of the pipeline where it is a component's: `Sana_600M/vae`.
+  /// The name of the folder that holds the file, after that of the pipeline where it is a
+  /// component's: `Sana_600M/vae`.
   package static func folderName(of path: String) -> String {
     let folder = absolute(parent(of: path))
     let name = name(of: folder)

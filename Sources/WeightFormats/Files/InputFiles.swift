@@ -1,12 +1,13 @@
-/// The files that a command reads, known by what they are and not by their names: no output may take the place of one of them.
+/// The files that a command reads, known by what they are and not by their names: no output may
+/// take the place of one of them.
 public struct InputFiles: Sendable {
   private var paths: [FileSystem.Identity: String] = [:]
 
   /// Deeper than any checkpoint's folders.
   private static let deepestFolder = 4
 
-  /// - Parameter paths: files, and folders of which every file is read but for `.sana` files, which conversions leave beside a
-  ///   checkpoint. What does not exist is left out.
+  /// - Parameter paths: files, and folders of which every file is read but for `.sana` files, which
+  ///   conversions leave beside a checkpoint. What does not exist is left out.
   public init(_ paths: [String] = []) {
     for path in paths { add(path, depth: 0) }
   }

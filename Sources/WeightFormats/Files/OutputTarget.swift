@@ -6,19 +6,21 @@
 
 /// What the name of an output stands for when its links are followed.
 ///
-/// An output that is a link writes what the link names: the link itself is never replaced, and nothing is ever put where a device, a
-/// pipe or an entry of the system's own folders stands.
+/// An output that is a link writes what the link names: the link itself is never replaced, and
+/// nothing is ever put where a device, a pipe or an entry of the system's own folders stands.
 package enum OutputTarget: Hashable, Sendable {
   /// A path that is no link: an ordinary file, a folder, or nothing yet.
   case place(String)
-  /// This process's standard output, by one of its names: `/dev/stdout`, `/dev/fd/1`, `/proc/self/fd/1`, or a link to one.
+  /// This process's standard output, by one of its names: `/dev/stdout`, `/dev/fd/1`,
+  /// `/proc/self/fd/1`, or a link to one.
   case standardOutput
 
   /// As many as the kernel follows.
   private static let longestChain = 40
 
   /// Follows a path, link after link.
-  /// - Throws: `.fileAccess` for links in a circle, for what is neither file nor folder, and for what lies in `/dev`, `/proc` or `/sys`.
+  /// - Throws: `.fileAccess` for links in a circle, for what is neither file nor folder, and for
+  ///   what lies in `/dev`, `/proc` or `/sys`.
   package init(following path: String) throws(SanaError) {
     var current = path
     for _ in 0..<Self.longestChain {

@@ -6,8 +6,9 @@
 
 /// A file that appears under its name complete or not at all: written beside it under a temporary name, synced, renamed.
 ///
-/// Where the name is that of a link, the file that the link names is written, and the link stays. Destroying the value without
-/// `commit()` removes the temporary file. What a killed process left of the same output is removed first.
+/// Where the name is that of a link, the file that the link names is written, and the link stays.
+/// Destroying the value without `commit()` removes the temporary file. What a killed process left
+/// of the same output is removed first.
 package final class ReplacementFile: @unchecked Sendable {
   // Sendable: `write(_:at:)` is pwrite on one descriptor, which the system allows from any thread; `commit` and `discard` are
   // called when no write is under way.

@@ -35,7 +35,8 @@ public struct JSONParser {
     return value
   }
 
-  /// Reads a text by all rules but that of names that occur twice, and keeps nothing of it: a large one takes no memory.
+  /// Reads a text by all rules but that of names that occur twice, and keeps nothing of it: a large
+  /// one takes no memory.
   /// - Throws: `.malformedFile` with line, column and byte position.
   static func validate(
     _ text: UnsafeRawBufferPointer, location: String, options: Options = Options()

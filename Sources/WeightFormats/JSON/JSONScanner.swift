@@ -1,6 +1,8 @@
-/// Reads JSON by the rules of `JSONParser`, value by value: what need not become a tree takes no memory.
+/// Reads JSON by the rules of `JSONParser`, value by value: what need not become a tree takes no
+/// memory.
 ///
-/// Each function begins at the first byte of what it reads, and ends behind it and the white space that follows.
+/// Each function begins at the first byte of what it reads, and ends behind it and the white space
+/// that follows.
 struct JSONScanner {
   private let text: UnsafeRawBufferPointer
   private let options: JSONParser.Options

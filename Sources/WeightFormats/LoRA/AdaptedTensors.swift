@@ -1,6 +1,7 @@
 internal import Synchronization
 
-/// A network's tensors with adapters merged into them. The sums are made when numbers are read, in f32, and are not rounded here.
+/// A network's tensors with adapters merged into them. The sums are made when numbers are read, in
+/// f32, and are not rounded here.
 struct AdaptedTensors: CheckpointTensors {
   private let base: any CheckpointTensors
   private let changes: [String: [AdapterMerging.Change]]
@@ -70,8 +71,8 @@ struct AdaptedTensors: CheckpointTensors {
     return step(.factors(factors), factor: factor, strength: adapter.scale)
   }
 
-  /// What every input's numbers are multiplied by to get the lengths that an adapter gives to the columns of all matrices that it
-  /// changes at once.
+  /// What every input's numbers are multiplied by to get the lengths that an adapter gives to the
+  /// columns of all matrices that it changes at once.
   private func columnFactors(
     _ change: AdapterMerging.Change, _ delta: WeightUpdate.Delta, factor: Double,
     _ lengths: TensorBytes, inputs: Int

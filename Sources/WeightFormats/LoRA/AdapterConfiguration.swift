@@ -1,5 +1,6 @@
-/// What PEFT says of an adapter (`peft.LoraConfig`, `peft.LoKrConfig`, `peft.LoHaConfig`): in `adapter_config.json` beside its tensors,
-/// or in the header of diffusers' files, where the keys of each network have its name before them.
+/// What PEFT says of an adapter (`peft.LoraConfig`, `peft.LoKrConfig`, `peft.LoHaConfig`): in
+/// `adapter_config.json` beside its tensors, or in the header of diffusers' files, where the keys
+/// of each network have its name before them.
 struct AdapterConfiguration: Sendable {
   static let fileName = "adapter_config.json"
   /// The files that `adapter_config.json` describes.
@@ -39,7 +40,8 @@ struct AdapterConfiguration: Sendable {
       ? [try AdapterConfiguration(document, prefix: "", source: source, location)] : found
   }
 
-  /// - Throws: `.unsupported` for variants that are not merged; `.invalidConfiguration` when a value makes no sense.
+  /// - Throws: `.unsupported` for variants that are not merged; `.invalidConfiguration` when a
+  ///   value makes no sense.
   init(
     _ document: MetadataValue, prefix: String, source: AdapterScaling.Source, _ location: String
   ) throws(SanaError) {

@@ -1,4 +1,5 @@
-/// Adapters and the networks whose matrices they change: what each module is there, found before a number is read.
+/// Adapters and the networks whose matrices they change: what each module is there, found before a
+/// number is read.
 package struct AdapterMerging: Sendable {
   /// Which module of which adapter changes a tensor, and which of the module's rows do.
   struct Change: Sendable {
@@ -10,12 +11,14 @@ package struct AdapterMerging: Sendable {
   package let adapters: [LowRankAdapter]
   /// What the person should know of each adapter.
   package let remarks: [[String]]
-  /// The tensors that a module changes, by adapter and module; none for a module of a network that is not there.
+  /// The tensors that a module changes, by adapter and module; none for a module of a network that
+  /// is not there.
   let targets: [[[AdapterTargets.Target]]]
   /// In the order in which they are made.
   private let changes: [ComponentKind: [String: [Change]]]
 
-  /// - Throws: `.tensorMismatch` naming the first module that no network has, or has in another shape.
+  /// - Throws: `.tensorMismatch` naming the first module that no network has, or has in another
+  ///   shape.
   package init(
     _ adapters: [LowRankAdapter],
     networks: [(kind: ComponentKind, tensors: any CheckpointTensors)]
@@ -143,7 +146,8 @@ struct AdapterFit {
     return targets
   }
 
-  /// The released models that an adapter fits, or what is wrong where it fits none: with the one that it fits furthest.
+  /// The released models that an adapter fits, or what is wrong where it fits none: with the one
+  /// that it fits furthest.
   static func releases(for adapter: LowRankAdapter) -> (fitting: [String], misfit: SanaError?) {
     let encoder = ReleasedConfigurations.layouts(of: .textEncoder).first.map {
       [(kind: ComponentKind.textEncoder, tensors: $0.layout.officialSafetensors)]
@@ -177,14 +181,15 @@ extension AdapterModule {
     case inputs
   }
 
-  /// Whether it is one row that holds all kernels of a depthwise convolution, which is how OneTrainer adapts them.
+  /// Whether it is one row that holds all kernels of a depthwise convolution, which is how
+  /// OneTrainer adapts them.
   func isView(of shape: [Int]) -> Bool {
     shape.count == 4 && shape[1] == 1 && rows == 1 && columns == shape.reduce(1, *)
       && !isDecomposed && flavour == .lora
   }
 
-  /// What LyCORIS' lengths are those of, which only their shape tells: `[rows, 1]` or `[1, inputs]`; `nil` where they are neither, or
-  /// may be both.
+  /// What LyCORIS' lengths are those of, which only their shape tells: `[rows, 1]` or `[1,
+  /// inputs]`; `nil` where they are neither, or may be both.
   func decomposedAxis(rows: Int, inputs: Int) -> Axis? {
     guard let shape = parts[.scale]?.shape else { return nil }
     let isOfRows = shape.first == rows && shape.dropFirst().allSatisfy { $0 == 1 }

@@ -1,4 +1,5 @@
-/// What an adapter's file holds for one module of a network: parts that belong together and fit each other.
+/// What an adapter's file holds for one module of a network: parts that belong together and fit
+/// each other.
 package struct AdapterModule: Sendable {
   package enum Flavour: String, Hashable, Sendable {
     case lora = "LoRA"
@@ -141,7 +142,8 @@ package struct AdapterModule: Sendable {
     }
   }
 
-  /// `[rank, inputs * kernel]`, with what lies between the halves of a convolution's adapter multiplied in.
+  /// `[rank, inputs * kernel]`, with what lies between the halves of a convolution's adapter
+  /// multiplied in.
   private func downThroughMiddle() throws -> TensorBytes? {
     guard let down = try numbers(of: .down), let rank else { return nil }
     guard let middle = try numbers(of: .middle), let kernel = parts[.middle]?.kernelSize else {
@@ -182,7 +184,8 @@ package struct AdapterModule: Sendable {
     }
   }
 
-  /// `[outputs, inputs, kernel]`: `sum over i, j of core[i, j, kernel] * left(i, output) * right[j, input]`, summed in f64.
+  /// `[outputs, inputs, kernel]`: `sum over i, j of core[i, j, kernel] * left(i, output) * right[j,
+  /// input]`, summed in f64.
   private static func through(
     _ core: TensorBytes, kernel: Int, _ right: TensorBytes, rank: Int, outputs: Int,
     left: (Int, Int) -> Float

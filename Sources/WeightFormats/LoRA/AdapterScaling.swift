@@ -1,6 +1,7 @@
 /// How strongly an adapter's matrices are added, and what says so.
 ///
-/// A matrix is multiplied by `alpha / rank`, or `alpha / sqrt(rank)` where the adapter is stabilized (https://arxiv.org/abs/2312.03732).
+/// A matrix is multiplied by `alpha / rank`, or `alpha / sqrt(rank)` where the adapter is
+/// stabilized (https://arxiv.org/abs/2312.03732).
 package struct AdapterScaling: Sendable {
   /// What states an alpha.
   package enum Source: Hashable, Sendable {
@@ -23,7 +24,8 @@ package struct AdapterScaling: Sendable {
 
   /// What to say of statements that are not used.
   let notices: [String]
-  /// By the prefix that the header gives to a network's keys: one for each network that it describes.
+  /// By the prefix that the header gives to a network's keys: one for each network that it
+  /// describes.
   private let header: [AdapterConfiguration]
   /// kohya's statement for the whole file.
   private let networkAlpha: Double?
@@ -79,7 +81,8 @@ package struct AdapterScaling: Sendable {
   /// What one module is multiplied by.
   func factor(of module: AdapterModule) throws -> Factor {
     let configuration = beside ?? header.first { $0.describes(module.name) }
-    // The core of a Kronecker product of two whole matrices has no rank: LyCORIS multiplies it by 1 and writes an alpha all the same.
+    // The core of a Kronecker product of two whole matrices has no rank: LyCORIS multiplies it by 1
+    // and writes an alpha all the same.
     guard let rank = module.rank else {
       if module.flavour == .lokr, let configuration,
         let alpha = configuration.alpha(of: module.name),

@@ -54,7 +54,8 @@ package struct AdapterTargets: Sendable {
     flattened = Dictionary(grouping: modules.keys) { $0.replacing(".", with: "_") }
   }
 
-  /// The networks, for a sentence: `the transformer does`, `the text-encoder and the transformer do`.
+  /// The networks, for a sentence: `the transformer does`, `the text-encoder and the transformer
+  /// do`.
   var description: String {
     let names = kinds.map { "the \($0.rawValue)" }.sorted().joined(separator: " and ")
     return names + (kinds.count == 1 ? " does" : " do")

@@ -1,4 +1,5 @@
-/// What the name of a tensor in an adapter's file says: the module that it adapts, and which part of the adapter it is.
+/// What the name of a tensor in an adapter's file says: the module that it adapts, and which part
+/// of the adapter it is.
 ///
 /// The names are those of PEFT, diffusers (old and new), kohya's scripts, LyCORIS and OneTrainer.
 enum AdapterTensorName: Equatable {
@@ -33,7 +34,8 @@ enum AdapterTensorName: Equatable {
 
   /// The part that the last components name, and how many of them do.
   private static func part(_ components: [String]) -> (AdapterPart, count: Int)? {
-    // PEFT puts the adapter's own name behind the part's: `lora_A.default.weight`, `lokr_w1.default`.
+    // PEFT puts the adapter's own name behind the part's: `lora_A.default.weight`,
+    // `lokr_w1.default`.
     for count in (1...3).reversed() where components.count > count {
       let suffix = Array(components.suffix(count))
       let name = suffix[0]
@@ -109,14 +111,16 @@ enum AdapterTensorName: Equatable {
 enum AdapterPart: Hashable {
   /// `[rank, inputs]` and `[outputs, rank]`, with kernel axes where they adapt a convolution.
   case down, up
-  /// `[rank, rank, height, width]`: between the halves of a convolution's adapter (LyCORIS, "Tucker decomposition").
+  /// `[rank, rank, height, width]`: between the halves of a convolution's adapter (LyCORIS, "Tucker
+  /// decomposition").
   case middle
   case alpha
   /// PEFT's DoRA: the lengths of the matrix's rows.
   case magnitude
   /// LyCORIS' DoRA: the lengths of rows or columns.
   case scale
-  /// LoKr: the factors of a Kronecker product, whole or as products themselves, the second with a core in between.
+  /// LoKr: the factors of a Kronecker product, whole or as products themselves, the second with a
+  /// core in between.
   case first, firstUp, firstDown, second, secondUp, secondDown, secondCore
   /// LoHa: two products that are multiplied number by number.
   case hadamardFirstUp, hadamardFirstDown, hadamardSecondUp, hadamardSecondDown

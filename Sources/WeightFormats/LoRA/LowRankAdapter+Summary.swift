@@ -32,7 +32,8 @@ extension LowRankAdapter {
     ]
   }
 
-  /// What an inventory says about an adapter's file: what merging it would say, and into which released models it can be merged.
+  /// What an inventory says about an adapter's file: what merging it would say, and into which
+  /// released models it can be merged.
   static func remark(path: String) -> String {
     do {
       let adapter = try LowRankAdapter(path: path)

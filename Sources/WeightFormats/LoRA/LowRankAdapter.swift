@@ -1,9 +1,11 @@
-/// An adapter: for some matrices of a network, products of small ones that are added to them. Those of LoRA
-/// (https://arxiv.org/abs/2106.09685, section 4.1), LoKr and LoHa (https://arxiv.org/abs/2309.14859) are read, each with the lengths of
-/// rows or columns that DoRA (https://arxiv.org/abs/2402.09353) adds.
+/// An adapter: for some matrices of a network, products of small ones that are added to them. Those
+/// of LoRA (https://arxiv.org/abs/2106.09685, section 4.1), LoKr and LoHa
+/// (https://arxiv.org/abs/2309.14859) are read, each with the lengths of rows or columns that DoRA
+/// (https://arxiv.org/abs/2402.09353) adds.
 ///
-/// A file is safetensors or one of `torch.save`. Its names are those that trainers write (`AdapterTensorName`, `AdapterTargets`); how
-/// strongly its matrices are added, `AdapterScaling` finds out.
+/// A file is safetensors or one of `torch.save`. Its names are those that trainers write
+/// (`AdapterTensorName`, `AdapterTargets`); how strongly its matrices are added, `AdapterScaling`
+/// finds out.
 public struct LowRankAdapter: Sendable {
   public let path: String
   /// The strength that the user asked for.
@@ -16,8 +18,9 @@ public struct LowRankAdapter: Sendable {
   package let notices: [String]
   private let file: any CheckpointTensors
 
-  /// - Throws: as `SafetensorsFile` and `TorchFile` do; `.tensorMismatch` naming a tensor that is no part of an adapter or lacks its
-  ///   other half; `.unsupported` naming a flavour that is not merged.
+  /// - Throws: as `SafetensorsFile` and `TorchFile` do; `.tensorMismatch` naming a tensor that is
+  ///   no part of an adapter or lacks its other half; `.unsupported` naming a flavour that is not
+  ///   merged.
   public init(path: String, scale: Double = 1) throws {
     guard scale.isFinite else {
       throw SanaError(

@@ -2,13 +2,15 @@ internal import CKernels
 
 /// What adapters do to one matrix, ready to be done to any of its rows.
 ///
-/// A row is what belongs to one output; a convolution's has the kernel's numbers of every input, in the checkpoint's order.
+/// A row is what belongs to one output; a convolution's has the kernel's numbers of every input, in
+/// the checkpoint's order.
 package struct WeightUpdate: Sendable {
   /// A matrix that is not there as such.
   indirect enum Delta: Sendable {
     /// `up * down`: f32, `[rows, rank]` and `[rank, columns]`.
     case lowRank(rank: Int, up: TensorBytes, down: TensorBytes)
-    /// The Kronecker product of `[rows / secondRows, firstColumns]` and `[secondRows, columns / firstColumns]`, f32.
+    /// The Kronecker product of `[rows / secondRows, firstColumns]` and `[secondRows, columns /
+    /// firstColumns]`, f32.
     case kronecker(first: TensorBytes, firstColumns: Int, second: TensorBytes, secondRows: Int)
     /// The product of two matrices, number by number.
     case hadamard(Delta, Delta)
@@ -27,7 +29,8 @@ package struct WeightUpdate: Sendable {
   /// One adapter's part.
   struct Step: Sendable {
     let delta: Delta
-    /// Which row of the delta belongs to the matrix's first: a delta may be that of several matrices below each other.
+    /// Which row of the delta belongs to the matrix's first: a delta may be that of several
+    /// matrices below each other.
     let firstRow: Int
     let factor: Float
     let magnitude: Magnitude?

@@ -77,7 +77,8 @@ public struct CheckpointInventory: Sendable {
   public let schedulerClass: String?
   public let parts: [Part]
 
-  /// - Parameter state: which of a torch file's dictionaries is wanted; `nil` for the weights as they were trained.
+  /// - Parameter state: which of a torch file's dictionaries is wanted; `nil` for the weights as
+  ///   they were trained.
   /// - Throws: `.fileAccess`, `.malformedFile` or `.invalidArgument` when there is no checkpoint at all; what is wrong with a part
   ///   becomes its remark.
   public init(path: String, state: StateSelection? = nil) throws(SanaError) {

@@ -5,7 +5,8 @@ package protocol CheckpointTensors: Sendable {
   var sourceFiles: [SourceFile] { get }
   /// Every tensor, in no particular order.
   var tensors: [SafetensorsTensor] { get }
-  /// Side of the latents that a transformer was trained on, where a position embedding in the file tells.
+  /// Side of the latents that a transformer was trained on, where a position embedding in the file
+  /// tells.
   var sampleSize: Int? { get }
   func tensor(named name: String) -> SafetensorsTensor?
   /// Where a tensor's numbers stand; `nil` when there is no such tensor.
@@ -24,7 +25,8 @@ extension CheckpointTensors {
 package struct SourceFile: Hashable, Sendable {
   package let path: String
   package let byteCount: Int
-  /// The one of a torch file's dictionaries that they were read from; `nil` where that is all of it.
+  /// The one of a torch file's dictionaries that they were read from; `nil` where that is all of
+  /// it.
   package let dictionary: String?
 
   package init(path: String, byteCount: Int, dictionary: String? = nil) {

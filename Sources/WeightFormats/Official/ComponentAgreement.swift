@@ -51,7 +51,8 @@ enum ComponentAgreement {
     }
   }
 
-  /// Compares the pieces of a tokenizer with the rows of the text encoder's embedding, of which there may be more.
+  /// Compares the pieces of a tokenizer with the rows of the text encoder's embedding, of which
+  /// there may be more.
   private static func checkVocabulary(
     of tokenizer: OfficialDocument?, against components: [OfficialComponent], location: String
   ) throws(SanaError) -> String? {

@@ -26,8 +26,8 @@ extension ComponentKind {
     try self.init(officialClass: name, location: location)
   }
 
-  /// The class that a component's own `config.json` names, or that of its model type: transformers saves a configuration without
-  /// `architectures` where no model was made from it.
+  /// The class that a component's own `config.json` names, or that of its model type: transformers
+  /// saves a configuration without `architectures` where no model was made from it.
   static func className(in document: MetadataValue) -> String? {
     document["_class_name"]?.stringValue
       ?? document["architectures"]?.arrayValue?.first?.stringValue

@@ -39,7 +39,8 @@ enum ConfigurationContradictions {
 
     var lists: [String] { numbers.keys.sorted() }
 
-    /// `nil` where some in between are missing, which is another kind of fault, or where there is no such list.
+    /// `nil` where some in between are missing, which is another kind of fault, or where there is
+    /// no such list.
     subscript(list: String) -> Int? {
       guard let numbers = numbers[list], let last = numbers.max(), numbers.count == last + 1
       else { return nil }
@@ -62,7 +63,8 @@ enum ConfigurationContradictions {
     return found
   }
 
-  /// What of a configuration says how long a list of modules is; `nil` for lists that have always the same length.
+  /// What of a configuration says how long a list of modules is; `nil` for lists that have always
+  /// the same length.
   private static func key(ofList list: String, of kind: ComponentKind) -> String? {
     switch (kind, list) {
     case (.textEncoder, "layers"): return "num_hidden_layers"

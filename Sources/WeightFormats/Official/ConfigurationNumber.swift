@@ -3,7 +3,8 @@ struct ConfigurationNumber {
   /// As `config.json` names it: `caption_channels`, `num_attention_heads * attention_head_dim`.
   let key: String
   let value: Int
-  /// The official tensor, and the axis of its shape that is `value` long, or a whole multiple of it.
+  /// The official tensor, and the axis of its shape that is `value` long, or a whole multiple of
+  /// it.
   let tensor: String
   let axis: Int
   let multiple: Int

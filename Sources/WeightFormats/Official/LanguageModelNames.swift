@@ -1,5 +1,5 @@
-/// The names of a text encoder that was saved as part of a language model: `model.` before its own names, and the output layer beside
-/// them, which computes words and not what prompts mean.
+/// The names of a text encoder that was saved as part of a language model: `model.` before its own
+/// names, and the output layer beside them, which computes words and not what prompts mean.
 struct LanguageModelNames {
   /// The text encoder's names, and those in the file.
   let sourceNames: [String: String]
@@ -11,7 +11,8 @@ struct LanguageModelNames {
 
   /// - Parameters:
   ///   - names: of tensors, and those in the file.
-  ///   - tiesEmbedding: whether the output layer is the embedding table again, which may then be missing.
+  ///   - tiesEmbedding: whether the output layer is the embedding table again, which may then be
+  ///     missing.
   /// - Returns: `nil` when there is no output layer.
   init?(_ names: [String: String], tiesEmbedding: Bool) {
     guard let head = names[Self.head] else { return nil }

@@ -1,12 +1,14 @@
 extension OfficialCheckpoint {
-  /// A checkpoint with another autoencoder in the place of its own, or beside networks that have none.
+  /// A checkpoint with another autoencoder in the place of its own, or beside networks that have
+  /// none.
   /// - Parameters:
   ///   - path: as for any checkpoint; an autoencoder of its own need not be there.
   ///   - autoencoder: a pipeline's folder, an autoencoder's, or a file of weights.
   ///   - variant: which weights to prefer, also of the other autoencoder.
   ///   - kinds: the components wanted, the autoencoder among them; `nil` for all there are.
-  /// - Throws: what opening either throws; `.invalidArgument` when nothing of the checkpoint would be left;
-  ///   `.invalidConfiguration` when the autoencoder makes other latents than the checkpoint's networks take.
+  /// - Throws: what opening either throws; `.invalidArgument` when nothing of the checkpoint would
+  ///   be left; `.invalidConfiguration` when the autoencoder makes other latents than the
+  ///   checkpoint's networks take.
   public init(
     path: String, autoencoder autoencoderPath: String, variant: String? = nil,
     components kinds: Set<ComponentKind>? = nil, state: StateSelection? = nil

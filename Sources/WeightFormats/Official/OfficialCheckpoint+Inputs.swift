@@ -1,6 +1,6 @@
 extension OfficialCheckpoint {
-  /// The files and folders that a conversion of the checkpoint reads, for `InputFiles`: those of its weights, and those beside them
-  /// that describe them.
+  /// The files and folders that a conversion of the checkpoint reads, for `InputFiles`: those of
+  /// its weights, and those beside them that describe them.
   public var inputPaths: [String] {
     let weights = components.flatMap { $0.weights.sourceFiles.map(\.path) }
     return [path, autoencoderPath].compactMap(\.self).reduce(weights) { paths, path in

@@ -16,7 +16,8 @@ public struct OfficialCheckpoint: Sendable {
   public let schedulerDocument: MetadataValue?
   /// The tokenizer's files; empty without a text encoder.
   public let tokenizer: [OfficialDocument]
-  /// The SentencePiece model made of a `tokenizer.json`; `nil` where a `tokenizer.model` gives the same ids.
+  /// The SentencePiece model made of a `tokenizer.json`; `nil` where a `tokenizer.model` gives the
+  /// same ids.
   let madeTokenizerModel: OfficialDocument?
   /// Licence files found at the top of the checkpoint.
   public internal(set) var licences: [OfficialDocument]
@@ -37,7 +38,8 @@ public struct OfficialCheckpoint: Sendable {
   ///   - variant: which weights to prefer: `fp16` for `*.fp16.safetensors`. A component without them falls back to the plain ones
   ///     (the text encoder has no variants in the releases), but one at least must have them.
   ///   - kinds: the components wanted; `nil` for all there are.
-  ///   - state: which of a torch file's dictionaries is wanted; `nil` for the weights as they were trained.
+  ///   - state: which of a torch file's dictionaries is wanted; `nil` for the weights as they were
+  ///     trained.
   /// - Throws: `.fileAccess`, `.malformedFile`, `.invalidConfiguration`, `.unsupported`, `.invalidArgument`.
   public init(
     path: String, variant: String? = nil, components kinds: Set<ComponentKind>? = nil,

@@ -8,7 +8,8 @@ public struct OfficialComponent: Sendable {
   public let variant: String?
   /// The variants that its folder has.
   public let availableVariants: [String]
-  /// What the person should know of the files that were taken, how they were read, and the names in them.
+  /// What the person should know of the files that were taken, how they were read, and the names in
+  /// them.
   public let notices: [String]
 
   public var kind: ComponentKind { configuration.kind }
@@ -43,8 +44,8 @@ public struct OfficialComponent: Sendable {
   }
 
   /// One file of weights: safetensors or a torch file, under diffusers' names or NVlabs' own. Its configuration is the
-  /// `config.json` beside it, or that of the only release that has such tensors. A part or the index of several files stands for all
-  /// of them.
+  /// `config.json` beside it, or that of the only release that has such tensors. A part or the
+  /// index of several files stands for all of them.
   /// - Parameter state: which of a torch file's dictionaries is wanted.
   init(file path: String, state: StateSelection? = nil) throws(SanaError) {
     let files = try WeightFiles.open(file: path, state: state)

@@ -24,7 +24,8 @@ extension OfficialDocument {
   }
 
   /// The contents as a SentencePiece model.
-  /// - Throws: `.malformedFile` when they are none, or end early; `.unsupported` for one that is not of Gemma's kind.
+  /// - Throws: `.malformedFile` when they are none, or end early; `.unsupported` for one that is
+  ///   not of Gemma's kind.
   func sentencePieceModel(in directory: String) throws(SanaError) -> SentencePieceModel {
     do throws(SanaError) {
       return try SentencePieceModel(contents)

@@ -1,4 +1,5 @@
-/// The library whose `from_pretrained` loads a network, and which of several sets of weights it takes.
+/// The library whose `from_pretrained` loads a network, and which of several sets of weights it
+/// takes.
 enum OfficialLibrary: String {
   /// `ModelMixin.from_pretrained` (`models/modeling_utils.py`).
   case diffusers
@@ -9,10 +10,12 @@ enum OfficialLibrary: String {
     self = kind == .textEncoder ? .transformers : .diffusers
   }
 
-  /// The place of a set among those that this library looks for, the least first; `nil` for names that it does not know.
+  /// The place of a set among those that this library looks for, the least first; `nil` for names
+  /// that it does not know.
   ///
-  /// diffusers looks for an index before a single file, and knows no index of `.bin` files; transformers looks for a single file
-  /// before an index, and does not know the first generation of a variant's names.
+  /// diffusers looks for an index before a single file, and knows no index of `.bin` files;
+  /// transformers looks for a single file before an index, and does not know the first generation
+  /// of a variant's names.
   func place(of set: WeightSet) -> Int? {
     guard set.stem.library == self else { return nil }
     switch (self, set.stem.format, set.form) {
@@ -30,8 +33,8 @@ enum OfficialLibrary: String {
     }
   }
 
-  /// Whether one set is taken before another: those that the library looks for first, then whatever else is there, safetensors
-  /// before torch files.
+  /// Whether one set is taken before another: those that the library looks for first, then whatever
+  /// else is there, safetensors before torch files.
   func prefers(_ first: WeightSet, to second: WeightSet) -> Bool {
     rank(of: first).lexicographicallyPrecedes(rank(of: second))
   }

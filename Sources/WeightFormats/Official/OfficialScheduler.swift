@@ -21,8 +21,8 @@ struct OfficialScheduler: Sendable {
   ///   - className: the scheduler's class by the pipeline's index.
   ///   - path: its configuration.
   ///   - components: what is converted.
-  /// - Throws: what reading the configuration throws, where a transformer is converted, which alone needs a scheduler.
-  ///   One that cannot be run is no error if another can be run in its place.
+  /// - Throws: what reading the configuration throws, where a transformer is converted, which alone
+  ///   needs a scheduler. One that cannot be run is no error if another can be run in its place.
   init(
     named className: String, path: String, for components: [OfficialComponent]
   ) throws(SanaError) {

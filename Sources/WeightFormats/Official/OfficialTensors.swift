@@ -1,4 +1,5 @@
-/// The tensors of a network's files under the names that diffusers and transformers give them, whatever they are called there.
+/// The tensors of a network's files under the names that diffusers and transformers give them,
+/// whatever they are called there.
 package struct OfficialTensors {
   package let tensors: any CheckpointTensors
   /// Whether the files have NVlabs' names.
@@ -8,8 +9,10 @@ package struct OfficialTensors {
 
   /// - Parameters:
   ///   - files: as they name their tensors.
-  ///   - tiesEmbedding: whether a text encoder's embedding table is that of its output layer where only that is there.
-  /// - Throws: `.unsupported` for adapters, ControlNets, and several networks in one file; `.tensorMismatch` where names collide.
+  ///   - tiesEmbedding: whether a text encoder's embedding table is that of its output layer where
+  ///     only that is there.
+  /// - Throws: `.unsupported` for adapters, ControlNets, and several networks in one file;
+  ///   `.tensorMismatch` where names collide.
   package init(
     _ files: WeightCollection, tiesEmbedding: Bool = true, location: String
   ) throws(SanaError) {
@@ -54,7 +57,8 @@ package struct OfficialTensors {
     }
   }
 
-  /// Whether they are a network's with an adapter around it (`peft.tuners.tuners_utils.BaseTunerLayer`).
+  /// Whether they are a network's with an adapter around it
+  /// (`peft.tuners.tuners_utils.BaseTunerLayer`).
   static func areAdapted(_ files: WeightCollection) -> Bool { adaptedTensor(of: files) != nil }
 
   private static func adaptedTensor(of files: WeightCollection) -> SafetensorsTensor? {

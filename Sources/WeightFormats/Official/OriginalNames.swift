@@ -86,8 +86,8 @@ enum OriginalNames {
     return Translation(officialNames: modules.map { "\(prefix).\($0).\(parameter)" })
   }
 
-  /// The modules of a transformer with weights, and what diffusers made of each. Where the layers of the timestep's embedding are,
-  /// depends on the release: both places are named.
+  /// The modules of a transformer with weights, and what diffusers made of each. Where the layers
+  /// of the timestep's embedding are, depends on the release: both places are named.
   static func transformerModules(blockCount: Int) -> [(original: String, official: [String])] {
     var modules = stem.map { (original: $0, official: [$1]) }
     for (original, layer) in timestepEmbedding {

@@ -2,15 +2,18 @@
 package struct WeightCollection: CheckpointTensors {
   private let files: [any CheckpointTensors]
   private let fileOfTensor: [String: Int]
-  /// Other names of tensors, as `safetensors.torch.save_model` notes them where two names have one storage.
+  /// Other names of tensors, as `safetensors.torch.save_model` notes them where two names have one
+  /// storage.
   package let aliases: [String: String]
-  /// Tensors that more than one file holds: the last file's counts, as in diffusers and transformers.
+  /// Tensors that more than one file holds: the last file's counts, as in diffusers and
+  /// transformers.
   package let repeatedTensors: [String]
 
   /// - Parameters:
   ///   - paths: in the order in which they are read.
   ///   - state: which of a torch file's dictionaries is wanted.
-  /// - Throws: what opening a safetensors or torch file throws; `.invalidArgument` for a state of files that have none.
+  /// - Throws: what opening a safetensors or torch file throws; `.invalidArgument` for a state of
+  ///   files that have none.
   package init(paths: [String], state: StateSelection? = nil) throws(SanaError) {
     var files: [any CheckpointTensors] = []
     var fileOfTensor: [String: Int] = [:]

@@ -1,8 +1,10 @@
-/// What the name of a file of weights says: `model.fp16-00001-of-00002.safetensors` is the first of two parts of the variant `fp16`.
+/// What the name of a file of weights says: `model.fp16-00001-of-00002.safetensors` is the first of
+/// two parts of the variant `fp16`.
 ///
-/// The names are those that `save_pretrained` of diffusers and of transformers gives. A variant's names have two generations: in the
-/// first, the variant stands behind a part's number (`model-00001-of-00002.fp16.safetensors`), and before `index` in the name of an
-/// index (`model.safetensors.fp16.index.json`).
+/// The names are those that `save_pretrained` of diffusers and of transformers gives. A variant's
+/// names have two generations: in the first, the variant stands behind a part's number
+/// (`model-00001-of-00002.fp16.safetensors`), and before `index` in the name of an index
+/// (`model.safetensors.fp16.index.json`).
 struct WeightFileName: Hashable {
   enum Role: Hashable {
     /// All weights in one file.

@@ -30,10 +30,12 @@ package struct WeightFiles {
       remedy: "drop --state", location: path)
   }
 
-  /// The files that a library would take: those of the variant if there are any, else the plain ones. Where the library takes none,
-  /// a complete set that it does not look for.
-  /// - Parameter named: a file that the configuration names (`transformers_weights`), which goes before all others.
-  /// - Throws: `.fileAccess` naming a file that is missing, or when there are no weights at all; what opening an index throws.
+  /// The files that a library would take: those of the variant if there are any, else the plain
+  /// ones. Where the library takes none, a complete set that it does not look for.
+  /// - Parameter named: a file that the configuration names (`transformers_weights`), which goes
+  ///   before all others.
+  /// - Throws: `.fileAccess` naming a file that is missing, or when there are no weights at all;
+  ///   what opening an index throws.
   static func locate(
     in directory: String, variant: String?, library: OfficialLibrary, named: String? = nil
   ) throws(SanaError) -> WeightFiles {
@@ -48,7 +50,8 @@ package struct WeightFiles {
     throw try nothing(in: directory, variants: variants(of: sets), library: library)
   }
 
-  /// The files of this variant, or the plain ones for `nil`, and no others; `nil` where there are none.
+  /// The files of this variant, or the plain ones for `nil`, and no others; `nil` where there are
+  /// none.
   /// - Throws: as `locate`.
   static func exact(
     in directory: String, variant: String?, library: OfficialLibrary

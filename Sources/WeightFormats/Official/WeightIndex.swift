@@ -1,8 +1,10 @@
 /// A `*.index.json`: which of several files holds which tensor.
 ///
-/// As in diffusers and transformers it says which files there are and nothing else: each file's header knows better what is in it.
+/// As in diffusers and transformers it says which files there are and nothing else: each file's
+/// header knows better what is in it.
 struct WeightIndex {
-  /// The files, relative to the index's folder and never outside of it, in the order in which the libraries read them.
+  /// The files, relative to the index's folder and never outside of it, in the order in which the
+  /// libraries read them.
   let fileNames: [String]
 
   /// - Throws: `.malformedFile` when it is no such document; `.fileAccess`.
@@ -28,7 +30,8 @@ struct WeightIndex {
     fileNames = names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
-  /// A path below the folder without `.`, or `nil` for one that leads out of it or is no file of weights.
+  /// A path below the folder without `.`, or `nil` for one that leads out of it or is no file of
+  /// weights.
   private static func inside(_ name: String) -> String? {
     guard !name.hasPrefix("/"), !name.contains("\0"),
       [".safetensors", ".bin"].contains(where: name.hasSuffix)

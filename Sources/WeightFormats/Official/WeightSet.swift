@@ -27,8 +27,8 @@ struct WeightSet {
   let isLegacy: Bool
   /// The single file, the index, or the first part.
   let name: String
-  /// Names of the files that hold tensors, in the order in which the libraries read them; of two that hold a tensor of one name, the
-  /// last counts.
+  /// Names of the files that hold tensors, in the order in which the libraries read them; of two
+  /// that hold a tensor of one name, the last counts.
   let fileNames: [String]
   let fault: Fault?
 

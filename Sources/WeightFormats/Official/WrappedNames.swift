@@ -1,14 +1,15 @@
-/// The names of a network's tensors without what wrappers around it put into them: `module.` of data parallel training, `_orig_mod.`
-/// of `torch.compile`, `base_model.model.` of PEFT, `model.diffusion_model.` of single-file checkpoints, or any other words that all
-/// names begin with.
+/// The names of a network's tensors without what wrappers around it put into them: `module.` of
+/// data parallel training, `_orig_mod.` of `torch.compile`, `base_model.model.` of PEFT,
+/// `model.diffusion_model.` of single-file checkpoints, or any other words that all names begin
+/// with.
 struct WrappedNames {
   /// The tensors' own names, and those in the file.
   let sourceNames: [String: String]
   let notice: String
 
   /// - Returns: `nil` where nothing is wrapped.
-  /// - Throws: `.unsupported` when a network's tensors stand under a prefix beside others that are not its own; `.tensorMismatch` when
-  ///   two tensors have one name without their wrappers.
+  /// - Throws: `.unsupported` when a network's tensors stand under a prefix beside others that are
+  ///   not its own; `.tensorMismatch` when two tensors have one name without their wrappers.
   init?(_ names: [String], location: String) throws(SanaError) {
     let wrapped = names.filter { !Self.counters.contains($0) }
     var bare = wrapped.map(Self.withoutTransparentModules)
@@ -43,7 +44,8 @@ struct WrappedNames {
       ? fields.filter { !transparentModules.contains($0) }.joined(separator: ".") : name
   }
 
-  /// What stands beside a wrapped network and is none of its tensors (`torch.optim.swa_utils.AveragedModel`).
+  /// What stands beside a wrapped network and is none of its tensors
+  /// (`torch.optim.swa_utils.AveragedModel`).
   private static let counters: Set<String> = ["n_averaged"]
 
   /// How the networks' own names begin: those of diffusers and transformers, and those of NVlabs.

@@ -46,7 +46,8 @@ public struct FusedCheckpointSource: WeightSource {
       encoding: rule.fusedType(of: sourceTypes(of: rule)).encoding)
   }
 
-  /// What the official tensors' numbers are once they are read, in the order in which the rule takes them.
+  /// What the official tensors' numbers are once they are read, in the order in which the rule
+  /// takes them.
   package func sourceTypes(of rule: FusionRule) -> [ScalarType] {
     rule.sources.compactMap { weights.tensor(named: $0.name)?.type.readType }
   }

@@ -70,7 +70,8 @@ extension FusionRule {
     }
   }
 
-  /// Some of the numbers that these rows are made of: each of them once when all rows are gone through.
+  /// Some of the numbers that these rows are made of: each of them once when all rows are gone
+  /// through.
   package func ownRanges(of rows: Range<Int>) -> [Range<Int>] {
     switch fusion {
     case .reshape, .concatenateRows, .channelsLast: return sourceRanges(of: rows)

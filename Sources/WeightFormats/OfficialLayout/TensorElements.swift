@@ -33,7 +33,8 @@ package struct TensorElements: Sendable {
   }
 
   /// The same numbers with something done to them, in f32.
-  /// - Precondition: these are all numbers of a tensor of floating-point numbers, to which nothing is done yet.
+  /// - Precondition: these are all numbers of a tensor of floating-point numbers, to which nothing
+  ///   is done yet.
   package func updated(by update: WeightUpdate) -> TensorElements {
     precondition(self.update == nil && storedType.isFloatingPoint)
     return TensorElements(storedType: storedType, stored: stored, update: update, start: 0)

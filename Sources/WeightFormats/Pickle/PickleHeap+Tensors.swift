@@ -2,7 +2,8 @@
 extension PickleHeap {
   static let rankLimit = 16
 
-  /// What a call of a function makes, without calling it: known are those that put tensors together.
+  /// What a call of a function makes, without calling it: known are those that put tensors
+  /// together.
   /// - Parameter bytes: where the pickle is, for errors.
   /// - Throws: `.malformedFile` where a tensor is put together from something impossible.
   mutating func call(
@@ -40,8 +41,8 @@ extension PickleHeap {
     return .opaque(global.name)
   }
 
-  /// `('storage', torch.FloatStorage, '0', 'cpu', 6)`: numbers outside of the pickle; files of PyTorch before 1.6 add the part of
-  /// another storage that this one is, or `None`.
+  /// `('storage', torch.FloatStorage, '0', 'cpu', 6)`: numbers outside of the pickle; files of
+  /// PyTorch before 1.6 add the part of another storage that this one is, or `None`.
   mutating func storage(
     _ identifier: PickleValue, at bytes: PickleBytes
   ) throws(SanaError) -> PickleValue {
@@ -60,7 +61,8 @@ extension PickleHeap {
     return try makeStorage(PickledStorage(key: key, type: type, elementCount: Int(count)))
   }
 
-  /// `_rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata)`.
+  /// `_rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks,
+  /// metadata)`.
   private mutating func tensor(
     _ values: [PickleValue], at bytes: PickleBytes
   ) throws(SanaError) -> PickleValue {

@@ -1,9 +1,9 @@
 /// Follows a pickle's instructions, as far as they place and collect values.
 ///
 /// A pickle is a program for a stack machine (Python's `pickletools` describes it) and may call anything that its names reach.
-/// This machine has no calls: a name is a case of `PickleGlobal`, for which `REDUCE` knows what to make, or opaque, and whatever is
-/// done to an opaque value leaves it so. Every instruction takes at least a byte and keeps at most a few values, so memory is
-/// bounded by the pickle's size.
+/// This machine has no calls: a name is a case of `PickleGlobal`, for which `REDUCE` knows what to
+/// make, or opaque, and whatever is done to an opaque value leaves it so. Every instruction takes
+/// at least a byte and keeps at most a few values, so memory is bounded by the pickle's size.
 package struct PickleMachine {
   static let byteLimit = 64 << 20
   static let stackLimit = 1 << 20
@@ -16,7 +16,8 @@ package struct PickleMachine {
   private var memo: [Int: PickleValue] = [:]
   private var heap: PickleHeap
 
-  /// - Throws: `.malformedFile` where the bytes are no pickle; `.unsupported` naming an instruction that no file has.
+  /// - Throws: `.malformedFile` where the bytes are no pickle; `.unsupported` naming an instruction
+  ///   that no file has.
   package static func run(
     _ bytes: UnsafeRawBufferPointer, location: String
   ) throws(SanaError) -> (root: PickleValue, heap: PickleHeap) {
@@ -316,8 +317,9 @@ package struct PickleMachine {
     return value
   }
 
-  /// Gives an object attributes, which nothing here needs: an `OrderedDict` of torch's has some (`_metadata`, versions of the
-  /// modules). Whatever else has a state of its own is no longer what it was made as.
+  /// Gives an object attributes, which nothing here needs: an `OrderedDict` of torch's has some
+  /// (`_metadata`, versions of the modules). Whatever else has a state of its own is no longer what
+  /// it was made as.
   private mutating func build() throws(SanaError) {
     _ = try pop()
     switch try top() {

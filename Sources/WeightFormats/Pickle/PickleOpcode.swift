@@ -67,6 +67,7 @@ enum PickleOpcode: UInt8 {
   case frame = 0x95
   case byteArray8 = 0x96
 
-  /// Python's names of the instructions that ask for buffers outside of the pickle, which no file has.
+  /// Python's names of the instructions that ask for buffers outside of the pickle, which no file
+  /// has.
   static let refused: [UInt8: String] = [0x97: "NEXT_BUFFER", 0x98: "READONLY_BUFFER"]
 }

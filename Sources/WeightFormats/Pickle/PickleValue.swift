@@ -12,8 +12,8 @@ package enum PickleValue: Sendable {
   case global(PickleGlobal)
   case storage(Int)
   case tensor(Int)
-  /// Something that is no part of a tensor: a name that is not looked up, or what a call to it would have made. Nothing of it is
-  /// known but that name.
+  /// Something that is no part of a tensor: a name that is not looked up, or what a call to it
+  /// would have made. Nothing of it is known but that name.
   case opaque(String)
 
   /// What it is, for errors.
@@ -52,8 +52,8 @@ package enum PickleValue: Sendable {
   }
 }
 
-/// The names that torch's tensors are written with. None of them is looked up or called: each stands for something that this program
-/// does itself. Every other name is opaque.
+/// The names that torch's tensors are written with. None of them is looked up or called: each
+/// stands for something that this program does itself. Every other name is opaque.
 package enum PickleGlobal: Hashable, Sendable {
   case orderedDictionary
   case rebuildTensor

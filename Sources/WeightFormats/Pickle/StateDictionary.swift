@@ -19,7 +19,8 @@ public enum StateSelection: Hashable, Sendable {
 
 /// A dictionary of tensors in a torch file.
 public struct StateDictionary: Hashable, Sendable {
-  /// The keys that lead to it, with points between them: `state_dict`, `model.state_dict`; empty for all that the file holds.
+  /// The keys that lead to it, with points between them: `state_dict`, `model.state_dict`; empty
+  /// for all that the file holds.
   public let name: String
   /// Whether its name says that it is an exponential moving average of weights.
   public let isAverage: Bool
@@ -49,8 +50,8 @@ struct StateDictionaries {
   /// What to say of the choice; `nil` where there was none.
   let notice: String?
 
-  /// - Throws: `.unsupported` where there is no dictionary of tensors; `.invalidArgument` where the wanted one is not there, or none
-  ///   is wanted and several are alike.
+  /// - Throws: `.unsupported` where there is no dictionary of tensors; `.invalidArgument` where the
+  ///   wanted one is not there, or none is wanted and several are alike.
   init(
     of root: PickleValue, in heap: PickleHeap, selection: StateSelection?, location: String
   ) throws(SanaError) {
@@ -120,7 +121,8 @@ struct StateDictionaries {
     "transformer", "weights",
   ]
 
-  /// The one to take where no average is wanted: the only one, or the one whose name says that it is the model.
+  /// The one to take where no average is wanted: the only one, or the one whose name says that it
+  /// is the model.
   private static func preferred(_ models: [StateDictionary]) -> StateDictionary? {
     guard models.count > 1 else { return models.first }
     func rank(_ name: String) -> Int? {
@@ -173,7 +175,8 @@ struct StateDictionaries {
     let dictionary: StateDictionary
     let isAllTensors: Bool
     let holdsTensors: Bool
-    /// Whether some of the tensors are floating-point numbers: states of random generators are bytes.
+    /// Whether some of the tensors are floating-point numbers: states of random generators are
+    /// bytes.
     let holdsWeights: Bool
   }
 

@@ -13,8 +13,9 @@ struct TorchContents {
   private let numbers: [String: Numbers]
   private let location: String
 
-  /// - Throws: `.malformedFile`; `.corruptFile` when the pickle is not the one that was written; `.unsupported` for files that are
-  ///   of another kind or whose numbers have their most significant byte first.
+  /// - Throws: `.malformedFile`; `.corruptFile` when the pickle is not the one that was written;
+  ///   `.unsupported` for files that are of another kind or whose numbers have their most
+  ///   significant byte first.
   init(of file: MappedFile) throws(SanaError) {
     location = file.path
     if file.bytes.starts(with: Self.magicPickle) {
@@ -40,7 +41,8 @@ struct TorchContents {
     return found
   }
 
-  /// - Throws: `.corruptFile` when the entry's bytes have another checksum. Writers that compute none leave it 0.
+  /// - Throws: `.corruptFile` when the entry's bytes have another checksum. Writers that compute
+  ///   none leave it 0.
   static func verify(_ entry: ZipArchive.Entry, in file: MappedFile) throws(SanaError) {
     let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[entry.bytes])
     guard entry.checksum == 0 || entry.checksum == CyclicRedundancyCheck.checksum(bytes) else {
@@ -98,8 +100,9 @@ struct TorchContents {
     0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E,
   ]
 
-  /// Pickles one after the other (`torch.serialization._legacy_save`): the magic number, the format's version, facts about the
-  /// machine, what was saved, the names of the storages; then for each storage the count of its numbers, 64 bits, and the numbers.
+  /// Pickles one after the other (`torch.serialization._legacy_save`): the magic number, the
+  /// format's version, facts about the machine, what was saved, the names of the storages; then for
+  /// each storage the count of its numbers, 64 bits, and the numbers.
   private static func sequence(_ file: MappedFile) throws(SanaError) -> Parts {
     func malformed(_ message: String) -> SanaError {
       SanaError(.malformedFile, message, remedy: "download the file again", location: file.path)
@@ -132,7 +135,8 @@ struct TorchContents {
     var numbers: [String: Numbers] = [:]
     for item in names.heap.lists[list] {
       guard case .string(let key) = item else { throw malformed("does not list its storages") }
-      // How long a storage of an unknown type is, nothing says: what comes behind it cannot be found.
+      // How long a storage of an unknown type is, nothing says: what comes behind it cannot be
+      // found.
       guard let type = types[key] else {
         throw SanaError(
           .unsupported,

@@ -1,10 +1,12 @@
 internal import Synchronization
 
-/// A file of `torch.save` (`.pth`, `.pt`, `.bin`), mapped into memory: the tensors of one of its dictionaries.
+/// A file of `torch.save` (`.pth`, `.pt`, `.bin`), mapped into memory: the tensors of one of its
+/// dictionaries.
 ///
-/// The file's pickle says what the tensors are, in a language that could say anything; `PickleMachine` understands tensors and
-/// collections, and to it everything else is opaque. The bytes of a tensor are checked against the archive's checksum when they are
-/// first asked for; files of PyTorch before 1.6 have none.
+/// The file's pickle says what the tensors are, in a language that could say anything;
+/// `PickleMachine` understands tensors and collections, and to it everything else is opaque. The
+/// bytes of a tensor are checked against the archive's checksum when they are first asked for;
+/// files of PyTorch before 1.6 have none.
 package final class TorchFile: CheckpointTensors {
   private struct Content: Sendable {
     let tensor: SafetensorsTensor
@@ -25,9 +27,11 @@ package final class TorchFile: CheckpointTensors {
   /// Names of the entries whose checksum has been found right.
   private let verified = Mutex<Set<String>>([])
 
-  /// - Parameter selection: which dictionary is wanted; `nil` for the weights as they were trained, or what there is.
-  /// - Throws: `.fileAccess`; `.malformedFile`; `.corruptFile` when the pickle is not the one that was written; `.unsupported` where
-  ///   the dictionary holds something else than tensors; `.invalidArgument` where the selection finds none, or no single one.
+  /// - Parameter selection: which dictionary is wanted; `nil` for the weights as they were trained,
+  ///   or what there is.
+  /// - Throws: `.fileAccess`; `.malformedFile`; `.corruptFile` when the pickle is not the one that
+  ///   was written; `.unsupported` where the dictionary holds something else than tensors;
+  ///   `.invalidArgument` where the selection finds none, or no single one.
   package convenience init(path: String, selection: StateSelection? = nil) throws(SanaError) {
     try self.init(MappedFile(path: path), selection: selection)
   }

@@ -30,8 +30,8 @@ public struct AvailableProcessors: Hashable, Sendable {
       quota: ControlGroups().quota)
   }()
 
-  /// Threads to start. A quota between two numbers is rounded up: what one thread fewer would leave unused is more than what threads that
-  /// pause at the end of every period lose.
+  /// Threads to start. A quota between two numbers is rounded up: what one thread fewer would leave
+  /// unused is more than what threads that pause at the end of every period lose.
   public var count: Int {
     guard let quota, quota.processors < Double(allowed) else { return allowed }
     return max(1, Int(quota.processors.rounded(.up)))

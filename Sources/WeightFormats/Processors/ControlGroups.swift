@@ -4,10 +4,11 @@
   internal import Musl
 #endif
 
-/// The control groups that this process is in (cgroups(7)), as far as they limit its processor time.
+/// The control groups that this process is in (cgroups(7)), as far as they limit its processor
+/// time.
 ///
-/// A limit of a group holds for all groups in it, so that those above a process's own count too. What cannot be read or understood
-/// sets no limit.
+/// A limit of a group holds for all groups in it, so that those above a process's own count too.
+/// What cannot be read or understood sets no limit.
 package struct ControlGroups {
   private enum Version {
     case one
@@ -53,7 +54,8 @@ package struct ControlGroups {
     }
   }
 
-  /// Lines of `/proc/self/mountinfo` are `number parent device root point options [fields] - type source options`.
+  /// Lines of `/proc/self/mountinfo` are `number parent device root point options [fields] - type
+  /// source options`.
   private var mounts: [Mount] {
     lines(of: "/proc/self/mountinfo").compactMap { line in
       let parts = line.split(separator: " ")
@@ -73,7 +75,8 @@ package struct ControlGroups {
   /// The directories of a group and of those above it, as far as the mount shows them.
   private func directories(of group: String, in mount: Mount) -> [String] {
     let root = mount.root == "/" ? "" : mount.root
-    // A group outside of what is mounted is seen by processes of another namespace; then the mount itself is all there is.
+    // A group outside of what is mounted is seen by processes of another namespace; then the mount
+    // itself is all there is.
     var components =
       group == root || group.hasPrefix(root + "/")
       ? group.dropFirst(root.count).split(separator: "/") : []
@@ -109,7 +112,8 @@ package struct ControlGroups {
     text(of: path).split(whereSeparator: \.isWhitespace)
   }
 
-  /// Empty when the file cannot be read. The system makes these files when they are read: they have no length before.
+  /// Empty when the file cannot be read. The system makes these files when they are read: they have
+  /// no length before.
   private func text(of path: String) -> String {
     let file = open(root + path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return "" }

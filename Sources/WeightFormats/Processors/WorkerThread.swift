@@ -7,8 +7,9 @@ internal import Synchronization
 
 /// A thread that runs one body and ends.
 ///
-/// Unlike a dispatch queue, which waits for better times, it says when the system refuses a thread: a limit on memory or on processes
-/// does not hang the work but leaves it to the threads that there are.
+/// Unlike a dispatch queue, which waits for better times, it says when the system refuses a thread:
+/// a limit on memory or on processes does not hang the work but leaves it to the threads that there
+/// are.
 final class WorkerThread: Sendable {
   private final class Body: Sendable {
     let run: @Sendable () -> Void

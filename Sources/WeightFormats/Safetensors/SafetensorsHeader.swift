@@ -77,7 +77,8 @@ struct SafetensorsHeader {
           "has a hole of \(entry.bytes.lowerBound - end) bytes before the tensor '\(name)'")
       }
       end = entry.bytes.upperBound
-      // Names that differ in their bytes and are one to Unicode: readers would take one tensor for the other.
+      // Names that differ in their bytes and are one to Unicode: readers would take one tensor for
+      // the other.
       guard names.insert(entry.tensor.name).inserted else {
         throw malformed("has two tensors '\(name)'")
       }

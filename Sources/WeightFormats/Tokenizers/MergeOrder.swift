@@ -1,15 +1,19 @@
-/// The order in which SentencePiece must prefer pieces, so that it merges as the ranks of a `tokenizer.json` say.
+/// The order in which SentencePiece must prefer pieces, so that it merges as the ranks of a
+/// `tokenizer.json` say.
 ///
-/// `tokenizers` merges the two neighbours whose *pair* has the best rank, SentencePiece those whose *product* has the best score; both prefer
-/// the leftmost of equals. They do the same if every way to cut a product into two parts is a merge, and no rank of one product lies
-/// between those of another, which is what the conversion of a SentencePiece model gives, and what is checked here. The one difference left
-/// is which of two cuts of the same product comes first where a text has both at once: by rank, or by place.
+/// `tokenizers` merges the two neighbours whose *pair* has the best rank, SentencePiece those whose
+/// *product* has the best score; both prefer the leftmost of equals. They do the same if every way
+/// to cut a product into two parts is a merge, and no rank of one product lies between those of
+/// another, which is what the conversion of a SentencePiece model gives, and what is checked here.
+/// The one difference left is which of two cuts of the same product comes first where a text has
+/// both at once: by rank, or by place.
 struct MergeOrder {
   /// Ids of pieces that merges make, the best first.
   let products: [Int]
 
   /// - Parameters:
-  ///   - makes: by id, whether a text can come to hold the piece by merging; the merges of others never happen.
+  ///   - makes: by id, whether a text can come to hold the piece by merging; the merges of others
+  ///     never happen.
   ///   - isPart: by id, whether the piece can be part of another.
   /// - Throws: `.unsupported` naming a piece whose merges are others.
   init(
@@ -39,7 +43,8 @@ struct MergeOrder {
     }
   }
 
-  /// Checks that a piece's merges are all the ways to cut it into two symbols: pieces, or characters, which need not be pieces.
+  /// Checks that a piece's merges are all the ways to cut it into two symbols: pieces, or
+  /// characters, which need not be pieces.
   private static func check(
     _ id: Int, cuts: [Int], of document: TokenizerDocument, isPart: [Bool]
   ) throws(SanaError) {

@@ -1,4 +1,5 @@
-/// Reads the merges of a `tokenizer.json`: arrays of two pieces, or in older ones strings of two with a space between them.
+/// Reads the merges of a `tokenizer.json`: arrays of two pieces, or in older ones strings of two
+/// with a space between them.
 struct MergeReader {
   private let outline: TokenizerOutline
   private let pieces: PieceTable

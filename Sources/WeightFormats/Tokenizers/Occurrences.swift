@@ -1,4 +1,5 @@
-/// Finds out whether one of many byte strings occurs in a text, in time that grows with the logarithm of their number.
+/// Finds out whether one of many byte strings occurs in a text, in time that grows with the
+/// logarithm of their number.
 struct Occurrences {
   /// Sorted; none begins with another.
   private var strings: [ArraySlice<UInt8>] = []
@@ -17,8 +18,8 @@ struct Occurrences {
     text.indices.contains { isFirst[Int(text[$0])] && begin(text[$0...]) }
   }
 
-  /// Whether a string stands at the beginning. As none begins with another, it can only be the last of those that do not come after
-  /// the text.
+  /// Whether a string stands at the beginning. As none begins with another, it can only be the last
+  /// of those that do not come after the text.
   private func begin(_ text: ArraySlice<UInt8>) -> Bool {
     var low = 0
     var high = strings.count

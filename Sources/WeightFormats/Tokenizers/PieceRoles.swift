@@ -29,7 +29,8 @@ struct PieceRoles {
       if let id = pieces.id(of: name.utf8) {
         roles[id] = .byte(byte)
       } else if byte < 0x80, let id = pieces.id(of: [byte]), !isAdded[id] {
-        // The character has a piece and needs no byte: in Gemma's documents the tab stands in the place of <0x09>.
+        // The character has a piece and needs no byte: in Gemma's documents the tab stands in the
+        // place of <0x09>.
         roles[id] = .byte(byte)
       } else {
         throw .inexpressibleTokenizer(document.location, "its byte fallback lacks '\(name)'")

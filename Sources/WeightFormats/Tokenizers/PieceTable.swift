@@ -4,7 +4,8 @@ struct PieceTable {
   let pieces: ByteStrings
   /// The first piece that is the same as an earlier one; of such, the table finds the earlier.
   private(set) var repeated: Int?
-  /// Open addressing: the upper half of a piece's hash, and its id plus one; 0 where there is none. The hash spares most looks at pieces.
+  /// Open addressing: the upper half of a piece's hash, and its id plus one; 0 where there is none.
+  /// The hash spares most looks at pieces.
   private var slots: [UInt64]
 
   /// - Parameter pieces: fewer than 2^30.

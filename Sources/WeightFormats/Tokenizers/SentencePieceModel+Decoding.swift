@@ -1,10 +1,11 @@
 extension SentencePieceModel {
-  /// Reads a model's protocol-buffer encoding: field 1 of the model is a piece, whose fields 1 to 3 are its text, score and type; field 2
-  /// says how it was trained, field 3 how it normalizes.
+  /// Reads a model's protocol-buffer encoding: field 1 of the model is a piece, whose fields 1 to 3
+  /// are its text, score and type; field 2 says how it was trained, field 3 how it normalizes.
   ///
-  /// - Throws: `.malformedFile` when the bytes are no such message, or hold no pieces; `.unsupported` for models that are not of
-  ///   Gemma's kind: byte-pair encoding without a table of normalizations. Such a table is a structure full of offsets, which the
-  ///   library follows without looking where they lead.
+  /// - Throws: `.malformedFile` when the bytes are no such message, or hold no pieces;
+  ///   `.unsupported` for models that are not of Gemma's kind: byte-pair encoding without a table
+  ///   of normalizations. Such a table is a structure full of offsets, which the library follows
+  ///   without looking where they lead.
   package init(_ bytes: [UInt8]) throws(SanaError) {
     var reader = ProtocolBufferReader(bytes: bytes[...])
     var isComplete = false

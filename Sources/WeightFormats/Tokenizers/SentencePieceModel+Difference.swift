@@ -1,5 +1,6 @@
 extension SentencePieceModel {
-  /// The first thing for which another model gives other ids to some text, or `nil` where both give the same.
+  /// The first thing for which another model gives other ids to some text, or `nil` where both give
+  /// the same.
   ///
   /// - Parameter name: what the other one is called: `tokenizer.model`.
   func difference(from other: SentencePieceModel, named name: String) -> String? {

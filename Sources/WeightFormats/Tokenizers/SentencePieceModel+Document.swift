@@ -1,6 +1,6 @@
 extension SentencePieceModel {
-  /// The model that gives every text the ids that a `tokenizer.json` gives it, once the pieces that are recognized as they stand in the text
-  /// are cut out of it.
+  /// The model that gives every text the ids that a `tokenizer.json` gives it, once the pieces that
+  /// are recognized as they stand in the text are cut out of it.
   ///
   /// - Parameters:
   ///   - json: the document.
@@ -60,7 +60,8 @@ extension SentencePieceModel {
     }
   }
 
-  /// By id, less for what is to be merged later. Trained vocabularies are in that order, which is then kept for all pieces.
+  /// By id, less for what is to be merged later. Trained vocabularies are in that order, which is
+  /// then kept for all pieces.
   private static func scores(_ order: MergeOrder, count: Int) -> [Float] {
     let isSorted = zip(order.products, order.products.dropFirst()).allSatisfy { $0 < $1 }
     guard !isSorted else { return (0..<count).map { -Float($0) } }
@@ -82,7 +83,8 @@ private struct Reach {
   init(
     _ document: TokenizerDocument, roles: PieceRoles, runs: SpaceRuns, takesLongestRuns: Bool
   ) {
-    // What is cut out of texts before: nothing that holds it is ever made. Runs of spaces are made, of spaces.
+    // What is cut out of texts before: nothing that holds it is ever made. Runs of spaces are made,
+    // of spaces.
     let cutOut = Occurrences(
       of: document.addedTokens.filter { takesLongestRuns || !runs.isRun[$0.id] }
         .map { document.pieces.pieces[$0.id] })

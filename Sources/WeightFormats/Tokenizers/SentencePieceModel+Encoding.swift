@@ -1,6 +1,6 @@
 extension SentencePieceModel {
-  /// The model's protocol-buffer encoding, with Gemma's settings: no normalization but that of spaces, which are kept, and bytes for what
-  /// no piece holds.
+  /// The model's protocol-buffer encoding, with Gemma's settings: no normalization but that of
+  /// spaces, which are kept, and bytes for what no piece holds.
   package var encoded: [UInt8] {
     var model = ProtocolBufferWriter()
     for piece in pieces {

@@ -1,5 +1,5 @@
-/// What of a SentencePiece model (`tokenizer.model`, `sentencepiece_model.proto`) decides which ids a text has: byte-pair encoding of Gemma's
-/// kind.
+/// What of a SentencePiece model (`tokenizer.model`, `sentencepiece_model.proto`) decides which ids
+/// a text has: byte-pair encoding of Gemma's kind.
 package struct SentencePieceModel {
   package enum PieceType: UInt64 {
     case normal = 1

@@ -1,7 +1,8 @@
 /// Added tokens of two and more of SentencePiece's spaces (U+2581).
 ///
-/// They are recognized where a text holds that character itself, and merges make them of spaces. SentencePiece can take the longest run at
-/// once, or merge; which of the two gives the ids of the merges depends on their ranks.
+/// They are recognized where a text holds that character itself, and merges make them of spaces.
+/// SentencePiece can take the longest run at once, or merge; which of the two gives the ids of the
+/// merges depends on their ranks.
 struct SpaceRuns {
   /// By id, whether the piece is such a token.
   let isRun: [Bool]
@@ -26,10 +27,12 @@ struct SpaceRuns {
     self.document = document
   }
 
-  /// Whether the merges come to the longest run, then the longest of what remains, and so on, before anything else is merged.
+  /// Whether the merges come to the longest run, then the longest of what remains, and so on,
+  /// before anything else is merged.
   ///
-  /// They do when a run grows by one space sooner than two spaces become a run, and that sooner than anything else happens: then the
-  /// leftmost run grows until it is the longest, and the next begins.
+  /// They do when a run grows by one space sooner than two spaces become a run, and that sooner
+  /// than anything else happens: then the leftmost run grows until it is the longest, and the next
+  /// begins.
   /// - Parameter makes: by id, whether a text can come to hold the piece by merging.
   func takeTheLongest(makes: [Bool]) -> Bool {
     var lengths: [Int] = []
@@ -48,7 +51,8 @@ struct SpaceRuns {
           growth[left.count / Self.space.count] = rank
         }
       } else {
-        // The first that makes something else; those behind it must not join a run to anything either.
+        // The first that makes something else; those behind it must not join a run to anything
+        // either.
         let right = text.dropFirst(left.count)
         guard growth.count == lengths.count, [left, right].allSatisfy({ !joins($0) }) else {
           return false

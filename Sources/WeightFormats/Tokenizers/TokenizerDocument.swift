@@ -1,7 +1,8 @@
-/// What a `tokenizer.json` of Hugging Face's `tokenizers` says about the ids that a text has: byte-pair encoding over a vocabulary, and
-/// tokens that are cut out of a text before.
+/// What a `tokenizer.json` of Hugging Face's `tokenizers` says about the ids that a text has:
+/// byte-pair encoding over a vocabulary, and tokens that are cut out of a text before.
 ///
-/// Only what Gemma's tokenizers are is read; everything else that would change an id is refused by its name.
+/// Only what Gemma's tokenizers are is read; everything else that would change an id is refused by
+/// its name.
 struct TokenizerDocument {
   /// A token that is recognized as it stands in a text.
   struct AddedToken {
@@ -31,7 +32,8 @@ struct TokenizerDocument {
   /// The path, for errors.
   let location: String
 
-  /// - Throws: `.malformedFile` for what is no JSON, or no tokenizer; `.unsupported` for what SentencePiece cannot do.
+  /// - Throws: `.malformedFile` for what is no JSON, or no tokenizer; `.unsupported` for what
+  ///   SentencePiece cannot do.
   init(_ text: UnsafeRawBufferPointer, location: String) throws(SanaError) {
     self.location = location
     let outline = try TokenizerOutline(text, location: location)

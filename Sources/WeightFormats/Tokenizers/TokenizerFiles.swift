@@ -2,17 +2,21 @@
 package enum TokenizerFiles {
   /// SentencePiece's own.
   package static let model = "tokenizer.model"
-  /// The model that a conversion makes of a `tokenizer.json`. No checkpoint has such a file, and none is exported.
+  /// The model that a conversion makes of a `tokenizer.json`. No checkpoint has such a file, and
+  /// none is exported.
   package static let madeModel = "tokenizer.json.model"
 
   /// The model to add to a tokenizer's files.
   ///
-  /// The official pipeline reads `tokenizer.json` where there is one, so that is what the ids must be those of.
+  /// The official pipeline reads `tokenizer.json` where there is one, so that is what the ids must
+  /// be those of.
   /// - Parameters:
   ///   - documents: the files.
   ///   - directory: where they lie, for errors.
-  /// - Returns: no model where there is no `tokenizer.json`, or a `tokenizer.model` gives the same ids; and what the person should know.
-  /// - Throws: `.malformedFile`; `.unsupported` for a `tokenizer.json` that stands alone and cannot be expressed.
+  /// - Returns: no model where there is no `tokenizer.json`, or a `tokenizer.model` gives the same
+  ///   ids; and what the person should know.
+  /// - Throws: `.malformedFile`; `.unsupported` for a `tokenizer.json` that stands alone and cannot
+  ///   be expressed.
   static func makeModel(
     for documents: [OfficialDocument], in directory: String
   ) throws(SanaError) -> (model: OfficialDocument?, notice: String?) {

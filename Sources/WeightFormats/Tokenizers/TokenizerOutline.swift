@@ -1,4 +1,5 @@
-/// Where the large parts of a `tokenizer.json` stand, so that they are read without a tree of values, and its small ones as trees.
+/// Where the large parts of a `tokenizer.json` stand, so that they are read without a tree of
+/// values, and its small ones as trees.
 struct TokenizerOutline {
   enum Part: String {
     case addedTokens = "added_tokens"
@@ -6,7 +7,8 @@ struct TokenizerOutline {
     case merges
   }
 
-  /// The document's normalizer, pre-tokenizer and post-processor, and what the model says beside vocabulary and merges.
+  /// The document's normalizer, pre-tokenizer and post-processor, and what the model says beside
+  /// vocabulary and merges.
   struct Settings {
     var document: [String: MetadataValue] = [:]
     var model: [String: MetadataValue] = [:]

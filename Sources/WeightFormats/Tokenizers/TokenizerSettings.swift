@@ -1,4 +1,5 @@
-/// What a `tokenizer.json` says beside vocabulary, merges and added tokens, held against what SentencePiece does for Gemma.
+/// What a `tokenizer.json` says beside vocabulary, merges and added tokens, held against what
+/// SentencePiece does for Gemma.
 ///
 /// Truncation and padding are the caller's, and a decoder makes no ids: neither matters.
 struct TokenizerSettings {

@@ -13,7 +13,8 @@ struct VocabularyReader {
     self.location = location
   }
 
-  /// - Throws: `.malformedFile`; `.unsupported` for ids that are not 0, 1, 2, ... and tokens that SentencePiece would not find.
+  /// - Throws: `.malformedFile`; `.unsupported` for ids that are not 0, 1, 2, ... and tokens that
+  ///   SentencePiece would not find.
   func read() throws(SanaError) -> (pieces: PieceTable, addedTokens: [TokenizerDocument.AddedToken])
   {
     var pieces = try vocabulary()
@@ -93,7 +94,8 @@ struct VocabularyReader {
     }
   }
 
-  /// Tokens that are looked for after others are looked for at once with them here, which is the same where none can overlap another's.
+  /// Tokens that are looked for after others are looked for at once with them here, which is the
+  /// same where none can overlap another's.
   private func checkLateTokens(
     _ tokens: [TokenizerDocument.AddedToken], _ pieces: ByteStrings
   ) throws(SanaError) {

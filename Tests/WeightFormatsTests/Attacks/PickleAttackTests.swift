@@ -2,8 +2,8 @@ import TestSupport
 import Testing
 import WeightFormats
 
-/// Pickles that do something when Python loads them, or break a careless reader. Here the names that they call stay names, and what is
-/// broken is an error.
+/// Pickles that do something when Python loads them, or break a careless reader. Here the names
+/// that they call stay names, and what is broken is an error.
 @Suite struct PickleAttackTests {
   private func error(_ bytes: [UInt8]) throws -> SanaError {
     try #require(throws: SanaError.self) {

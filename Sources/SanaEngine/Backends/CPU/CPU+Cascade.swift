@@ -113,7 +113,8 @@ private struct CascadeRows {
   private let layers: [Value: Int]
   private let input: UnsafeMutablePointer<Float>
   private let output: UnsafeMutablePointer<Float>
-  /// Where a convolution's results are before they are shuffled: the first row of those that are made at a time.
+  /// Where a convolution's results are before they are shuffled: the first row of those that are
+  /// made at a time.
   let shuffled: UnsafeMutablePointer<Float>
   private let keepsLast: Bool
 

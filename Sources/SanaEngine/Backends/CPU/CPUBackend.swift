@@ -24,8 +24,10 @@ public final class CPUBackend: Backend {
   }
 
   /// - Parameters:
-  ///   - threads: how many threads compute; one for each of `AvailableProcessors` when nil. More than those take turns.
-  ///   - cancellation: ends a run within the operation that it finds it in; the run throws, and its results are undefined.
+  ///   - threads: how many threads compute; one for each of `AvailableProcessors` when nil. More
+  ///     than those take turns.
+  ///   - cancellation: ends a run within the operation that it finds it in; the run throws, and its
+  ///     results are undefined.
   /// - Throws: `SanaError` `.invalidArgument` when `SANA_ISA` names no instruction set of this processor, `.memoryLimit` when there
   ///   is no memory for the threads.
   public convenience init(

@@ -60,8 +60,8 @@ extension CPUCascade.Source {
     }
   }
 
-  /// Rows of the output that the largest tiles make: a band of it has whole tiles. Winograd's have four rows at most, which
-  /// shuffling doubles.
+  /// Rows of the output that the largest tiles make: a band of it has whole tiles. Winograd's have
+  /// four rows at most, which shuffling doubles.
   var tileRows: Int {
     switch self {
     case .convolution, .upsampling: 4

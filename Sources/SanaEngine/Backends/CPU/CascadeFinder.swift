@@ -24,7 +24,8 @@ extension CPUDevice {
     return cascades
   }
 
-  /// The rows that layers keep, a convolution's results before they are shuffled, then what each thread needs.
+  /// The rows that layers keep, a convolution's results before they are shuffled, then what each
+  /// thread needs.
   func scratch(for cascade: CPUCascade, in graph: Graph) -> CPUScratch {
     let workers = cascade.layers.map { layer in
       switch layer.source {
@@ -51,7 +52,8 @@ private struct CascadeFinder {
   /// The least rows of a layer in a band, and the least positions: enough for many threads, and to read a layer's weights for.
   private static let leastRows = 8
   private static let leastPositions = 16384
-  /// Floats of that many positions. Fewer positions of wide layers are enough where that lets a cascade reach a small result.
+  /// Floats of that many positions. Fewer positions of wide layers are enough where that lets a
+  /// cascade reach a small result.
   private static let leastFloats = leastPositions * 128
   /// What a cascade's largest value takes that is not whole in memory, as a multiple of what its layers keep instead.
   private static let saving = 6
@@ -234,7 +236,8 @@ private struct CascadeFinder {
     return CPUCascade(
       input: input, layers: layers, nodes: layers[0].nodes.lowerBound...last.nodes.upperBound,
       bands: bands, lineFloats: lineFloats, shuffledFloats: shuffledFloats.max() ?? 0,
-      // The first layer is a row ahead of the last: when that writes a row, no row that is still to come reads the input there.
+      // The first layer is a row ahead of the last: when that writes a row, no row that is still to
+      // come reads the input there.
       isInPlace: layers.count > 1 && isOfOneSize)
   }
 }

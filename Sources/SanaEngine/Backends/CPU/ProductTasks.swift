@@ -11,7 +11,8 @@ struct ProductTasks {
   /// A multiple of the kernels' tile heights and of their panel widths.
   private static let tileRows = 12
   static let panelColumns = 32
-  /// Multiplications of a task, about: few enough for a task to end soon after the work is cancelled.
+  /// Multiplications of a task, about: few enough for a task to end soon after the work is
+  /// cancelled.
   private static let mostProducts = 1 << 32
 
   var count: Int { rowCount * columnCount }

@@ -6,8 +6,8 @@ final class ThreadPool {
   private let pool: OpaquePointer
   private let cancellation: CancellationToken?
 
-  /// - Parameter cancellation: once it is cancelled, loops leave undone what they have not begun, so that whoever uses their results must
-  ///   ask it first.
+  /// - Parameter cancellation: once it is cancelled, loops leave undone what they have not begun,
+  ///   so that whoever uses their results must ask it first.
   /// - Throws: `SanaError` `.memoryLimit` when the system has no memory for it.
   init(threads: Int, cancellation: CancellationToken? = nil) throws {
     guard
@@ -27,7 +27,8 @@ final class ThreadPool {
   var size: Int { sana_pool_size(pool) }
 
   /// Calls the body once for every index below `count`, on any thread, in any order; `worker` tells apart calls that may run at
-  /// the same time and is less than `size`. Returns when all calls have, or early when the work is cancelled.
+  /// the same time and is less than `size`. Returns when all calls have, or early when the work is
+  /// cancelled.
   func forEach(_ count: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
     withoutActuallyEscaping(body) { body in
       var body = body
