@@ -23,7 +23,14 @@ public final class CancellationToken: Sendable {
   /// - Throws: `.cancelled` once `cancel()` was called.
   public func check() throws(SanaError) {
     guard isCancelled else { return }
-    throw SanaError(
+    throw .stopped
+  }
+}
+
+extension SanaError {
+  /// The work was asked to stop.
+  static var stopped: SanaError {
+    SanaError(
       .cancelled, "stopped before the work was done", remedy: "run the command again to start over")
   }
 }

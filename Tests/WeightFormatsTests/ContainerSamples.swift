@@ -56,9 +56,9 @@ enum ContainerSamples {
 
   static func write(
     _ tensors: [StoredTensor], to path: String, kind: ComponentKind = .transformer,
-    depth: Int? = nil
+    compression: ContainerCompression = .fast, depth: Int? = nil
   ) throws {
-    let writer = try ContainerWriter(path: path, depth: depth)
+    let writer = try ContainerWriter(path: path, compression: compression, depth: depth)
     try writer.beginComponent(kind, metadata: metadata)
     for tensor in tensors {
       try writer.append(tensor, metadata: .object([.init("of", .string(tensor.description.name))]))
@@ -67,11 +67,12 @@ enum ContainerSamples {
   }
 
   static func withFile<Result>(
-    _ tensors: [StoredTensor], _ body: (String) throws -> Result
+    _ tensors: [StoredTensor], compression: ContainerCompression = .fast,
+    _ body: (String) throws -> Result
   ) throws -> Result {
     try withTemporaryDirectory { directory in
       let path = directory.appending(path: "model.sana").path
-      try write(tensors, to: path)
+      try write(tensors, to: path, compression: compression)
       return try body(path)
     }
   }

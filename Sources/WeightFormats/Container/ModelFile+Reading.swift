@@ -43,6 +43,20 @@ extension ModelFile {
     }
   }
 
+  /// Reads, verifies and decodes a whole chunk to its place in memory for the whole plane.
+  /// - Throws: `.corruptFile` when the chunk is not what was written; `.fileAccess`.
+  func read(
+    chunk index: Int, of plane: PlaneEntry, of name: String,
+    into memory: UnsafeMutableRawBufferPointer, scratch: ChunkScratch
+  ) throws {
+    let chunk = plane.chunks[index]
+    try read(
+      index, of: plane, of: name,
+      into: UnsafeMutableRawBufferPointer(
+        rebasing: memory[chunk.rawOffset..<chunk.rawOffset + chunk.rawByteCount]),
+      scratch: scratch)
+  }
+
   /// Memory for reading chunks, which one thread uses again and again.
   struct ChunkScratch {
     /// A chunk as it stands in the file.

@@ -43,8 +43,10 @@ import WeightFormats
 
     func load(_ name: String) throws -> StoredTensor { try tensor(name) ?? base.load(name) }
 
-    func loadRows(_ rows: [Int], of name: String) throws -> StoredTensor {
-      try tensor(name)?.picking(rows) ?? base.loadRows(rows, of: name)
+    func loadRows(
+      _ rows: [Int], of name: String, on loops: any LoopRunner
+    ) throws -> StoredTensor {
+      try tensor(name)?.picking(rows) ?? base.loadRows(rows, of: name, on: loops)
     }
   }
 

@@ -52,3 +52,7 @@ final class ThreadPool {
     }
   }
 }
+
+extension ThreadPool: LoopRunner {
+  var workers: Int { size }
+}
