@@ -45,21 +45,40 @@ let package = Package(
       name: "WeightFormats", dependencies: ["CKernels", "CLZ4"], swiftSettings: strict),
     .target(
       name: "Quantization", dependencies: ["WeightFormats", "CKernels"], swiftSettings: strict),
+    // The engine, a target for each of its rooms, so that the compiler keeps the walls.
+    .target(
+      name: "SanaGraph", dependencies: ["WeightFormats"], path: "Sources/SanaEngine/Graph",
+      swiftSettings: strict),
+    .target(
+      name: "SanaModels", dependencies: ["SanaGraph", "WeightFormats"],
+      path: "Sources/SanaEngine/Models", swiftSettings: strict),
+    // The definition of every operation: for tests, not in any tool.
+    .target(
+      name: "ReferenceBackend", dependencies: ["SanaGraph", "WeightFormats"],
+      path: "Sources/SanaEngine/Backends/Reference", swiftSettings: strict),
+    .target(
+      name: "CPUBackend", dependencies: ["SanaGraph", "WeightFormats", "CKernels"],
+      path: "Sources/SanaEngine/Backends/CPU", swiftSettings: strict),
     .target(
       name: "SanaEngine",
-      dependencies: ["WeightFormats", "CKernels", "CPNG", "CSentencePiece"],
-      swiftSettings: strict),
+      dependencies: [
+        "SanaGraph", "SanaModels", "CPUBackend", "WeightFormats", "CPNG", "CSentencePiece",
+      ],
+      exclude: ["Graph", "Models", "Backends"], swiftSettings: strict),
     .target(
       name: "Traces", dependencies: ["CHDF5", "WeightFormats"], swiftSettings: strict),
     .target(
-      name: "Verification", dependencies: ["SanaEngine", "Traces", "WeightFormats"],
+      name: "Verification",
+      dependencies: ["SanaEngine", "SanaGraph", "SanaModels", "Traces", "WeightFormats"],
       swiftSettings: strict),
     .target(
       name: "CommandLineSupport", dependencies: ["CFaults", "WeightFormats", argumentParser],
       swiftSettings: strict),
     .target(
       name: "EngineArguments",
-      dependencies: ["SanaEngine", "WeightFormats", "CommandLineSupport", argumentParser],
+      dependencies: [
+        "SanaEngine", "SanaGraph", "WeightFormats", "CommandLineSupport", argumentParser,
+      ],
       swiftSettings: strict),
 
     // The tools.
@@ -69,25 +88,32 @@ let package = Package(
     .executableTarget(
       name: "sana-quant",
       dependencies: [
-        "WeightFormats", "Quantization", "SanaEngine", "Traces", "Verification",
+        "WeightFormats", "Quantization", "SanaEngine", "SanaGraph", "CPUBackend", "Traces",
+        "Verification",
         "CommandLineSupport", "EngineArguments", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "sana-run",
       dependencies: [
-        "WeightFormats", "SanaEngine", "CommandLineSupport", "EngineArguments", argumentParser,
+        "WeightFormats", "SanaEngine", "SanaGraph", "CPUBackend", "CommandLineSupport",
+        "EngineArguments",
+        argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "sana-demo",
-      dependencies: ["WeightFormats", "SanaEngine", "CommandLineSupport", argumentParser],
+      dependencies: [
+        "WeightFormats", "SanaEngine", "SanaGraph", "CommandLineSupport", argumentParser,
+      ],
       swiftSettings: strict),
 
     // Measures the CPU kernels: swift run -c release kernel-bench
     .executableTarget(
       name: "kernel-bench",
-      dependencies: ["CKernels", "SanaEngine", "WeightFormats", argumentParser],
+      dependencies: [
+        "CKernels", "CPUBackend", "SanaEngine", "SanaGraph", "WeightFormats", argumentParser,
+      ],
       path: "Benchmarks/kernel-bench", swiftSettings: strict),
     // Measures the container and the quantizer: swift run -c release container-bench <directory>
     .executableTarget(
@@ -99,7 +125,8 @@ let package = Package(
 
     // Tests.
     .target(
-      name: "TestSupport", dependencies: ["CKernels", "WeightFormats", "SanaEngine", "Traces"],
+      name: "TestSupport",
+      dependencies: ["CKernels", "WeightFormats", "SanaEngine", "SanaGraph", "Traces"],
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "WeightFormatsTests", dependencies: ["WeightFormats", "CKernels", "TestSupport"],
@@ -109,21 +136,31 @@ let package = Package(
       dependencies: ["Quantization", "WeightFormats", "CKernels", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "KernelTests", dependencies: ["CKernels", "SanaEngine", "TestSupport"],
+      name: "KernelTests",
+      dependencies: [
+        "CKernels", "SanaEngine", "SanaGraph", "SanaModels", "CPUBackend", "ReferenceBackend",
+        "TestSupport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "SanaEngineTests",
-      dependencies: ["SanaEngine", "WeightFormats", "Traces", "TestSupport"],
+      dependencies: [
+        "SanaEngine", "SanaGraph", "SanaModels", "CPUBackend", "ReferenceBackend", "WeightFormats",
+        "Traces", "TestSupport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "TracesTests", dependencies: ["Traces", "WeightFormats", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
-      dependencies: ["Verification", "SanaEngine", "Traces", "WeightFormats", "TestSupport"],
+      dependencies: [
+        "Verification", "SanaEngine", "SanaGraph", "CPUBackend", "ReferenceBackend", "Traces",
+        "WeightFormats", "TestSupport",
+      ],
       swiftSettings: strict),
     .testTarget(
-      name: "DemoTests", dependencies: ["sana-demo", "SanaEngine", "TestSupport"],
+      name: "DemoTests", dependencies: ["sana-demo", "SanaEngine", "SanaGraph", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "CommandLineTests",
@@ -145,7 +182,7 @@ if Context.environment["SANA_FUZZING"] != nil {
     .executableTarget(
       name: "sana-fuzz",
       dependencies: [
-        "CLibFuzzer", "CKernels", "CLZ4", "WeightFormats", "SanaEngine", "TestSupport",
+        "CLibFuzzer", "CKernels", "CLZ4", "WeightFormats", "SanaEngine", "SanaGraph", "TestSupport",
       ],
       path: "Fuzzing/sana-fuzz", swiftSettings: strict),
   ]

@@ -1,6 +1,8 @@
 import ArgumentParser
 import CKernels
+import CPUBackend
 import SanaEngine
+import SanaGraph
 
 @main struct KernelBench: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
 import SanaEngine
+import SanaGraph
+import SanaModels
 import WeightFormats
 
 struct Networks: ParsableCommand {

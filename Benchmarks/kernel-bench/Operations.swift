@@ -1,6 +1,8 @@
 import ArgumentParser
+import CPUBackend
 import Foundation
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 /// One operation of a network at its real size.

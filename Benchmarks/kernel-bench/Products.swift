@@ -1,6 +1,8 @@
 import ArgumentParser
+import CPUBackend
 import Foundation
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 /// An int8 product of a network with all that its layer does besides: the norm in front, quantization, the epilogue, and what is

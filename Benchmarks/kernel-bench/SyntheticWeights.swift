@@ -1,4 +1,5 @@
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 /// Weights without meaning, made when they are asked for: only their size and encoding matter here.

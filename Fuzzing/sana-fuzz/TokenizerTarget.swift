@@ -1,5 +1,6 @@
 internal import Foundation
 internal import SanaEngine
+internal import SanaGraph
 internal import TestSupport
 
 /// A count of bytes, a text of as many, and a `tokenizer.model`: it is loaded, and the text goes through it and back.

@@ -1,6 +1,7 @@
 public import ArgumentParser
 public import CommandLineSupport
 public import SanaEngine
+public import SanaGraph
 internal import WeightFormats
 
 extension ComputePrecision: ExpressibleByArgument {}

@@ -1,4 +1,5 @@
 internal import SanaEngine
+internal import SanaGraph
 internal import WeightFormats
 
 /// A back end that refuses graphs which would take it over a limit.

@@ -1,4 +1,5 @@
 internal import SanaEngine
+internal import SanaGraph
 public import WeightFormats
 
 extension ModelUnderTest {

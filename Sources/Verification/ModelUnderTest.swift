@@ -1,4 +1,5 @@
 public import SanaEngine
+internal import SanaGraph
 public import WeightFormats
 
 /// What a verification needs of a model. Components that are not there are left out, and the trace's own values are used where

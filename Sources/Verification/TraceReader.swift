@@ -1,4 +1,5 @@
 internal import SanaEngine
+internal import SanaGraph
 internal import Traces
 internal import WeightFormats
 

@@ -1,4 +1,5 @@
-public import SanaEngine
+internal import SanaEngine
+public import SanaGraph
 public import Traces
 public import WeightFormats
 

@@ -1,4 +1,5 @@
 import SanaEngine
+import SanaGraph
 
 /// A picture to paint on, white at first.
 struct Canvas {

@@ -1,4 +1,5 @@
 import SanaEngine
+import SanaGraph
 
 /// All pictures of all variants on one sheet: a block for each prompt, the variants side by side in it.
 struct ContactSheet {

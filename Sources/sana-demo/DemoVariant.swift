@@ -5,6 +5,7 @@
 #endif
 import CommandLineSupport
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 /// The demo's pictures, drawn with one model file, and what that took.

@@ -1,4 +1,5 @@
 package import SanaEngine
+internal import SanaGraph
 
 /// Decides whether a picture shows a scene: background right in color and pattern, and every object in its color, at its place,
 /// and best matched (intersection over union above 0.7) by its own form among all eight.

@@ -2,6 +2,7 @@ public import ArgumentParser
 import CommandLineSupport
 import EngineArguments
 public import SanaEngine
+internal import SanaGraph
 import WeightFormats
 
 extension SamplerKind: ExpressibleByArgument {}

@@ -1,7 +1,9 @@
 public import ArgumentParser
+internal import CPUBackend
 import CommandLineSupport
 import EngineArguments
 public import SanaEngine
+internal import SanaGraph
 import WeightFormats
 
 extension PipelineStage: ExpressibleByArgument {}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandLineSupport
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 struct Devices: ParsableCommand {

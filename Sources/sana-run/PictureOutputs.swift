@@ -1,5 +1,6 @@
 import CommandLineSupport
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 /// Where a run's pictures go: the file named, or `name-1.png`, `name-2.png`, ..., or the standard

@@ -1,6 +1,8 @@
+import CPUBackend
 import CommandLineSupport
 import EngineArguments
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 extension Pipeline {

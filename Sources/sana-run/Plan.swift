@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandLineSupport
 import SanaEngine
+import SanaGraph
 
 struct Plan: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import CommandLineSupport
 import EngineArguments
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 /// What a run, or a plan of one, tells the user.

@@ -1,4 +1,5 @@
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 extension SanaError {

@@ -1,5 +1,6 @@
 import CommandLineSupport
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 /// What the measurement of one stage found.

@@ -1,5 +1,7 @@
+import CPUBackend
 import Foundation
 import SanaEngine
+import SanaGraph
 import TestSupport
 import Testing
 

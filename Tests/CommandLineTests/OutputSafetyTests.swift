@@ -1,5 +1,6 @@
 import Foundation
 import SanaEngine
+import SanaGraph
 import TestSupport
 import Testing
 import WeightFormats

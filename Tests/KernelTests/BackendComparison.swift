@@ -1,5 +1,8 @@
+import CPUBackend
 import Foundation
+import ReferenceBackend
 import SanaEngine
+import SanaGraph
 import Testing
 import WeightFormats
 

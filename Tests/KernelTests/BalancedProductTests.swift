@@ -1,4 +1,7 @@
+import CPUBackend
+import ReferenceBackend
 import SanaEngine
+import SanaGraph
 import Testing
 import WeightFormats
 

@@ -1,4 +1,7 @@
+import CPUBackend
 import SanaEngine
+import SanaGraph
+import SanaModels
 import Testing
 import WeightFormats
 

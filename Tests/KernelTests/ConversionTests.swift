@@ -1,5 +1,7 @@
 import CKernels
+import CPUBackend
 import SanaEngine
+import SanaGraph
 import TestSupport
 import Testing
 

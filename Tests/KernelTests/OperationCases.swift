@@ -1,4 +1,5 @@
 import SanaEngine
+import SanaGraph
 import Testing
 
 /// One operation on odd sizes.

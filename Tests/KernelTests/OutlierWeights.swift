@@ -1,4 +1,5 @@
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 /// Weights in f32 whose first and every seventh input channel is many times larger. Matrices and kernels `[O, k, k, I]` are for int8

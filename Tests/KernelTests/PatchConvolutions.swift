@@ -1,4 +1,5 @@
 import SanaEngine
+import SanaGraph
 
 /// Convolutions that are computed as products of gathered patches: no kernel of 3x3 and stride 1 among them.
 enum PatchConvolutions {

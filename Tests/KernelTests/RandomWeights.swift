@@ -1,5 +1,6 @@
 import CKernels
 import SanaEngine
+import SanaGraph
 import WeightFormats
 
 /// A weight for every parameter of a graph, random, in one encoding.

@@ -1,5 +1,8 @@
 import CKernels
+import CPUBackend
+import ReferenceBackend
 import SanaEngine
+import SanaGraph
 import Testing
 import WeightFormats
 

@@ -38,5 +38,5 @@ public struct Epilogue: Sendable {
     self.residual = residual
   }
 
-  var inputs: [Value] { [gate?.value, residual].compactMap { $0 } }
+  package var inputs: [Value] { [gate?.value, residual].compactMap { $0 } }
 }

@@ -5,7 +5,9 @@ public struct MemoryPlan: Sendable {
   public static let alignment = 64
 
   /// Bytes rounded up to whole units of `alignment`.
-  static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) / alignment * alignment }
+  package static func aligned(_ bytes: Int) -> Int {
+    (bytes + alignment - 1) / alignment * alignment
+  }
 
   /// What a back end computes at once: a node, or several whose values between them it never stores.
   public struct Step: Sendable {

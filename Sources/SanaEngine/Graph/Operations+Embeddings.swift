@@ -13,7 +13,7 @@ public struct EmbeddingLookup: OperationPayload {
   }
 
   /// The row of the table that each of the ids stands for.
-  func rows(of identifiers: [Int32]) -> [Int] {
+  package func rows(of identifiers: [Int32]) -> [Int] {
     // Ids come from the tokenizer of the same model; one outside the table reads its nearest row.
     identifiers.map { min(max(Int($0), 0), table.shape[0] - 1) }
   }

@@ -54,5 +54,5 @@ public struct Parameter: Hashable, Sendable {
   }
 
   /// The same weight with another access.
-  var readOnce: Parameter { Parameter(name, shape, access: .once) }
+  package var readOnce: Parameter { Parameter(name, shape, access: .once) }
 }

@@ -1,3 +1,5 @@
+public import SanaGraph
+
 extension HostTensor {
   /// Scales images so that they cover the wanted size, and cuts the middle out: how the official pipelines bring a picture of a trained
   /// size back to the size that was asked for (`resize_and_crop_tensor`).

@@ -1,4 +1,5 @@
 internal import CPNG
+internal import SanaGraph
 public import WeightFormats
 
 /// Pictures as PNG files.

@@ -1,3 +1,4 @@
+public import SanaGraph
 internal import WeightFormats
 
 /// A picture of 8-bit RGB pixels, row by row from the top.

@@ -1,3 +1,4 @@
+package import SanaGraph
 package import WeightFormats
 
 /// DC-AE's residual block (`ResBlock`): 3x3, SiLU, 3x3, norm, residual.

@@ -1,3 +1,4 @@
+public import SanaGraph
 public import WeightFormats
 
 /// DC-AE's decoder (`AutoencoderDC.decoder`): latents to a picture, 32 pixels a side for each latent.

@@ -1,3 +1,4 @@
+public import SanaGraph
 public import WeightFormats
 
 /// DC-AE's encoder (`AutoencoderDC.encoder`): a picture to latents, one for 32 pixels a side.

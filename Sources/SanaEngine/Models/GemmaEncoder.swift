@@ -1,3 +1,4 @@
+public import SanaGraph
 public import WeightFormats
 
 /// Gemma-2, the text encoder (`transformers.Gemma2Model`): from token ids to the last hidden state.
@@ -25,11 +26,16 @@ public struct GemmaEncoder: Sendable {
   }
 
   /// Tokens before those of a graph, whose keys and values the text encoder's component holds (`InstructionTensors`).
-  struct EarlierTokens: Hashable, Sendable {
+  package struct EarlierTokens: Hashable, Sendable {
     /// How many come before the graph's first token.
     let count: Int
     /// How many the component holds.
-    let storedCount: Int
+    package let storedCount: Int
+
+    package init(count: Int, storedCount: Int) {
+      self.count = count
+      self.storedCount = storedCount
+    }
   }
 
   /// - Parameter tokens: length of the longest prompt of the batch.
@@ -41,7 +47,7 @@ public struct GemmaEncoder: Sendable {
     graph(tokens: tokens, after: nil, batch: batch, fusion: fusion)
   }
 
-  func graph(
+  package func graph(
     tokens: Int, after earlier: EarlierTokens?, batch: Int, fusion: GraphBuilder.Fusion = .full
   ) -> EncoderGraph {
     var builder = GraphBuilder(name: "text encoder \(batch)x\(tokens)", fusion: fusion)
@@ -109,13 +115,15 @@ public struct GemmaEncoder: Sendable {
   }
 
   /// The name of a layer's queries, keys and values.
-  static func queryKeyValueName(layer: Int) -> String { "layers.\(layer).self_attn.qkv_proj" }
+  package static func queryKeyValueName(layer: Int) -> String {
+    "layers.\(layer).self_attn.qkv_proj"
+  }
 
   /// Channels of a position's keys and values.
-  var keyValueWidth: Int { 2 * configuration.keyValueHeads * configuration.headDimension }
+  package var keyValueWidth: Int { 2 * configuration.keyValueHeads * configuration.headDimension }
 
   /// The keys and values among queries, keys and values, `[tokens, keyValueWidth]`.
-  func keyValues(of queryKeyValue: HostTensor) -> [Float] {
+  package func keyValues(of queryKeyValue: HostTensor) -> [Float] {
     let channels = queryKeyValue.shape.channels
     let values = queryKeyValue.values
     return (0..<queryKeyValue.shape.rows).flatMap {

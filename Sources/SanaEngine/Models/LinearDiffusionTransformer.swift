@@ -1,3 +1,4 @@
+public import SanaGraph
 public import WeightFormats
 
 /// Sana's denoiser, the Linear Diffusion Transformer (`diffusers.SanaTransformer2DModel`; paper, figure 5), as three graphs: what

@@ -1,3 +1,5 @@
+package import SanaGraph
+
 /// `GLUMBConv`, the feed-forward of Sana's Mix-FFN (paper, section 2.3) and of DC-AE's EfficientViT blocks:
 ///
 ///     x ─ 1x1, SiLU on all channels ─ depthwise 3x3 ─ first half · SiLU(second half) ─ 1x1

@@ -1,3 +1,5 @@
+package import SanaGraph
+
 /// The dotted path of a PyTorch module inside its component: makes the names of the weights below it.
 package struct ModulePath: Sendable {
   private let prefix: String

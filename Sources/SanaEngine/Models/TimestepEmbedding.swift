@@ -1,3 +1,5 @@
+package import SanaGraph
+
 /// A number as a vector: sinusoid of 256 values, linear, SiLU, linear (`Timesteps` and `TimestepEmbedding` of diffusers).
 package struct TimestepEmbedding: Sendable {
   private static let sinusoidChannels = 256

@@ -1,3 +1,4 @@
+package import SanaGraph
 package import WeightFormats
 
 /// One block of the Linear Diffusion Transformer (`SanaTransformerBlock`; paper, figure 5):

@@ -1,3 +1,6 @@
+public import SanaGraph
+internal import SanaModels
+
 /// A prompt as the transformer takes it: the rows of the text encoder's last hidden state that the official pipeline selects, without
 /// its padding.
 public struct Caption: Sendable {

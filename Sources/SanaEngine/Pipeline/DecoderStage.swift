@@ -1,3 +1,5 @@
+public import SanaGraph
+internal import SanaModels
 public import WeightFormats
 
 /// The autoencoder's decoder with its weights on a device. They are released with the object.

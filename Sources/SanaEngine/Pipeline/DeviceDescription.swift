@@ -1,3 +1,6 @@
+internal import CPUBackend
+internal import SanaGraph
+internal import SanaModels
 public import WeightFormats
 
 #if canImport(Glibc)

@@ -1,3 +1,6 @@
+internal import CPUBackend
+public import SanaGraph
+internal import SanaModels
 public import WeightFormats
 
 /// A device as a user names it: `auto`, `cpu`, `vulkan`, `vulkan:1`.

@@ -1,3 +1,6 @@
+internal import SanaGraph
+internal import SanaModels
+
 /// What a user wants drawn. What is left out is as in the official pipeline.
 public struct GenerationRequest: Sendable {
   /// At least one. An empty prompt draws what comes to the model's mind.

@@ -1,3 +1,5 @@
+internal import SanaGraph
+internal import SanaModels
 internal import WeightFormats
 
 /// A request with every choice made for one model, checked.

@@ -1,3 +1,5 @@
+internal import SanaGraph
+internal import SanaModels
 internal import WeightFormats
 
 /// What the text encoder makes of the instruction, where `sana-quant` left it in the model file.

@@ -1,3 +1,6 @@
+public import SanaGraph
+internal import SanaModels
+
 /// The noise of one picture, as the official pipeline draws it from `torch.Generator().manual_seed(seed)`.
 public struct LatentNoise: Sendable {
   private var generator: NormalGenerator

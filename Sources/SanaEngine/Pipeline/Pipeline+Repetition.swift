@@ -1,3 +1,5 @@
+internal import SanaGraph
+internal import SanaModels
 internal import WeightFormats
 
 extension Pipeline {

@@ -1,3 +1,5 @@
+public import SanaGraph
+internal import SanaModels
 internal import WeightFormats
 
 /// From prompts to pictures with one model on one device.

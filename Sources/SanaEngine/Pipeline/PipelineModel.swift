@@ -1,3 +1,5 @@
+internal import SanaGraph
+internal import SanaModels
 public import WeightFormats
 
 /// A `.sana` file that holds all that a picture takes: three networks, their configurations, a tokenizer and a schedule.

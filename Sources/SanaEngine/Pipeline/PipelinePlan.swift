@@ -1,3 +1,5 @@
+internal import SanaGraph
+internal import SanaModels
 public import WeightFormats
 
 /// What a run will hold in memory, found from the model's directory and the graphs before anything is loaded.

@@ -1,3 +1,5 @@
+internal import SanaGraph
+internal import SanaModels
 public import WeightFormats
 
 extension TextEncoderStage {

@@ -1,3 +1,5 @@
+internal import SanaGraph
+internal import SanaModels
 internal import WeightFormats
 
 /// What the numbers of some weights are like: those that are not finite, and the largest.

@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// `numpy.linspace` in double precision: `count` numbers from `first` to `last`, both included, rounded as NumPy rounds them.
 func evenlySpaced(from first: Double, through last: Double, count: Int) -> [Double] {
   guard count > 1 else { return [first] }

@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// Euler's method on a flow: `diffusers.FlowMatchEulerDiscreteScheduler` without dynamic shifting.
 ///
 /// The schedule ends at a noise level that is shifted twice: diffusers shifts its smallest training level once when the scheduler is

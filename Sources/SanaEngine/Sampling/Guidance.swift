@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// Classifier-free guidance (arXiv 2207.12598): the transformer runs on a batch whose first half has the negative prompt.
 public enum ClassifierFreeGuidance {
   /// Guidance changes nothing at a scale of 1, and the official pipelines leave it out up to there.

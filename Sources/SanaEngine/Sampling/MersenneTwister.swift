@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// The 32-bit Mersenne Twister MT19937 (Matsumoto and Nishimura, 1998), seeded as PyTorch seeds it.
 struct MersenneTwister: Sendable {
   private static let size = 624

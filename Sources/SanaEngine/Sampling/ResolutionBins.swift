@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// The sizes that Sana was trained at, and the choice of one of them for a size that the user wants.
 ///
 /// Source of the table: Hugging Face diffusers, `ASPECT_RATIO_512_BIN`, `ASPECT_RATIO_1024_BIN` (pipelines/pixart_alpha/pipeline_pixart_alpha.py),

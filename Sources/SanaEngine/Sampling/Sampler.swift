@@ -1,3 +1,4 @@
+internal import SanaGraph
 public import WeightFormats
 
 /// A noise schedule and the rule that moves the latents along it: a value that knows how far it has come.

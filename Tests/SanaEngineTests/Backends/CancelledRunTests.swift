@@ -1,5 +1,7 @@
+import CPUBackend
 import Dispatch
 import SanaEngine
+import SanaGraph
 import Testing
 import WeightFormats
 

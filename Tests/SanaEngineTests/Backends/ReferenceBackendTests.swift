@@ -1,4 +1,6 @@
+import ReferenceBackend
 import SanaEngine
+import SanaGraph
 import Testing
 import WeightFormats
 

@@ -1,5 +1,7 @@
 import Foundation
 import SanaEngine
+import SanaGraph
+import SanaModels
 import TestSupport
 import Testing
 import WeightFormats

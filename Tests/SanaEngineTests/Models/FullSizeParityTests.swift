@@ -1,5 +1,8 @@
+import CPUBackend
 import Foundation
 import SanaEngine
+import SanaGraph
+import SanaModels
 import TestSupport
 import Testing
 import Traces

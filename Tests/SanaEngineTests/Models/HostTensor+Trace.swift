@@ -1,4 +1,5 @@
 import SanaEngine
+import SanaGraph
 import Traces
 
 extension HostTensor {

@@ -1,4 +1,7 @@
+import CPUBackend
+import ReferenceBackend
 import SanaEngine
+import SanaGraph
 
 /// The back ends that must agree with PyTorch.
 enum TestedBackend: String, CaseIterable, Sendable {

@@ -1,4 +1,6 @@
 import SanaEngine
+import SanaGraph
+import SanaModels
 import Testing
 import TestSupport
 import WeightFormats

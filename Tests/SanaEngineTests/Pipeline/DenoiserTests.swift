@@ -1,4 +1,6 @@
+import CPUBackend
 import SanaEngine
+import SanaGraph
 import TestSupport
 import Testing
 import Traces

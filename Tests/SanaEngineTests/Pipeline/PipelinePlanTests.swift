@@ -1,4 +1,7 @@
+import CPUBackend
 import SanaEngine
+import SanaGraph
+import SanaModels
 import TestSupport
 import Testing
 import WeightFormats

@@ -1,4 +1,5 @@
 import SanaEngine
+import SanaGraph
 import Testing
 
 @Suite struct ResolutionBinsTests {

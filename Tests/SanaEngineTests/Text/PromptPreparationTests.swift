@@ -1,4 +1,5 @@
 import SanaEngine
+import SanaGraph
 import TestSupport
 import Testing
 import Traces

@@ -1,3 +1,4 @@
+internal import SanaGraph
 internal import WeightFormats
 
 #if canImport(Glibc)

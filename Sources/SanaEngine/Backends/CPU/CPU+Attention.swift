@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 #if canImport(Glibc)
   internal import Glibc

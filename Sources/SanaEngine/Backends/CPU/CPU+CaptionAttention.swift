@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 extension CPUExecutable {
   /// - Returns: how long the products of the queries, the attention and the last products took.

@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 extension CPUExecutable {
   /// - Returns: how long each layer took.

@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 extension CPUExecutable {
   /// Computes the nodes of a chain as one.

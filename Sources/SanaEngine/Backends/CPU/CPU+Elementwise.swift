@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 extension CPUExecutable {
   /// Elements a thread should have at least.

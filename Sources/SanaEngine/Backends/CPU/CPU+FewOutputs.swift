@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 extension Convolution {
   /// Whether the products of a pixel with all taps of all outputs fill one panel of the floating-point product, and outputs alone would

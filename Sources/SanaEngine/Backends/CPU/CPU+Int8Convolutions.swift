@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 extension CPUExecutable {
   /// Computes a convolution whose weight was transformed for int8 activations.

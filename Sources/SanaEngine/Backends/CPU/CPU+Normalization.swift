@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 extension CPUExecutable {
   func compute(_ operation: RMSNorm, _ output: Value) {

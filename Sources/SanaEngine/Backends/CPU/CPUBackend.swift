@@ -1,4 +1,5 @@
 internal import CKernels
+public import SanaGraph
 public import WeightFormats
 
 /// The processor. Weights stay in memory as they are stored and are decoded a block at a time into the caches; those that multiply

@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// Cross-attention with the products before and after it, computed image by image.
 ///
 /// Attention over a single token gives that token's value, whatever the query: the softmax of one score is 1. So of an image whose caption

@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 /// Layers of DC-AE from convolution to convolution, computed together over bands of image rows, in any precision.
 ///

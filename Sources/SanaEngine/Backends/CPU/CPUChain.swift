@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 /// Consecutive nodes whose values nobody else reads, so that the CPU may compute them as one. The last node's value is the
 /// chain's.

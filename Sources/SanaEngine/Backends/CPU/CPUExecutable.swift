@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 internal import WeightFormats
 
 /// A graph, its weights and its arena. The operations are in the extensions, one file a family.

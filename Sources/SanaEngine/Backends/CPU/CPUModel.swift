@@ -1,3 +1,4 @@
+internal import SanaGraph
 internal import WeightFormats
 
 /// One component's weights on the CPU.

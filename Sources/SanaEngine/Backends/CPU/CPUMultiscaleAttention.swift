@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// ReLU attention by sums over the scales of DC-AE (`SanaMultiscaleLinearAttention`), with the convolutions and products that make
 /// the scales: a head is computed at all scales at once, and what is gathered is never whole in memory.
 ///

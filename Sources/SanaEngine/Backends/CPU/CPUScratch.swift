@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 
 /// Working memory of a node: an area for all threads and one for each.
 struct CPUScratch {

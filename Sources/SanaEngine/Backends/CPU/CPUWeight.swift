@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 internal import WeightFormats
 
 /// How a weight is held in memory.

@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// How the layers of a cascade are cut into bands of image rows: which rows of each layer are computed, and kept, in turn.
 struct CascadeBands {
   /// The rows of a source that a layer reads for some of its own rows.

@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// Some rows of one image of a batch.
 struct ImageRows {
   let image: Int

@@ -1,4 +1,5 @@
 package import CKernels
+package import SanaGraph
 internal import WeightFormats
 
 #if canImport(Glibc)

@@ -1,4 +1,5 @@
 internal import CKernels
+internal import SanaGraph
 internal import WeightFormats
 
 /// Memory for packed codes, their scales and their offsets.

@@ -1,4 +1,5 @@
 internal import CKernels
+public import SanaGraph
 internal import WeightFormats
 
 /// What the arithmetic units of the threads of a back end can do together, in operations (additions and multiplications) a second.

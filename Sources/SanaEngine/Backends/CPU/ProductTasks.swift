@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// How the positions and output channels of a product are cut into tasks.
 ///
 /// The cut has no influence on results. A floating-point task decodes the weights of its channels, which pays when it has many

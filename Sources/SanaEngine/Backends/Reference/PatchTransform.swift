@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// How an int8 convolution comes to its 2x2 results with fewer multiplications: a square patch of pixels is transformed to as many
 /// *points*, so is the kernel; points are multiplied and summed over the channels, and the sums are transformed to the results.
 ///

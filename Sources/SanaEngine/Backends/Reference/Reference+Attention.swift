@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Musl)

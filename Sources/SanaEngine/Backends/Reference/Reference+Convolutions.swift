@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 extension ReferenceExecutable {
   func compute(_ operation: Convolution, _ output: ReferenceActivation) {
     let weight = weight(operation.weight)

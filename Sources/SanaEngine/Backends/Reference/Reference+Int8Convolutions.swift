@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 extension ReferenceExecutable {
   /// The definition of a convolution with int8 activations. Of each patch, the channels of a point are quantized with a scale of
   /// their own, as the rows of a linear layer are; of the kernels, the input channels of an output channel's point. Before that, channels

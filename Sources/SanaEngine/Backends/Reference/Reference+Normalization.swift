@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 extension ReferenceExecutable {
   func compute(_ operation: RMSNorm, _ output: ReferenceActivation) {
     let input = activation(operation.input)

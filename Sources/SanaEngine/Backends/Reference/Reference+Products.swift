@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 extension ReferenceExecutable {
   func compute(_ operation: Linear, _ output: ReferenceActivation) throws {
     let weight = try loadedWeight(operation.weight)

@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 extension ReferenceExecutable {
   func compute(_ operation: ConcatenateChannels, _ output: ReferenceActivation) {
     let parts = operation.parts.map(activation)

@@ -1,3 +1,5 @@
+internal import SanaGraph
+
 /// One f32 activation at its place in the arena.
 struct ReferenceActivation {
   let shape: Shape

@@ -1,3 +1,4 @@
+public import SanaGraph
 public import WeightFormats
 
 /// The definition of every operation: plain loops that read like the formulas, accumulate in double precision and round once to

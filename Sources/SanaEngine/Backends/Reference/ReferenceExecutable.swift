@@ -1,3 +1,4 @@
+internal import SanaGraph
 internal import WeightFormats
 
 /// A graph, its decoded weights and its arena. The operations are in the extensions, one file a family.

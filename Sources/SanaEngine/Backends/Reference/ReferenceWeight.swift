@@ -1,3 +1,4 @@
+internal import SanaGraph
 internal import WeightFormats
 
 /// A weight decoded to doubles. A code times its scale is exact in a double, so nothing is lost whatever the encoding.

@@ -1,9 +1,9 @@
-internal import WeightFormats
+package import WeightFormats
 
 extension WeightSource {
   /// What the source holds for a weight that a graph reads.
   /// - Throws: `SanaError` `.tensorMismatch` when the weight is missing or has another shape than the graph says.
-  func description(of parameter: Parameter) throws -> TensorDescription {
+  package func description(of parameter: Parameter) throws -> TensorDescription {
     guard let description = description(of: parameter.name) else {
       throw SanaError(
         .tensorMismatch, "the model has no tensor '\(parameter.name.abbreviated)'",
@@ -21,13 +21,13 @@ extension WeightSource {
 
   /// Loads a weight that a graph reads.
   /// - Throws: as `description(of:)` and `load(_:)` of a description.
-  func load(_ parameter: Parameter) throws -> StoredTensor {
+  package func load(_ parameter: Parameter) throws -> StoredTensor {
     try load(description(of: parameter))
   }
 
   /// Loads a weight.
   /// - Throws: `SanaError` `.corruptFile` when it is not what the source said it was, and what the source throws.
-  func load(_ description: TensorDescription) throws -> StoredTensor {
+  package func load(_ description: TensorDescription) throws -> StoredTensor {
     let tensor = try load(description.name)
     guard tensor.description == description else {
       throw SanaError(

@@ -15,6 +15,15 @@ public struct ExecutedStep: Sendable {
   public let arithmetic: Arithmetic
   public let duration: Duration
 
+  package init(
+    nodes: [Node], operationCount: Int, arithmetic: Arithmetic, duration: Duration
+  ) {
+    self.nodes = nodes
+    self.operationCount = operationCount
+    self.arithmetic = arithmetic
+    self.duration = duration
+  }
+
   /// The kinds of the nodes: `modulatedLayerNorm + linear`.
   public var kind: String { nodes.map(\.operation.kind).joined(separator: " + ") }
 
@@ -35,11 +44,11 @@ public struct ExecutedStep: Sendable {
 
 extension Graph {
   /// Of all nodes.
-  var operationCount: Int { nodes.reduce(0) { $0 + operationCount(of: $1) } }
+  package var operationCount: Int { nodes.reduce(0) { $0 + operationCount(of: $1) } }
 
   /// Additions and multiplications of a node's products, counting what the mathematics asks for: tokens that exist only at run time
   /// are taken to be all that there is room for, and a convolution that is computed with fewer multiplications may exceed the peak.
-  func operationCount(of node: Node) -> Int {
+  package func operationCount(of node: Node) -> Int {
     let output = self[node.output].shape
     switch node.operation {
     case .linear(let operation):

@@ -3,7 +3,7 @@ extension Operation {
   /// operation multiplies such a weight in floating point.
   ///
   /// A `linear` quantizes its rows. A convolution quantizes what it multiplies: patches and kernels after a `PatchTransform`.
-  var takesInt8Activations: Bool {
+  package var takesInt8Activations: Bool {
     switch self {
     case .linear: true
     case .convolution(let convolution): convolution.isWinograd
@@ -15,5 +15,5 @@ extension Operation {
 
 extension Convolution {
   /// Whether Winograd's algorithms can compute it: F(2x2, 3x3), and F(4x4, 3x3) on some processors.
-  var isWinograd: Bool { kernel == 3 && stride == 1 && padding == 1 }
+  package var isWinograd: Bool { kernel == 3 && stride == 1 && padding == 1 }
 }
