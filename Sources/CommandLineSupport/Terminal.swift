@@ -37,9 +37,19 @@ public enum OutputStream: Int32, Sendable {
   /// Writes all of the bytes as they are.
   /// - Throws: as `write(_:)`.
   public func write(bytes: [UInt8]) throws(SanaError) {
+    // `withUnsafeBytes` forgets the type of the error that it passes on; a `Result` carries it.
+    try bytes.withUnsafeBytes { buffer in
+      Result { () throws(SanaError) in try write(bytes: buffer) }
+    }.get()
+  }
+
+  /// Writes all of the bytes as they are.
+  /// - Throws: as `write(_:)`.
+  public func write(bytes: UnsafeRawBufferPointer) throws(SanaError) {
     var rest = bytes[...]
     while !rest.isEmpty {
-      let written = rest.withUnsafeBytes { systemWrite(rawValue, $0.baseAddress, $0.count) }
+      let piece = UnsafeRawBufferPointer(rebasing: rest)
+      let written = systemWrite(rawValue, piece.baseAddress, piece.count)
       if written >= 0 {
         rest = rest.dropFirst(written)
       } else if errno == EAGAIN {

@@ -46,7 +46,7 @@ struct DemoVariant {
         session.progress.begin("\(name) \(stage.rawValue)", total: units)
       case .progressed(_, let done): session.progress.update(done)
       case .ended: session.progress.end()
-      case .picture(_, let image): pictures.append(image)
+      case .picture(_, let picture): pictures.append(try RGBImage(picture))
       }
     }
     time = ContinuousClock.now - start

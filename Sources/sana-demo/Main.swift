@@ -65,7 +65,9 @@ struct SanaDemo: ParsableCommand {
       let sheet = sheet(cases, variants, verdicts).draw()
       let texts = [(keyword: "Software", text: "sana-demo \(Toolchain.version)")]
       guard !target.isStandardOutput else {
-        try OutputStream.standardOutput.write(bytes: PNGFile.encode(sheet, texts: texts))
+        try PNGFile.write(sheet, texts: texts) {
+          try OutputStream.standardOutput.write(bytes: $0)
+        }
         try OutputStream.standardError.write(table(variants, verdicts))
         return
       }

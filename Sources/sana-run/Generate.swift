@@ -39,9 +39,9 @@ struct Generate: ParsableCommand {
 
       var report = run.report
       do {
-        try pipeline.run(session, on: run.backend) { index, image in
+        try pipeline.run(session, on: run.backend) { index, picture in
           try outputs.write(
-            image, index,
+            picture, index,
             texts: pipeline.settings.pictureTexts(
               index, modelPath: arguments.model, device: arguments.device),
             cancellation: session.cancellation)

@@ -43,17 +43,21 @@ struct PictureOutputs {
     return (1...count).map { "\(stem)-\($0)\(ending)" }
   }
 
-  /// Writes one of the pictures.
+  /// Draws one of the pictures and writes it, row after row.
+  ///
+  /// A file appears complete or not at all. What has gone to the standard output stays there when
+  /// drawing fails: a PNG file that plainly lacks its end.
   /// - Parameter index: which of them.
   func write(
-    _ image: RGBImage, _ index: Int, texts: [(keyword: String, text: String)],
+    _ picture: some PictureSource, _ index: Int, texts: [(keyword: String, text: String)],
     cancellation: CancellationToken
   ) throws {
     if isStandardOutput {
-      try OutputStream.standardOutput.write(
-        bytes: PNGFile.encode(image, texts: texts, cancellation: cancellation))
+      try PNGFile.write(picture, texts: texts, cancellation: cancellation) {
+        try OutputStream.standardOutput.write(bytes: $0)
+      }
     } else {
-      try PNGFile.write(image, to: paths[index], texts: texts, cancellation: cancellation)
+      try PNGFile.write(picture, to: paths[index], texts: texts, cancellation: cancellation)
     }
   }
 }

@@ -19,7 +19,7 @@ extension Pipeline {
   /// Runs all stages with their progress shown, until the session is cancelled.
   func run(
     _ session: ToolSession, on backend: any Backend,
-    onPicture: (Int, RGBImage) throws -> Void,
+    onPicture: (Int, LatentPicture) throws -> Void,
     onStageEnd: (PipelineStage, Duration) -> Void
   ) throws {
     let timedBackend = backend as? CPUBackend
@@ -39,7 +39,7 @@ extension Pipeline {
       case .ended(let stage, let time):
         session.progress.end()
         onStageEnd(stage, time)
-      case .picture(let index, let image): try onPicture(index, image)
+      case .picture(let index, let picture): try onPicture(index, picture)
       }
     }
   }

@@ -36,7 +36,7 @@ import WeightFormats
       #expect(left.allSatisfy { $0.hasPrefix("\(output).") && $0.hasSuffix(".partial") })
     }
     let outcome = try tool.run(arguments)
-    #expect(outcome.status == 0)
+    #expect(outcome.status == 0, "\(outcome.error)")
     #expect(try names() == (before + [output]).sorted())
   }
 

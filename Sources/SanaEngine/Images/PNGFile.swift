@@ -9,63 +9,56 @@ public enum PNGFile {
 
   /// Writes a picture; the file appears under its name complete or not at all.
   ///
+  /// Rows are drawn and compressed one after the other: besides what `picture` holds, a width's
+  /// worth of memory is needed (`byteCount(width:)`).
+  ///
   /// - Parameters:
   ///   - texts: remarks stored in the file (`iTXt`), for instance the settings that made the
   ///     picture: keywords of 1 to 79 ASCII characters, and any text without NUL.
   ///   - cancellation: looked at between rows.
-  /// - Throws: `.fileAccess`, `.cancelled`.
+  /// - Throws: `.fileAccess`, `.cancelled`, `.invalidArgument` for a picture that is too large for
+  ///   the format, `.memoryLimit`, and what drawing the rows throws.
   public static func write(
-    _ image: RGBImage, to path: String, texts: [(keyword: String, text: String)] = [],
+    _ picture: some PictureSource, to path: String, texts: [(keyword: String, text: String)] = [],
     cancellation: CancellationToken? = nil
   ) throws {
-    try ReplacementFile.write(
-      try encode(image, texts: texts, cancellation: cancellation), to: path)
+    // Begun with the first bytes: until then the rows may take long to make.
+    var file: ReplacementFile?
+    var offset = 0
+    try write(picture, texts: texts, cancellation: cancellation) { bytes in
+      let begun = try file ?? ReplacementFile(path: path)
+      file = begun
+      try begun.write(bytes, at: offset)
+      offset += bytes.count
+    }
+    try file?.commit()
   }
+
+  /// Hands over the bytes of a picture's file in order, as its rows are drawn and compressed.
+  ///
+  /// - Parameter onBytes: what it is given is valid during the call only.
+  /// - Throws: as `write(_:to:texts:cancellation:)`, and what `onBytes` throws.
+  public static func write(
+    _ picture: some PictureSource, texts: [(keyword: String, text: String)] = [],
+    cancellation: CancellationToken? = nil, onBytes: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let writer = try PNGWriter(width: picture.width, height: picture.height, texts: texts)
+    try picture.drawRows { row in
+      try cancellation?.check()
+      try writer.write(row, onBytes: onBytes)
+    }
+    try cancellation?.check()
+    try writer.finish(onBytes: onBytes)
+  }
+
+  /// The most bytes that `write` holds of a picture of this width.
+  static func byteCount(width: Int) -> Int { PNGWriter.byteCount(width: width) }
 
   /// Reads a PNG file of any kind as RGB; transparency is dropped.
   /// - Throws: `.fileAccess`, or `.malformedFile` when it is no PNG file, a damaged or an enormous one.
   public static func read(_ path: String) throws -> RGBImage {
     let file = try MappedFile(path: path)
     return try decode(file.bytes, location: path)
-  }
-
-  package static func encode(
-    _ image: RGBImage, texts: [(keyword: String, text: String)],
-    cancellation: CancellationToken? = nil
-  ) throws -> [UInt8] {
-    guard let width = UInt32(exactly: image.width), let height = UInt32(exactly: image.height)
-    else { throw tooLarge(location: nil) }
-    // NUL-terminated copies, one after the other, that live as long as the call below.
-    var characters: [CChar] = []
-    let starts = texts.map { entry in
-      let keywordStart = characters.count
-      characters += entry.keyword.utf8CString
-      let textStart = characters.count
-      characters += entry.text.utf8CString
-      return (keyword: keywordStart, text: textStart)
-    }
-    var bytes: UnsafeMutablePointer<UInt8>?
-    var count = 0
-    let stop = cancellation.map {
-      UnsafeRawPointer($0.raisedFlag).assumingMemoryBound(to: Bool.self)
-    }
-    let status = characters.withUnsafeBufferPointer { buffer in
-      let entries = starts.compactMap { start in
-        buffer.baseAddress.map {
-          sana_png_text(keyword: $0 + start.keyword, text: $0 + start.text)
-        }
-      }
-      return sana_png_encode(
-        image.pixels, width, height, entries, entries.count, stop, &bytes, &count)
-    }
-    defer { sana_png_free(bytes) }
-    try cancellation?.check()
-    guard status == SANA_PNG_OK, let bytes else {
-      throw SanaError(
-        .invalidArgument, "the picture cannot be written as PNG",
-        remedy: "choose a smaller picture")
-    }
-    return Array(UnsafeBufferPointer(start: bytes, count: count))
   }
 
   package static func decode(_ bytes: UnsafeRawBufferPointer, location: String?) throws -> RGBImage

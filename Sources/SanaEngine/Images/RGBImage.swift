@@ -1,5 +1,4 @@
 public import SanaGraph
-internal import WeightFormats
 
 /// A picture of 8-bit RGB pixels, row by row from the top.
 public struct RGBImage: Hashable, Sendable {
@@ -16,8 +15,7 @@ public struct RGBImage: Hashable, Sendable {
     self.pixels = pixels
   }
 
-  /// Converts what the autoencoder decodes, as diffusers' `VaeImageProcessor.postprocess` does:
-  /// `round(clamp(x / 2 + 1 / 2, 0, 1) * 255)`, halves to even.
+  /// Converts what the autoencoder decodes, as `PictureRows` does.
   ///
   /// - Parameters:
   ///   - tensor: shape `[batch, height, width, 3]`, values about -1 ... 1.
@@ -27,43 +25,15 @@ public struct RGBImage: Hashable, Sendable {
     let shape = tensor.shape
     precondition(shape.channels == 3 && (0..<shape.batch).contains(element))
     let count = shape.positions * 3
-    self.init(
-      width: shape.width, height: shape.height,
-      pixels: try Self.levels(tensor.values[element * count..<(element + 1) * count]))
-  }
-
-  /// The same, scaled and cropped to another size as `HostTensor.resizedAndCropped` does, some rows
-  /// at a time.
-  ///
-  /// - Parameter betweenRows: called every now and then; a throw ends the work.
-  public init(
-    decoded tensor: HostTensor, element: Int, height: Int, width: Int,
-    betweenRows: () throws -> Void
-  ) throws {
-    precondition(tensor.shape.channels == 3 && (0..<tensor.shape.batch).contains(element))
-    let resize = CoveringResize(from: tensor.shape, height: height, width: width)
+    var rows = PictureRows(
+      drawnHeight: shape.height, drawnWidth: shape.width, height: shape.height, width: shape.width)
     var pixels: [UInt8] = []
-    pixels.reserveCapacity(height * width * 3)
-    for first in stride(from: 0, to: height, by: Self.rowsOfBand) {
-      try betweenRows()
-      let rows = first..<min(first + Self.rowsOfBand, height)
-      pixels += try Self.levels(resize.apply(to: tensor, element: element, rows: rows))
+    pixels.reserveCapacity(count)
+    try tensor.values.withUnsafeBufferPointer { values in
+      let image = UnsafeBufferPointer(rebasing: values[element * count..<(element + 1) * count])
+      try rows.append(rows: 0..<shape.height, image) { pixels += $0 }
     }
-    self.init(width: width, height: height, pixels: pixels)
-  }
-
-  private static let rowsOfBand = 64
-
-  private static func levels(_ values: ArraySlice<Float>) throws -> [UInt8] {
-    try values.map { value in
-      guard !value.isNaN else {
-        throw SanaError(
-          .numericalFailure, "the decoded picture holds NaN",
-          remedy: "convert the model again from the official checkpoint")
-      }
-      let level = min(max(value * 0.5 + 0.5, 0), 1) * 255
-      return UInt8(level.rounded(.toNearestOrEven))
-    }
+    self.init(width: shape.width, height: shape.height, pixels: pixels)
   }
 
   /// The input of the autoencoder's encoder, `pixel / 255 * 2 - 1`: shape `[1, height, width, 3]`.

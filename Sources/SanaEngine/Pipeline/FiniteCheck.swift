@@ -26,7 +26,17 @@ struct FiniteCheck {
     _ tensor: HostTensor, _ name: @autoclosure () -> String,
     from graphs: @autoclosure () -> [Graph], rows: @autoclosure () -> [Int] = []
   ) throws {
-    guard let kind = tensor.nonFiniteKind else { return }
+    try tensor.values.withUnsafeBufferPointer {
+      try require($0, name(), from: graphs(), rows: rows())
+    }
+  }
+
+  /// The same for numbers that are a part of a value.
+  func require(
+    _ values: UnsafeBufferPointer<Float>, _ name: @autoclosure () -> String,
+    from graphs: @autoclosure () -> [Graph], rows: @autoclosure () -> [Int] = []
+  ) throws {
+    guard let kind = values.nonFiniteKind else { return }
     let what = "'\(name())' holds \(kind)"
     var survey = WeightSurvey()
     var seen: Set<String> = []
@@ -58,12 +68,12 @@ struct FiniteCheck {
   }
 }
 
-extension HostTensor {
-  /// What the tensor holds that is no finite number; nil where all are finite.
+extension UnsafeBufferPointer<Float> {
+  /// What the numbers are that are not finite; nil where all are.
   fileprivate var nonFiniteKind: String? {
     // One pass without branches: only an infinite or NaN factor makes a product with zero anything but zero.
-    let residue = values.reduce(0) { $0 + $1 * 0 }
+    let residue = reduce(0) { $0 + $1 * 0 }
     guard !(residue == 0) else { return nil }
-    return values.contains { $0.isNaN } ? "NaN" : "infinite numbers"
+    return contains { $0.isNaN } ? "NaN" : "infinite numbers"
   }
 }

@@ -100,18 +100,15 @@ public final class Pipeline {
   }
 
   /// The stage `decode`.
-  /// - Parameter onPicture: given every picture, in the order of the latents, as it is finished.
+  /// - Parameter onPicture: given every picture, in the order of the latents. It is decoded as its
+  ///   rows are drawn, so not at all where nobody draws them.
   public func decode(
-    _ latents: [HostTensor], onPicture: (_ index: Int, RGBImage) throws -> Void
+    _ latents: [HostTensor], onPicture: (_ index: Int, LatentPicture) throws -> Void
   ) throws {
     let stage = DecoderStage(
       model.autoencoder, source: try model.source(for: .autoencoder), backend: backend)
     for (index, latents) in latents.enumerated() {
-      let decoded = try stage.decode(latents)
-      let image = try RGBImage(
-        decoded: decoded, element: 0, height: settings.height, width: settings.width
-      ) { try backend.cancellation?.check() }
-      try onPicture(index, image)
+      try onPicture(index, LatentPicture(latents, stage, settings))
     }
   }
 

@@ -12,7 +12,7 @@ public struct PipelinePlan: Hashable, Sendable {
     /// Weights that are on the device at once: of those that do not stay the largest.
     public let weightsBytes: Int
     /// The arenas of the stage's graphs, as many as there are at once, and what the stage keeps between them: captions, keys and
-    /// values, latents, pictures.
+    /// values, latents, and of a picture what is on its way to its file.
     public let activationsBytes: Int
     /// The largest tensor that must be unpacked from the file before it is rearranged for the device.
     public let loadingBytes: Int
@@ -146,13 +146,13 @@ extension PipelinePlan {
   ) throws -> (Stage, operationCount: Int) {
     let (height, width) = settings.latentSize(model)
     let parts = AutoencoderDecoder(model.autoencoder).graph(height: height, width: width, batch: 1)
-    // The picture as floats, as bytes, and while it is compressed: its file, of which there is a
-    // copy.
-    let pixels = settings.width * settings.height * 3
+    // What is decoded, and its rows on their way into a PNG file.
+    let picture =
+      DecoderStage.pictureBytes(parts) + PictureRows.byteCount(width: settings.width)
+      + PNGFile.byteCount(width: settings.width)
     let stage = try Stage(
       .autoencoder, .decode, model, backend, together: [[parts.graph]],
-      kept: captionBytes(prompts, model) + parts.graph[parts.latents].byteCount
-        + parts.graph[parts.image].byteCount + 3 * pixels)
+      kept: captionBytes(prompts, model) + parts.graph[parts.latents].byteCount + picture)
     return (stage, parts.graph.operationCount)
   }
 

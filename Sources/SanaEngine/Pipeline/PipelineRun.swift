@@ -11,8 +11,10 @@ public enum PipelineEvent {
   case progressed(PipelineStage, done: Int)
   /// Once for each time that the stage began.
   case ended(PipelineStage, Duration)
+  /// A picture, which is decoded as its rows are drawn: before the event has been handled, or not
+  /// at all. `RGBImage(_:)` collects them.
   /// - Parameter index: into `GenerationSettings.pictures`.
-  case picture(index: Int, RGBImage)
+  case picture(index: Int, LatentPicture)
 }
 
 extension Pipeline {
@@ -45,8 +47,8 @@ extension Pipeline {
         }
       }
       try perform(.decode, pictures, units: pictures.count) {
-        try decode(latents) { index, image in
-          try onEvent(.picture(index: first + index, image))
+        try decode(latents) { index, picture in
+          try onEvent(.picture(index: first + index, picture))
           try onEvent(.progressed(.decode, done: index + 1))
         }
       }

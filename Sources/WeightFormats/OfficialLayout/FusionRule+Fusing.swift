@@ -55,7 +55,7 @@ extension FusionRule {
       return sources.map { source in
         let start = end
         end += source.elementCount / max(columns, 1)
-        let common = (start..<end).clamped(to: rows)
+        let common = rows.clamped(to: start..<end)
         return (common.lowerBound - start) * columns..<(common.upperBound - start) * columns
       }
     case .depthwiseChannelsLast: return [0..<sources[0].elementCount]
@@ -99,7 +99,7 @@ extension FusionRule {
       for (part, source) in zip(elements, sources) {
         let start = end
         end += source.elementCount / columns
-        let common = (start..<end).clamped(to: rows)
+        let common = rows.clamped(to: start..<end)
         guard !common.isEmpty else { continue }
         part.slice((common.lowerBound - start) * columns..<(common.upperBound - start) * columns)
           .write(as: type, to: target(common, from: rows.lowerBound))

@@ -32,7 +32,7 @@ extension FusionRule {
       for (index, source) in sources.enumerated() {
         let start = end
         end += source.elementCount / columns
-        let common = (start..<end).clamped(to: rows)
+        let common = rows.clamped(to: start..<end)
         guard !common.isEmpty else { continue }
         let numbers = elements.slice(
           (common.lowerBound - rows.lowerBound) * columns..<(common.upperBound - rows.lowerBound)

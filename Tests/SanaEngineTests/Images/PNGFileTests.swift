@@ -1,9 +1,9 @@
 import Foundation
-import SanaEngine
-import SanaGraph
 import TestSupport
 import Testing
 import WeightFormats
+
+@testable import SanaEngine
 
 @Suite struct PNGFileTests {
   private func image(width: Int, height: Int) -> RGBImage {
@@ -14,6 +14,15 @@ import WeightFormats
         state = state &* 1_664_525 &+ 1_013_904_223
         return UInt8(state >> 24)
       })
+  }
+
+  /// The bytes of a picture's file.
+  private func encode(
+    _ picture: some PictureSource, texts: [(keyword: String, text: String)] = []
+  ) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    try PNGFile.write(picture, texts: texts) { bytes += $0 }
+    return bytes
   }
 
   @Test(arguments: [(1, 1), (7, 3), (300, 200)])
@@ -29,7 +38,7 @@ import WeightFormats
 
   @Test func remarksStandInTheFileAsInternationalText() throws {
     let settings = #"{"prompt":"a café 🐱","seed":1}"#
-    let bytes = try PNGFile.encode(
+    let bytes = try encode(
       image(width: 2, height: 2), texts: [("Software", "sana-run"), ("sana", settings)])
     let chunks = self.chunks(bytes).filter { $0.type == "iTXt" }.map(\.data)
     // Keyword, NUL, not compressed, method 0, empty language, empty translated keyword, text.
@@ -78,7 +87,7 @@ import WeightFormats
   }
 
   @Test func damagedFilesAreRefused() throws {
-    let bytes = try PNGFile.encode(image(width: 16, height: 16), texts: [])
+    let bytes = try encode(image(width: 16, height: 16))
     try withTemporaryDirectory { directory in
       let path = directory.appending(path: "picture.png").path
       #expect(throws: SanaError.self) { try PNGFile.read(path) }
@@ -101,5 +110,97 @@ import WeightFormats
       try PNGFile.write(image(width: 1, height: 1), to: "/nonexistent/folder/picture.png")
     }
     #expect(error?.code == .fileAccess)
+  }
+
+  /// Noise, which hardly becomes smaller, row after row without ever being whole.
+  private struct Noise: PictureSource {
+    let width: Int
+    let height: Int
+    /// Asked for before every row.
+    var beforeRow: (Int) throws -> Void = { _ in }
+
+    func drawRows(_ onRow: (UnsafeBufferPointer<UInt8>) throws -> Void) throws {
+      var random = SplitMix(seed: 3)
+      for row in 0..<height {
+        try beforeRow(row)
+        let levels = (0..<3 * width).map { _ in UInt8.random(in: 0...255, using: &random) }
+        try levels.withUnsafeBufferPointer(onRow)
+      }
+    }
+  }
+
+  @Test(arguments: [1, 100, 3000])
+  func bytesLeaveAsTheyComeAndNoMoreIsHeldThanIsPlanned(width: Int) throws {
+    let height = 600_000 / width
+    var last = 0
+    let picture = Noise(width: width, height: height) { last = $0 }
+    var pieces: [(rows: Int, bytes: Int)] = []
+    var bytes: [UInt8] = []
+    try PNGFile.write(picture) {
+      pieces.append((last, $0.count))
+      bytes += $0
+    }
+    #expect(
+      try bytes.withUnsafeBytes { try PNGFile.decode($0, location: nil) } == RGBImage(picture))
+    #expect(pieces.count > 5)
+    #expect(pieces[0].rows < height / 2)
+    #expect(pieces.allSatisfy { $0.bytes <= PNGFile.byteCount(width: width) / 2 })
+  }
+
+  private struct Failure: Error {}
+
+  /// Whoever fails, at whatever row.
+  @Test(arguments: [0, 1, 150, 299])
+  func aPictureThatIsNotFinishedLeavesNothing(row: Int) throws {
+    let directory = try TestDirectory()
+    let path = directory.path("picture.png")
+    func names() throws -> [String] {
+      try FileManager.default.contentsOfDirectory(atPath: directory.url.path)
+    }
+    #expect(throws: Failure.self) {
+      try PNGFile.write(
+        Noise(width: 300, height: 300) { if $0 == row { throw Failure() } }, to: path)
+    }
+    #expect(try names().isEmpty)
+    let cancellation = CancellationToken()
+    let error = #expect(throws: SanaError.self) {
+      try PNGFile.write(
+        Noise(width: 300, height: 300) { if $0 == row { cancellation.cancel() } }, to: path,
+        cancellation: cancellation)
+    }
+    #expect(error?.code == .cancelled)
+    #expect(try names().isEmpty)
+    var pieces = 0
+    #expect(throws: Failure.self) {
+      try PNGFile.write(Noise(width: 300, height: 300)) { _ in
+        pieces += 1
+        if pieces == 2 { throw Failure() }
+      }
+    }
+    #expect(pieces == 2)
+  }
+
+  /// While rows are made for long, nothing is there that a killed process would leave.
+  @Test func theFileIsBegunWithItsFirstBytes() throws {
+    let directory = try TestDirectory()
+    var before: [Int] = []
+    try PNGFile.write(
+      Noise(width: 300, height: 300) { _ in
+        before.append(
+          try FileManager.default.contentsOfDirectory(atPath: directory.url.path).count)
+      }, to: directory.path("picture.png"))
+    #expect(before.first == 0)
+    #expect(before.last == 1)
+  }
+
+  @Test func aPictureThatTheFormatCannotHoldIsRefusedBeforeItIsDrawn() {
+    for (width, height) in [(1_000_001, 1), (1, 1 << 32), (1 << 40, 1)] {
+      let error = #expect(throws: SanaError.self) {
+        try PNGFile.write(
+          Noise(width: width, height: height) { _ in Issue.record("drawn") }
+        ) { _ in }
+      }
+      #expect(error?.code == .invalidArgument)
+    }
   }
 }

@@ -20,7 +20,7 @@ import WeightFormats
       model: try PipelineModel(path: path), backend: backend, request: request)
     var pictures: [RGBImage] = []
     try pipeline.run { event in
-      if case .picture(_, let image) = event { pictures.append(image) }
+      if case .picture(_, let picture) = event { pictures.append(try RGBImage(picture)) }
     }
     #expect(pictures.count == pipeline.settings.pictures.count)
     return try #require(pictures.first)
@@ -72,9 +72,9 @@ import WeightFormats
       try pipeline.run { event in
         switch event {
         case .began(let stage, let range, _): begun[stage, default: []].append(range)
-        case .picture(let index, let image):
+        case .picture(let index, let picture):
           #expect(index == pictures.count)
-          pictures.append(image)
+          pictures.append(try RGBImage(picture))
         default: break
         }
       }
@@ -93,5 +93,28 @@ import WeightFormats
     request.seed = 8
     request.count = 1
     #expect(try draw(request) == [series[3]])
+  }
+
+  @Test func aPictureIsTheSameWholeAndByRowsAndWhenDrawnAgain() throws {
+    let model = try PipelineModel(path: try ConvertedModels.make("sana-tiny", in: directory))
+    // Scaled and cropped.
+    let request = GenerationRequest(
+      prompts: ["a fox"], width: 200, height: 300, steps: 1, usesResolutionBinning: true)
+    let pipeline = try Pipeline(model: model, backend: try CPUBackend(), request: request)
+    let latents = try pipeline.denoise(pipeline.encodeText(), pictures: 0..<1)
+    let whole = try DecoderStage(
+      model.autoencoder, source: model.source(for: .autoencoder), backend: try CPUBackend()
+    ).decode(latents[0])
+    let expected = try RGBImage(
+      decoded: whole.resizedAndCropped(height: 300, width: 200), element: 0)
+    var count = 0
+    try pipeline.decode(latents) { index, picture in
+      count += 1
+      #expect(index == 0)
+      let (drawn, again) = (try RGBImage(picture), try RGBImage(picture))
+      #expect(drawn == expected)
+      #expect(again == expected)
+    }
+    #expect(count == 1)
   }
 }
