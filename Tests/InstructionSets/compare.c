@@ -274,16 +274,27 @@ static float *feed_forward(const sana_kernels *k, sizes size, size_t *count) {
       .bias = bias, .activation = SANA_ACTIVATION_SILU,
       .depthwise_weight = kernel, .depthwise_bias = kernel_bias, .height = height, .width = width,
       .channels = channels, .output = output};
-  void *scratch = memory(k->feed_forward_scratch_bytes(width));
+  void *scratch = memory(k->feed_forward_scratch_bytes());
+  void *hidden = memory(k->feed_forward_hidden_bytes(width));
+  // In two bands, if there are two rows.
+  const size_t bands[] = {0, height / 2, height};
   for (size_t channel = 0; channel < channels; channel += k->feed_forward_channels) {
-    const size_t end = channel + k->feed_forward_channels;
-    k->feed_forward(&layer, &codes, &weights, 0, channel, end < channels ? end : channels, scratch);
+    const size_t end = channel + k->feed_forward_channels < channels ? channel + k->feed_forward_channels : channels;
+    for (size_t i = 0; i < 2; i++) {
+      k->feed_forward(&layer, &codes, &weights, 0, bands[i], bands[i + 1], channel, end, hidden, scratch);
+    }
   }
-  free(scratch);
+  free(scratch), free(hidden);
   free(bias), free(kernel), free(kernel_bias);
   free_rows(codes);
   free_matrix(weights);
   return output;
+}
+
+// Where a band of positions ends that are summed together.
+static size_t band_end(const sana_kernels *k, size_t position, size_t positions) {
+  const size_t end = position + 2 * k->sum_positions;
+  return end < positions ? end : positions;
 }
 
 /// - normalized: whether queries are multiplied by a norm's weights and keys were made before.
@@ -297,9 +308,14 @@ static float *attend_int8(const sana_kernels *k, sizes size, size_t *count, bool
       .rows = &codes, .weights = &weights, .heads = heads, .dimension = dimension,
       .positions = positions, .query_weight = normalized ? numbers(heads * dimension) : NULL,
       .keys = normalized ? numbers(positions * heads * dimension) : NULL, .output = output};
-  float *scratch = memory(k->relu_attention_int8_scratch_count(dimension, heads) * sizeof *scratch);
-  k->relu_attention_int8(&layer, 0, 0, heads, scratch);
-  free(scratch);
+  float *scratch = memory(k->relu_attention_int8_scratch_count(dimension) * sizeof *scratch);
+  float *state = memory(heads * k->relu_state_count(dimension) * sizeof *state);
+  for (size_t p = 0, end; p < positions; p = end) {
+    end = band_end(k, p, positions);
+    k->sum_relu_attention_int8(&layer, 0, 0, heads, p, end, state, scratch);
+  }
+  k->apply_relu_attention_int8(&layer, 0, 0, heads, 0, positions, state, scratch);
+  free(scratch), free(state);
   free((void *)layer.query_weight);
   free((void *)layer.keys);
   free_rows(codes);
@@ -363,10 +379,17 @@ static float *linear_attention(const sana_kernels *k, sizes size, size_t *count)
   float *output = memory((*count = positions * dimension) * sizeof *output);
   float *input = numbers(positions * 3 * dimension);
   const sana_linear_attention layer = {
-      input, input + dimension, input + 2 * dimension, 3 * dimension, output, dimension, positions, dimension};
+      .query = input, .query_stride = 3 * dimension, .key = input + dimension,
+      .value = input + 2 * dimension, .key_stride = 3 * dimension, .output = output,
+      .output_stride = dimension, .positions = positions, .dimension = dimension};
   float *scratch = memory(k->linear_attention_scratch_count(dimension) * sizeof *scratch);
-  k->linear_attention(&layer, scratch);
-  free(scratch);
+  float *state = memory(k->relu_state_count(dimension) * sizeof *state);
+  for (size_t p = 0, end; p < positions; p = end) {
+    end = band_end(k, p, positions);
+    k->sum_linear_attention(&layer, p, end, state, scratch);
+  }
+  k->apply_linear_attention(&layer, 0, positions, state, scratch);
+  free(scratch), free(state);
   free(input);
   return output;
 }
@@ -380,11 +403,22 @@ static float *multiscale_attention(const sana_kernels *k, sizes size, size_t *co
   float *projection = numbers(channels * dimension);
   const sana_gathering scale = {
       kernel, weight, {SANA_ENCODING_F32, projection, NULL, channels, dimension, 0}};
-  const sana_multiscale_attention layer = {input, height, width, heads, dimension, &scale, 1, output};
+  const sana_multiscale_attention layer = {
+      .query = input, .query_stride = channels, .query_head_stride = 3 * dimension,
+      .key_value = input + dimension, .key_value_stride = channels,
+      .key_value_head_stride = 3 * dimension, .height = height, .width = width, .heads = heads,
+      .dimension = dimension, .scales = &scale, .scale_count = 1, .output = output};
   float *scratch =
       memory(k->multiscale_attention_scratch_count(dimension, width, kernel, 1) * sizeof *scratch);
-  for (size_t head = 0; head < heads; head++) k->multiscale_attention(&layer, 0, head, scratch);
-  free(scratch), free(input), free(weight), free(projection);
+  float *state = memory(k->multiscale_state_count(dimension, 1) * sizeof *state);
+  for (size_t head = 0; head < heads; head++) {
+    for (size_t p = 0, end; p < positions; p = end) {
+      end = band_end(k, p, positions);
+      k->sum_multiscale_attention(&layer, 0, head, p, end, state, scratch);
+    }
+    k->apply_multiscale_attention(&layer, 0, head, 0, positions, state, scratch);
+  }
+  free(scratch), free(state), free(input), free(weight), free(projection);
   return output;
 }
 

@@ -10,20 +10,40 @@ import WeightFormats
 func outputs(
   of graph: Graph, on backend: some Backend, weights: RandomWeights, seed: UInt64 = 3
 ) throws -> [Float] {
+  try outputs(of: backend.load(weights).prepare(graph), randomInputs(of: graph, seed: seed))
+}
+
+/// The first output of a run after one of NaN, so that what is read before it is written would show.
+func outputsAfterNaN(
+  of graph: Graph, on backend: some Backend, weights: RandomWeights, inputs: [HostTensor]
+) throws -> [Float] {
   let executable = try backend.load(weights).prepare(graph)
-  var random = RandomNumbers(seed: seed)
-  for input in graph.inputs {
+  for input in graph.inputs where graph[input].precision == .f32 {
     let shape = graph[input].shape
-    if graph[input].precision == .i32 {
-      executable.write(
-        HostTensor(
-          shape,
-          integers: (0..<shape.elementCount).map { _ in Int32.random(in: -1...44, using: &random) }),
-        to: input)
-    } else {
-      executable.write(HostTensor(shape, random.floats(shape.elementCount)), to: input)
-    }
+    executable.write(
+      HostTensor(shape, [Float](repeating: .nan, count: shape.elementCount)), to: input)
   }
+  try executable.run(observer: nil)
+  return try outputs(of: executable, inputs)
+}
+
+/// A tensor for each input of a graph, the same for the same shapes.
+func randomInputs(of graph: Graph, seed: UInt64 = 3) -> [HostTensor] {
+  var random = RandomNumbers(seed: seed)
+  return graph.inputs.map { input in
+    let shape = graph[input].shape
+    guard graph[input].precision == .i32 else {
+      return HostTensor(shape, random.floats(shape.elementCount))
+    }
+    return HostTensor(
+      shape,
+      integers: (0..<shape.elementCount).map { _ in Int32.random(in: -1...44, using: &random) })
+  }
+}
+
+private func outputs(of executable: any Executable, _ inputs: [HostTensor]) throws -> [Float] {
+  let graph = executable.graph
+  for (input, tensor) in zip(graph.inputs, inputs) { executable.write(tensor, to: input) }
   try executable.run(observer: nil)
   return executable.read(graph.outputs[0]).values
 }

@@ -43,12 +43,14 @@ typedef struct {
 } sana_attention;
 
 /// One head of ReLU attention that sums keys times values first:
-/// `output = relu(q) (relu(k)^T v) / (relu(q) (relu(k)^T 1) + 1e-15)`.
+/// `output = relu(q) (relu(k)^T v) / (relu(q) (relu(k)^T 1) + 1e-15)`. Pointers lead to the head's channels at position 0; only the positions
+/// that are computed must be in memory.
 typedef struct {
   const float *_Nonnull query;
+  size_t query_stride;
   const float *_Nonnull key;
   const float *_Nonnull value;
-  size_t stride;
+  size_t key_stride;
   float *_Nonnull output;
   size_t output_stride;
   size_t positions;
@@ -68,8 +70,13 @@ typedef struct {
 
 /// ReLU attention by sums over several scales, every head and scale by itself (`SanaMultiscaleLinearAttention`).
 typedef struct {
-  /// `[batch, height, width, 3 * heads * dimension]`: of every head the query, the key, the value
-  const float *_Nonnull query_key_value;
+  /// The query of the first head at the first position of the batch, positions and heads so many floats apart. Only what is read must be in
+  /// memory.
+  const float *_Nonnull query;
+  size_t query_stride, query_head_stride;
+  /// The same of keys, each with its value behind it.
+  const float *_Nonnull key_value;
+  size_t key_value_stride, key_value_head_stride;
   size_t height, width, heads, dimension;
   /// Beside that of the image itself.
   const sana_gathering *_Nonnull scales;

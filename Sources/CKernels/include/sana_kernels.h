@@ -20,11 +20,12 @@ typedef struct {
       size_t row, size_t row_end);
   /// Whether `compute` can compute so many channels of so many inputs.
   bool (*_Nonnull can_compute)(size_t inputs, size_t channels);
-  size_t (*_Nonnull scratch_bytes)(size_t image_width, size_t inputs);
-  /// As the int8 `feed_forward`, of rounded rows.
+  size_t (*_Nonnull scratch_bytes)(size_t inputs);
+  /// As the int8 `feed_forward`, of rounded rows: `rows` is where that of the batch's first position would be.
   void (*_Nonnull compute)(
       const sana_feed_forward *_Nonnull, const void *_Nonnull rows, const sana_matrix *_Nonnull,
-      size_t batch, size_t channel, size_t channel_end, void *_Nonnull scratch);
+      size_t batch, size_t row, size_t row_end, size_t channel, size_t channel_end,
+      void *_Nonnull hidden, void *_Nonnull scratch);
 } sana_bf16_feed_forward;
 
 /// Kernels that multiply weights in bf16 in pairs of 16 bits. With instructions for bf16, weights are multiplied as they are stored,
@@ -147,21 +148,31 @@ typedef struct {
   bool (*_Nonnull has_feed_forward)(size_t channels);
   /// Channels of a task.
   size_t feed_forward_channels;
-  size_t (*_Nonnull feed_forward_scratch_bytes)(size_t image_width);
-  /// Computes channels `channel ..< channel_end` of one batch element: at most a task's, from a multiple of that on.
+  /// Bytes of the hidden activations that a task holds.
+  size_t (*_Nonnull feed_forward_hidden_bytes)(size_t image_width);
+  /// The first position whose rows are multiplied with image rows from `row` on; what those before gave is held from image rows before.
+  size_t (*_Nonnull feed_forward_position)(size_t image_width, size_t image_height, size_t row);
+  size_t (*_Nonnull feed_forward_scratch_bytes)(void);
+  /// Computes image rows `row ..< row_end` and channels `channel ..< channel_end` of one batch element: at most a task's channels, from a
+  /// multiple of that on. `row` is 0, or `hidden` holds what the same channels of the rows just above have left.
   void (*_Nonnull feed_forward)(
       const sana_feed_forward *_Nonnull, const sana_int8_rows *_Nonnull,
-      const sana_int8_matrix *_Nonnull, size_t batch, size_t channel, size_t channel_end,
-      void *_Nonnull scratch);
+      const sana_int8_matrix *_Nonnull, size_t batch, size_t row, size_t row_end, size_t channel,
+      size_t channel_end, void *_Nonnull hidden, void *_Nonnull scratch);
 
   /// Whether `relu_attention_int8` can compute heads of this dimension.
   bool (*_Nonnull has_relu_attention_int8)(size_t dimension);
-  /// Floats of scratch memory for a task of so many heads.
-  size_t (*_Nonnull relu_attention_int8_scratch_count)(size_t dimension, size_t heads);
-  /// Computes heads `head ..< head_end` of one batch element.
-  void (*_Nonnull relu_attention_int8)(
+  /// Floats of scratch memory.
+  size_t (*_Nonnull relu_attention_int8_scratch_count)(size_t dimension);
+  /// Adds positions `position ..< end` to the state of heads `head ..< head_end` of one batch element, which are always the same ones:
+  /// `relu_state_count` floats for each of them.
+  void (*_Nonnull sum_relu_attention_int8)(
       const sana_int8_relu_attention *_Nonnull, size_t batch, size_t head, size_t head_end,
-      float *_Nonnull scratch);
+      size_t position, size_t end, float *_Nonnull state, float *_Nonnull scratch);
+  /// Computes positions `position ..< end` of the same heads from their finished state.
+  void (*_Nonnull apply_relu_attention_int8)(
+      const sana_int8_relu_attention *_Nonnull, size_t batch, size_t head, size_t head_end,
+      size_t position, size_t end, const float *_Nonnull state, float *_Nonnull scratch);
 
   // int8 convolutions.
   /// The way to compute a convolution of so many input channels.
@@ -183,18 +194,35 @@ typedef struct {
       const sana_attention *_Nonnull, const float *_Nonnull packed, size_t row, size_t row_end,
       float *_Nonnull scratch);
 
-  // ReLU attention by sums.
+  // ReLU attention by sums, in two passes. The first adds positions `position ..< end` to a state, one call after the other from position 0
+  // to the last; `position` is a multiple of `sum_positions`, and so is `end` but at the last. The second computes results of any positions
+  // from the finished state.
+  size_t sum_positions;
+  /// Floats of the state of a head.
+  size_t (*_Nonnull relu_state_count)(size_t dimension);
   size_t (*_Nonnull linear_attention_scratch_count)(size_t dimension);
-  void (*_Nonnull linear_attention)(const sana_linear_attention *_Nonnull, float *_Nonnull scratch);
+  void (*_Nonnull sum_linear_attention)(
+      const sana_linear_attention *_Nonnull, size_t position, size_t end, float *_Nonnull state,
+      float *_Nonnull scratch);
+  void (*_Nonnull apply_linear_attention)(
+      const sana_linear_attention *_Nonnull, size_t position, size_t end,
+      const float *_Nonnull state, float *_Nonnull scratch);
   /// Whether `multiscale_attention` can compute heads of this dimension, gathered with this kernel.
   bool (*_Nonnull has_multiscale_attention)(size_t dimension, size_t kernel);
   /// Floats of scratch memory, for the largest of the kernels.
   size_t (*_Nonnull multiscale_attention_scratch_count)(
       size_t dimension, size_t image_width, size_t kernel, size_t scale_count);
-  /// Computes all scales of one head of one batch element.
-  void (*_Nonnull multiscale_attention)(
-      const sana_multiscale_attention *_Nonnull, size_t batch, size_t head,
-      float *_Nonnull scratch);
+  /// Floats of the state of a head at all scales, that of the image among them.
+  size_t (*_Nonnull multiscale_state_count)(size_t dimension, size_t scale_count);
+  /// All scales of one head of one batch element. Reads the keys and values of the positions, and of the image rows that the largest kernel
+  /// reaches from theirs.
+  void (*_Nonnull sum_multiscale_attention)(
+      const sana_multiscale_attention *_Nonnull, size_t batch, size_t head, size_t position,
+      size_t end, float *_Nonnull state, float *_Nonnull scratch);
+  /// Reads the queries of as many.
+  void (*_Nonnull apply_multiscale_attention)(
+      const sana_multiscale_attention *_Nonnull, size_t batch, size_t head, size_t position,
+      size_t end, const float *_Nonnull state, float *_Nonnull scratch);
 
   // Rows `row ..< row_end`. The output may be the input.
   void (*_Nonnull rms_norm)(const sana_rms_norm *_Nonnull, size_t row, size_t row_end);

@@ -81,7 +81,7 @@ typedef struct {
   size_t height, width;
   /// Of the output: half of the product's.
   size_t channels;
-  /// `[batch, height, width, channels]`
+  /// `[batch, height, width, channels]`; only the rows that are computed must be in memory.
   float *_Nonnull output;
 } sana_feed_forward;
 

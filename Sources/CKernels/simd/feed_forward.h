@@ -1,5 +1,6 @@
 // The Mix-FFN up to its last product: product of int8 or bf16, activation, depthwise 3x3, gate. The wide hidden activations stay in the
-// second-level cache: a task computes some channels, the gating ones with the gated ones, of one image from top to bottom.
+// second-level cache: a task computes some channels, the gating ones with the gated ones, of one image or a band of its rows from top to
+// bottom. From band to band the last hidden activations stay, so that each is computed once.
 
 enum {
   // Channels of a task, of each half.
@@ -13,9 +14,17 @@ INLINE size_t feed_forward_lines(size_t image_width) {
   return 3 + (TILE_ROWS + image_width - 2) / image_width;
 }
 
-static size_t feed_forward_scratch_bytes(size_t image_width) {
-  const size_t positions = feed_forward_lines(image_width) * image_width;
-  return (positions * FEED_FORWARD_WIDTH + TILE_ROWS * PANEL) * sizeof(float);
+static size_t feed_forward_hidden_bytes(size_t image_width) {
+  return feed_forward_lines(image_width) * image_width * FEED_FORWARD_WIDTH * sizeof(float);
+}
+
+static size_t feed_forward_scratch_bytes(void) { return TILE_ROWS * PANEL * sizeof(float); }
+
+// Tiles begin at multiples of TILE_ROWS, and end behind the row below.
+static size_t feed_forward_position(size_t image_width, size_t image_height, size_t row) {
+  const size_t positions = image_width * image_height;
+  if (row == 0) return 0;
+  return min_size(round_up(min_size((row + 1) * image_width, positions), TILE_ROWS), positions);
 }
 
 // `channels` counts one half.
@@ -147,22 +156,21 @@ INLINE void gate_pixels(
   }
 }
 
-// Channels `channel ..< channel_end` of both halves of one batch element; `channel` begins a task.
+// Channels `channel ..< channel_end` of both halves, image rows `row ..< row_end` of one batch element; `channel` begins a task.
 INLINE void feed_forward(
-    const sana_feed_forward *layer, const feed_forward_product *product, size_t batch,
-    size_t channel, size_t channel_end, void *scratch) {
+    const sana_feed_forward *layer, const feed_forward_product *product, size_t batch, size_t row,
+    size_t row_end, size_t channel, size_t channel_end, void *rows, void *scratch) {
   const size_t channels = channel_end - channel;
   const size_t width = layer->width;
   const size_t positions = layer->height * width;
   const size_t line_count = feed_forward_lines(width);
-  const hidden_positions hidden = {.rows = scratch, .count = line_count * width};
-  float *tile = hidden.rows + hidden.count * FEED_FORWARD_WIDTH;
-  size_t done = 0;
-  for (size_t y = 0; y < layer->height; y++) {
+  const hidden_positions hidden = {.rows = rows, .count = line_count * width};
+  size_t done = feed_forward_position(width, layer->height, row);
+  for (size_t y = row; y < row_end; y++) {
     for (; done < min_size((y + 2) * width, positions); done += TILE_ROWS) {
       expand_tile(
           layer, product, batch * positions + done, done, min_size(TILE_ROWS, positions - done),
-          channel, channels, &hidden, tile);
+          channel, channels, &hidden, scratch);
     }
     const float *lines[3];
     for (size_t i = 0; i < 3; i++) {
@@ -186,9 +194,10 @@ INLINE void feed_forward(
 
 static void feed_forward_int8(
     const sana_feed_forward *layer, const sana_int8_rows *rows, const sana_int8_matrix *weights,
-    size_t batch, size_t channel, size_t channel_end, void *scratch) {
+    size_t batch, size_t row, size_t row_end, size_t channel, size_t channel_end, void *hidden,
+    void *scratch) {
   const feed_forward_product product = {.rows = rows, .weights = weights};
-  feed_forward(layer, &product, batch, channel, channel_end, scratch);
+  feed_forward(layer, &product, batch, row, row_end, channel, channel_end, hidden, scratch);
 }
 
 #if SANA_BF16
@@ -201,15 +210,15 @@ INLINE size_t feed_forward_panel_count(size_t inputs) {
   return FEED_FORWARD_WIDTH * ((inputs + 1) / 2);
 }
 
-static size_t feed_forward_bf16_scratch_bytes(size_t image_width, size_t inputs) {
+static size_t feed_forward_bf16_scratch_bytes(size_t inputs) {
   return (feed_forward_panel_count(inputs) + 4 * DEPTH_BLOCK) * sizeof(bf16_pair) +
-         feed_forward_scratch_bytes(image_width);
+         feed_forward_scratch_bytes();
 }
 
 // `rows` are rounded, `weight` is packed for the task.
 static void feed_forward_bf16(
     const sana_feed_forward *layer, const void *rows, const sana_matrix *weight, size_t batch,
-    size_t channel, size_t channel_end, void *scratch) {
+    size_t row, size_t row_end, size_t channel, size_t channel_end, void *hidden, void *scratch) {
   const size_t inputs = weight->columns, pairs = (inputs + 1) / 2;
   bf16_pair *panels = scratch;
   bf16_pair *packing = panels + feed_forward_panel_count(inputs);
@@ -221,6 +230,8 @@ static void feed_forward_bf16(
     }
   }
   const feed_forward_product product = {.rounded = rows, .inputs = inputs, .panels = panels};
-  feed_forward(layer, &product, batch, channel, channel_end, packing + 4 * DEPTH_BLOCK);
+  feed_forward(
+      layer, &product, batch, row, row_end, channel, channel_end, hidden,
+      packing + 4 * DEPTH_BLOCK);
 }
 #endif

@@ -12,6 +12,8 @@ typedef struct {
   size_t count, line_floats, channels, margin;
   // The first image row that was not read yet.
   size_t next;
+  // Of the image.
+  size_t width, height;
 } image_window;
 
 // Of the rows that a block lies in, and those around it.
@@ -28,12 +30,18 @@ INLINE size_t window_floats(size_t image_width, size_t kernel, size_t channels) 
          channels;
 }
 
-INLINE image_window
-empty_window(float *memory, size_t image_width, size_t kernel, size_t channels) {
+// `position` is the first that will be asked for.
+INLINE image_window empty_window(
+    float *memory, size_t image_width, size_t image_height, size_t kernel, size_t channels,
+    size_t position) {
   const size_t count = window_lines(image_width, kernel);
   const size_t line_floats = window_line_pixels(image_width, kernel) * channels;
   __builtin_memset(memory, 0, (count + 1) * line_floats * sizeof(float));
+  const size_t row = position / image_width;
   return (image_window){
+      .next = row < kernel / 2 ? 0 : row - kernel / 2,
+      .width = image_width,
+      .height = image_height,
       .lines = memory,
       .zeros = memory + count * line_floats,
       .count = count,
@@ -43,16 +51,14 @@ empty_window(float *memory, size_t image_width, size_t kernel, size_t channels) 
   };
 }
 
-// Reads the window's channels, from `channel` on, of the image rows up to `end`.
+// Reads what a block of `length` positions from `position` on gathers: `image` leads to the window's channels at the image's first pixel,
+// pixels are `stride` floats apart.
 INLINE void fill_window(
-    image_window *window, const sana_multiscale_attention *attention, size_t batch, size_t channel,
-    size_t end) {
-  const size_t width = attention->width, channels = window->channels;
-  const size_t stride = 3 * attention->heads * attention->dimension;
-  for (; window->next < min_size(end, attention->height); window->next++) {
-    const float *source =
-        attention->query_key_value +
-        (batch * attention->height + window->next) * width * stride + channel;
+    image_window *window, const float *image, size_t stride, size_t position, size_t length) {
+  const size_t width = window->width, channels = window->channels;
+  const size_t end = (position + length - 1) / width + window->margin + 1;
+  for (; window->next < min_size(end, window->height); window->next++) {
+    const float *source = image + window->next * width * stride;
     float *line = window->lines + window->next % window->count * window->line_floats +
                   window->margin * channels;
     for (size_t x = 0; x < width; x++) {
@@ -64,17 +70,15 @@ INLINE void fill_window(
 }
 
 // The pixel at the beginning of an image row.
-INLINE const float *window_line(
-    const image_window *window, const sana_multiscale_attention *attention, ptrdiff_t y) {
-  const float *line = y >= 0 && y < (ptrdiff_t)attention->height
+INLINE const float *window_line(const image_window *window, ptrdiff_t y) {
+  const float *line = y >= 0 && y < (ptrdiff_t)window->height
                           ? window->lines + (size_t)y % window->count * window->line_floats
                           : window->zeros;
   return line + window->margin * window->channels;
 }
 
 // The pixel at a position of the image.
-INLINE const float *window_pixel(
-    const image_window *window, const sana_multiscale_attention *attention, size_t position) {
-  return window_line(window, attention, (ptrdiff_t)(position / attention->width)) +
-         position % attention->width * window->channels;
+INLINE const float *window_pixel(const image_window *window, size_t position) {
+  return window_line(window, (ptrdiff_t)(position / window->width)) +
+         position % window->width * window->channels;
 }

@@ -1,6 +1,6 @@
 // DC-AE's attention over several scales: a task computes one head, of the queries, keys and values of each position and of those that
-// a depthwise convolution and a product gather around it. It goes through the image twice: first for the sums of keys times values,
-// then for what the queries make of them. What is gathered exists for a block of positions at a time.
+// a depthwise convolution and a product gather around it. The image is gone through twice, in bands or whole: first for the sums of keys
+// times values, then for what the queries make of them. What is gathered exists for a block of positions at a time.
 
 // The largest kernel.
 enum { GATHER_KERNEL = 7 };
@@ -42,13 +42,13 @@ INLINE void gather_positions(
     const float *weights, size_t position, size_t length, float *output) {
   const size_t stride = 3 * attention->heads * attention->dimension;
   for (size_t done = 0; done < length;) {
-    const size_t y = (position + done) / attention->width;
-    const size_t x = (position + done) % attention->width;
-    const size_t count = min_size(length - done, attention->width - x);
+    const size_t y = (position + done) / window->width;
+    const size_t x = (position + done) % window->width;
+    const size_t count = min_size(length - done, window->width - x);
     const float *lines[GATHER_KERNEL];
     const ptrdiff_t margin = (ptrdiff_t)kernel / 2;
     for (size_t ky = 0; ky < kernel; ky++) {
-      lines[ky] = window_line(window, attention, (ptrdiff_t)(y + ky) - margin) +
+      lines[ky] = window_line(window, (ptrdiff_t)(y + ky) - margin) +
                   ((ptrdiff_t)x - margin) * (ptrdiff_t)window->channels;
     }
     float *rows = output + done * window->channels;
@@ -63,8 +63,6 @@ INLINE void gather_positions(
 
 // Where a task keeps what.
 typedef struct {
-  // Of each scale, the image's first.
-  float *totals, *sums;
   // [scale][queries, keys, values][panel of outputs][input][PANEL]
   float *projections;
   // [SUM_BLOCK + GATHER_PIXELS - 1][keys, values]
@@ -78,9 +76,7 @@ typedef struct {
 INLINE multiscale_scratch
 multiscale_layout(size_t dimension, size_t scales, float *memory) {
   multiscale_scratch scratch;
-  scratch.totals = memory;
-  scratch.sums = scratch.totals + (scales + 1) * relu_sum_count(dimension);
-  scratch.projections = scratch.sums + (scales + 1) * relu_sum_count(dimension);
+  scratch.projections = memory;
   scratch.gathered = scratch.projections + scales * 3 * dimension * dimension;
   scratch.keys = scratch.gathered + (SUM_BLOCK + GATHER_PIXELS - 1) * 2 * dimension;
   scratch.values = scratch.keys + relu_keys_count(dimension);
@@ -89,12 +85,16 @@ multiscale_layout(size_t dimension, size_t scales, float *memory) {
   return scratch;
 }
 
+// Totals of every scale, the image's first, then sums of every scale.
+static size_t multiscale_state_count(size_t dimension, size_t scales) {
+  return (scales + 1) * relu_state_count(dimension);
+}
+
 static size_t multiscale_attention_scratch_count(
     size_t dimension, size_t image_width, size_t kernel, size_t scales) {
   const size_t window = window_floats(image_width, kernel, 2 * dimension);
-  return 2 * (scales + 1) * relu_sum_count(dimension) + scales * 3 * dimension * dimension +
-         (SUM_BLOCK + GATHER_PIXELS - 1) * 2 * dimension + relu_keys_count(dimension) +
-         relu_values_count(dimension) + TILE_ROWS * PANEL +
+  return scales * 3 * dimension * dimension + (SUM_BLOCK + GATHER_PIXELS - 1) * 2 * dimension +
+         relu_keys_count(dimension) + relu_values_count(dimension) + TILE_ROWS * PANEL +
          (window > 4 * DEPTH_BLOCK ? window : 4 * DEPTH_BLOCK);
 }
 
@@ -114,14 +114,14 @@ INLINE void project(
 // Adds `length` positions from `position` on to the sums of all scales of a head.
 INLINE void sum_scales(
     const sana_multiscale_attention *attention, const multiscale_scratch *scratch,
-    const image_window *window, size_t head, size_t position, size_t length) {
+    const image_window *window, size_t head, size_t position, size_t length, float *sums) {
   const size_t dimension = attention->dimension, key_width = relu_key_width(dimension);
   for (size_t r = 0; r < length; r++) {
-    const float *pixel = window_pixel(window, attention, position + r);
+    const float *pixel = window_pixel(window, position + r);
     relu_row(pixel, scratch->keys + r * key_width, dimension);
     store_value(dimension, pixel + dimension, r, scratch->values);
   }
-  sum_block(dimension, length, scratch->keys, scratch->values, scratch->sums, scratch->tile);
+  sum_block(dimension, length, scratch->keys, scratch->values, sums, scratch->tile);
   for (size_t s = 0; s < attention->scale_count; s++) {
     const sana_gathering *scale = attention->scales + s;
     const float *projections = scratch->projections + s * 3 * dimension * dimension;
@@ -137,14 +137,15 @@ INLINE void sum_scales(
         projections + 2 * dimension * dimension, scratch->values, SUM_BLOCK * PANEL, PANEL);
     sum_block(
         dimension, length, scratch->keys, scratch->values,
-        scratch->sums + (s + 1) * relu_sum_count(dimension), scratch->tile);
+        sums + (s + 1) * relu_sum_count(dimension), scratch->tile);
   }
 }
 
 // Applies the queries of `length` positions from `position` on to the totals of all scales of a head.
 INLINE void attend_scales(
     const sana_multiscale_attention *attention, const multiscale_scratch *scratch,
-    const image_window *window, size_t batch, size_t head, size_t position, size_t length) {
+    const image_window *window, size_t batch, size_t head, size_t position, size_t length,
+    const float *totals) {
   const size_t dimension = attention->dimension, key_width = relu_key_width(dimension);
   const size_t width = attention->heads * dimension;
   const size_t output_stride = (attention->scale_count + 1) * width;
@@ -152,8 +153,7 @@ INLINE void attend_scales(
   for (size_t s = 0; s <= attention->scale_count; s++) {
     if (s == 0) {
       for (size_t r = 0; r < length; r++) {
-        relu_row(
-            window_pixel(window, attention, position + r), queries + r * key_width, dimension);
+        relu_row(window_pixel(window, position + r), queries + r * key_width, dimension);
       }
     } else {
       const sana_gathering *scale = attention->scales + s - 1;
@@ -169,23 +169,25 @@ INLINE void attend_scales(
       const size_t row = batch * attention->height * attention->width + position + r;
       apply_queries(
           dimension, min_size(TILE_ROWS, length - r), queries + r * key_width,
-          scratch->totals + s * relu_sum_count(dimension), scratch->tile,
+          totals + s * relu_sum_count(dimension), scratch->tile,
           attention->output + row * output_stride + s * width + head * dimension, output_stride);
     }
   }
 }
 
-// All scales of one head of one batch element.
-static void multiscale_attention(
-    const sana_multiscale_attention *attention, size_t batch, size_t head, float *memory) {
-  const size_t dimension = attention->dimension;
-  const size_t positions = attention->height * attention->width;
+INLINE size_t largest_kernel(const sana_multiscale_attention *attention) {
   size_t kernel = 1;
   for (size_t s = 0; s < attention->scale_count; s++) {
     if (attention->scales[s].kernel > kernel) kernel = attention->scales[s].kernel;
   }
-  const multiscale_scratch scratch =
-      multiscale_layout(dimension, attention->scale_count, memory);
+  return kernel;
+}
+
+// Scratch memory with the weights of a head's products of queries, keys and values, packed.
+INLINE multiscale_scratch multiscale_weights(
+    const sana_multiscale_attention *attention, size_t head, float *memory) {
+  const size_t dimension = attention->dimension;
+  const multiscale_scratch scratch = multiscale_layout(dimension, attention->scale_count, memory);
   __builtin_memset(memory, 0, (size_t)(scratch.window - memory) * sizeof(float));
   for (size_t s = 0; s < attention->scale_count; s++) {
     for (size_t row = 0; row < 3 * dimension; row += PANEL) {
@@ -194,26 +196,44 @@ static void multiscale_attention(
           scratch.window, scratch.projections + (s * 3 * dimension + row) * dimension);
     }
   }
+  return scratch;
+}
 
+static void sum_multiscale_attention(
+    const sana_multiscale_attention *attention, size_t batch, size_t head, size_t position,
+    size_t end, float *state, float *memory) {
+  const size_t dimension = attention->dimension;
+  const size_t positions = attention->height * attention->width;
   const size_t sum_count = (attention->scale_count + 1) * relu_sum_count(dimension);
-  image_window window = empty_window(scratch.window, attention->width, kernel, 2 * dimension);
-  size_t blocks = 0;
-  for (size_t p = 0; p < positions; p += SUM_BLOCK) {
+  const multiscale_scratch scratch = multiscale_weights(attention, head, memory);
+  const float *image = attention->key_value + batch * positions * attention->key_value_stride +
+                       head * attention->key_value_head_stride;
+  image_window window = empty_window(
+      scratch.window, attention->width, attention->height, largest_kernel(attention),
+      2 * dimension, position);
+  begin_relu_sums(position, state, sum_count);
+  for (size_t p = position; p < end; p += SUM_BLOCK) {
     const size_t length = min_size(SUM_BLOCK, positions - p);
-    fill_window(
-        &window, attention, batch, (3 * head + 1) * dimension,
-        (p + length - 1) / attention->width + window.margin + 1);
-    sum_scales(attention, &scratch, &window, head, p, length);
-    end_sum_block(
-        &blocks, p + SUM_BLOCK >= positions, scratch.totals, scratch.sums, sum_count);
+    fill_window(&window, image, attention->key_value_stride, p, length);
+    sum_scales(attention, &scratch, &window, head, p, length, current_sums(state, sum_count));
+    end_sum_block(p, positions, state, sum_count);
   }
+}
 
-  window = empty_window(scratch.window, attention->width, kernel, dimension);
-  for (size_t p = 0; p < positions; p += SUM_BLOCK) {
-    const size_t length = min_size(SUM_BLOCK, positions - p);
-    fill_window(
-        &window, attention, batch, 3 * head * dimension,
-        (p + length - 1) / attention->width + window.margin + 1);
-    attend_scales(attention, &scratch, &window, batch, head, p, length);
+static void apply_multiscale_attention(
+    const sana_multiscale_attention *attention, size_t batch, size_t head, size_t position,
+    size_t end, const float *state, float *memory) {
+  const size_t dimension = attention->dimension;
+  const size_t positions = attention->height * attention->width;
+  const multiscale_scratch scratch = multiscale_weights(attention, head, memory);
+  const float *image = attention->query + batch * positions * attention->query_stride +
+                       head * attention->query_head_stride;
+  image_window window = empty_window(
+      scratch.window, attention->width, attention->height, largest_kernel(attention), dimension,
+      position);
+  for (size_t p = position; p < end; p += SUM_BLOCK) {
+    const size_t length = min_size(SUM_BLOCK, end - p);
+    fill_window(&window, image, attention->query_stride, p, length);
+    attend_scales(attention, &scratch, &window, batch, head, p, length, state);
   }
 }

@@ -1,13 +1,11 @@
 // ReLU attention of an int8 product's queries, keys and values, which are never stored: a task computes some heads of one batch
-// element, first sums keys times values while they are made, then applies the queries to the sums.
+// element, first sums keys times values while they are made, then applies the queries to the sums, of all positions or a band of them.
 
 static bool has_relu_attention_int8(size_t dimension) { return dimension % PANEL == 0; }
 
-// Floats of scratch memory: sums and totals of every head; a block of keys and values, queries, two tiles.
-static size_t relu_attention_int8_scratch_count(size_t dimension, size_t heads) {
-  return heads * 2 * relu_sum_count(dimension) + relu_keys_count(dimension) +
-         relu_values_count(dimension) + TILE_ROWS * relu_key_width(dimension) +
-         2 * TILE_ROWS * PANEL;
+// Floats of scratch memory: a block of keys and values, or queries, and two tiles.
+static size_t relu_attention_int8_scratch_count(size_t dimension) {
+  return relu_keys_count(dimension) + relu_values_count(dimension) + 2 * TILE_ROWS * PANEL;
 }
 
 // The panels of one head's queries or keys, from `column` on, for a tile of positions from `row` on, times `weight` (unless null),
@@ -66,37 +64,45 @@ INLINE void attend_tile(
       attention->output + row * width + head * dimension, width);
 }
 
-// Heads `head ..< head_end` of one batch element.
-static void relu_attention_int8(
+// The sums of positions `position ..< end` of heads `head ..< head_end` of one batch element. The state is that of all these heads:
+// totals of each, then sums of each.
+static void sum_relu_attention_int8(
     const sana_int8_relu_attention *attention, size_t batch, size_t head, size_t head_end,
-    float *scratch) {
+    size_t position, size_t end, float *state, float *scratch) {
   const size_t heads = head_end - head;
   const size_t dimension = attention->dimension;
   const size_t positions = attention->positions;
   const size_t sum_count = relu_sum_count(dimension);
-  float *totals = scratch;
-  float *sums = totals + heads * sum_count;
-  float *keys = sums + heads * sum_count;
+  float *sums = current_sums(state, heads * sum_count);
+  float *keys = scratch;
   float *values = keys + relu_keys_count(dimension);
-  float *queries = values + relu_values_count(dimension);
-  float *tile = queries + TILE_ROWS * relu_key_width(dimension);
-  __builtin_memset(
-      scratch, 0, relu_attention_int8_scratch_count(dimension, heads) * sizeof(float));
-
-  size_t blocks = 0;
-  for (size_t p = 0; p < positions; p += SUM_BLOCK) {
+  float *tile = values + relu_values_count(dimension);
+  __builtin_memset(scratch, 0, relu_attention_int8_scratch_count(dimension) * sizeof(float));
+  begin_relu_sums(position, state, heads * sum_count);
+  for (size_t p = position; p < end; p += SUM_BLOCK) {
     for (size_t h = 0; h < heads; h++) {
       sum_keys_values(
           attention, head + h, batch * positions + p, min_size(SUM_BLOCK, positions - p),
           sums + h * sum_count, keys, values, tile);
     }
-    end_sum_block(&blocks, p + SUM_BLOCK >= positions, totals, sums, heads * sum_count);
+    end_sum_block(p, positions, state, heads * sum_count);
   }
-  for (size_t p = 0; p < positions; p += TILE_ROWS) {
-    for (size_t h = 0; h < heads; h++) {
+}
+
+// What queries of positions `position ..< end` make of the finished sums.
+static void apply_relu_attention_int8(
+    const sana_int8_relu_attention *attention, size_t batch, size_t head, size_t head_end,
+    size_t position, size_t end, const float *state, float *scratch) {
+  const size_t dimension = attention->dimension;
+  const size_t sum_count = relu_sum_count(dimension);
+  float *queries = scratch;
+  float *tile = queries + TILE_ROWS * relu_key_width(dimension);
+  __builtin_memset(queries, 0, TILE_ROWS * relu_key_width(dimension) * sizeof(float));
+  for (size_t p = position; p < end; p += TILE_ROWS) {
+    for (size_t h = 0; h < head_end - head; h++) {
       attend_tile(
-          attention, head + h, batch * positions + p, min_size(TILE_ROWS, positions - p),
-          totals + h * sum_count, queries, tile, tile + TILE_ROWS * PANEL);
+          attention, head + h, batch * attention->positions + p, min_size(TILE_ROWS, end - p),
+          state + h * sum_count, queries, tile, tile + TILE_ROWS * PANEL);
     }
   }
 }

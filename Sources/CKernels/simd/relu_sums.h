@@ -16,6 +16,17 @@ INLINE size_t relu_sum_count(size_t dimension) {
   return relu_key_width(dimension) * (relu_value_width(dimension) + 1);
 }
 
+// Floats that are kept of a head while its sums are made, [totals, sums]: the totals are what queries are applied to in the end.
+static size_t relu_state_count(size_t dimension) { return 2 * relu_sum_count(dimension); }
+
+// The sums that blocks are added to, behind `sum_count` totals.
+INLINE float *current_sums(float *state, size_t sum_count) { return state + sum_count; }
+
+// Sums begin at an image's first position.
+INLINE void begin_relu_sums(size_t position, float *state, size_t sum_count) {
+  if (position == 0) __builtin_memset(state, 0, 2 * sum_count * sizeof(float));
+}
+
 // Floats of a block of keys, [SUM_BLOCK][key width], and of values, [panel][SUM_BLOCK][PANEL].
 INLINE size_t relu_keys_count(size_t dimension) { return SUM_BLOCK * relu_key_width(dimension); }
 
@@ -72,13 +83,13 @@ INLINE void sum_block(
   }
 }
 
-// Adds the sums to the totals after every SUM_BLOCK blocks, and after the last; `blocks` counts those that are in the sums.
-INLINE void end_sum_block(
-    size_t *blocks, bool is_last, float *totals, float *sums, size_t sum_count) {
-  if (++*blocks < SUM_BLOCK && !is_last) return;
-  add_to(totals, sums, sum_count);
+// Adds the sums to the totals after every SUM_BLOCK blocks, and after the last of `positions`; the block that ends began at `position`.
+INLINE void end_sum_block(size_t position, size_t positions, float *state, size_t sum_count) {
+  const size_t end = position + SUM_BLOCK;
+  if (end % (SUM_BLOCK * SUM_BLOCK) != 0 && end < positions) return;
+  float *sums = current_sums(state, sum_count);
+  add_to(state, sums, sum_count);
   __builtin_memset(sums, 0, sum_count * sizeof(float));
-  *blocks = 0;
 }
 
 // The results of up to TILE_ROWS queries, [TILE_ROWS][key width], which have been through relu.

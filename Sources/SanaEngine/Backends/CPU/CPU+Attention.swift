@@ -13,7 +13,8 @@ extension CPUDevice {
     return switch attention.form {
     case .linear:
       CPUScratch(
-        workerFloats: kernels.linear_attention_scratch_count(dimension), workers: pool.size)
+        workerFloats: kernels.relu_state_count(dimension)
+          + kernels.linear_attention_scratch_count(dimension), workers: pool.size)
     case .quadratic:
       scoredScratch(
         heads: input.batch * attention.heads, keys: input.positions, dimension: dimension)
@@ -71,12 +72,14 @@ extension CPUExecutable {
       pool.forEach(input.batch * heads) { index, worker in
         let head = place(index)
         var attention = sana_linear_attention(
-          query: head.start + head.query, key: head.start + head.key,
-          value: head.start + head.value, stride: input.channels, output: result(index),
-          output_stride: heads * dimension, positions: input.positions, dimension: dimension)
-        kernels.linear_attention(
-          &attention,
-          layout.worker(worker, at: scratch).assumingMemoryBound(to: Float.self))
+          query: head.start + head.query, query_stride: input.channels,
+          key: head.start + head.key, value: head.start + head.value,
+          key_stride: input.channels, output: result(index), output_stride: heads * dimension,
+          positions: input.positions, dimension: dimension)
+        let state = layout.worker(worker, at: scratch).assumingMemoryBound(to: Float.self)
+        let area = state + kernels.relu_state_count(dimension)
+        kernels.sum_linear_attention(&attention, 0, input.positions, state, area)
+        kernels.apply_linear_attention(&attention, 0, input.positions, state, area)
       }
     case .quadratic:
       let attentions = (0..<input.batch * heads).map { index in

@@ -83,34 +83,7 @@ extension CPUExecutable {
 ///
 /// Every place is given as where the first row of the batch would be if all were in memory; what is not must not be touched.
 private struct CascadeRows {
-  private struct Lines {
-    let start: UnsafeMutablePointer<Float>
-    let rowFloats: Int
-    /// The rows of the image's predecessors in the batch.
-    let rowsBefore: Int
-    var held = 0..<0
-
-    var origin: UnsafeMutablePointer<Float> {
-      start - (rowsBefore + held.lowerBound) * rowFloats
-    }
-
-    /// Moves the rows that stay to the front.
-    mutating func hold(_ rows: Range<Int>, _ pool: ThreadPool) {
-      let distance = (rows.lowerBound - held.lowerBound) * rowFloats
-      let count = max(held.upperBound - rows.lowerBound, 0) * rowFloats
-      held = rows
-      if count <= distance {
-        pool.forEachRange(count, minimum: 1 << 14) {
-          (start + $0.lowerBound).update(
-            from: start + distance + $0.lowerBound, count: $0.count)
-        }
-      } else {
-        start.update(from: start + distance, count: count)
-      }
-    }
-  }
-
-  private var lines: [Lines]
+  private var lines: [ImageLines]
   private let layers: [Value: Int]
   private let input: UnsafeMutablePointer<Float>
   private let output: UnsafeMutablePointer<Float>
@@ -131,10 +104,7 @@ private struct CascadeRows {
     lines = []
     var next = scratch.assumingMemoryBound(to: Float.self)
     for (value, count) in zip(outputs, cascade.lineFloats) {
-      let size = executable.shape(value)
-      lines.append(
-        Lines(
-          start: next, rowFloats: size.width * size.channels, rowsBefore: image * size.height))
+      lines.append(ImageLines(at: next, image: image, of: executable.shape(value)))
       next += count
     }
     shuffled = next

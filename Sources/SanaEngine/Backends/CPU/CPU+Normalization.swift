@@ -32,11 +32,20 @@ extension CPUExecutable {
   }
 
   func compute(_ operation: ModulatedLayerNorm, _ output: Value) {
-    let size = shape(output)
-    let norm = layerNorm(operation, size, output: floats(output))
+    normalize(operation, to: floats(output), 0..<shape(output).rows)
+  }
+
+  /// Normalizes some positions, counted through the batch.
+  /// - Parameter output: of the first position of the batch.
+  func normalize(
+    _ operation: ModulatedLayerNorm, to output: UnsafeMutablePointer<Float>,
+    _ positions: Range<Int>
+  ) {
+    let norm = layerNorm(operation, shape(operation.input), output: output)
     withUnsafePointer(to: norm) { norm in
-      pool.forEachRange(size.rows, minimum: 16) {
-        kernels.layer_norm(norm, $0.lowerBound, $0.upperBound)
+      pool.forEachRange(positions.count, minimum: 16) {
+        kernels.layer_norm(
+          norm, positions.lowerBound + $0.lowerBound, positions.lowerBound + $0.upperBound)
       }
     }
   }
@@ -54,14 +63,26 @@ extension CPUExecutable {
 
   func compute(_ operation: DepthwiseConvolution, _ output: Value) {
     let input = shape(operation.input)
+    convolve(
+      operation, from: floats(operation.input), to: floats(output), 0..<input.batch * input.height)
+  }
+
+  /// A depthwise convolution of one place in memory into another.
+  /// - Parameter rows: counted through the batch. Only those, and the rows that they read, must be in
+  ///   memory.
+  func convolve(
+    _ operation: DepthwiseConvolution, from input: UnsafePointer<Float>,
+    to output: UnsafeMutablePointer<Float>, _ rows: Range<Int>
+  ) {
+    let size = shape(operation.input)
     let layer = sana_depthwise(
-      input: floats(operation.input), output: floats(output), batch: input.batch,
-      height: input.height, width: input.width, channels: input.channels,
-      kernel: operation.kernel, weight: vector(operation.weight),
+      input: input, output: output, batch: size.batch, height: size.height, width: size.width,
+      channels: size.channels, kernel: operation.kernel, weight: vector(operation.weight),
       bias: operation.bias.map(vector), gated: operation.gatedLinearUnit)
     withUnsafePointer(to: layer) { layer in
-      pool.forEachRange(input.batch * input.height, minimum: 1) {
-        kernels.depthwise(layer, $0.lowerBound, $0.upperBound)
+      pool.forEachRange(rows.count, minimum: 1) {
+        kernels.depthwise(
+          layer, rows.lowerBound + $0.lowerBound, rows.lowerBound + $0.upperBound)
       }
     }
   }

@@ -253,17 +253,19 @@ extension CPUExecutable {
     }
   }
 
-  /// A linear layer of rows in one place in memory into rows in another, without a gate.
-  /// - Parameter residual: added to the results; may lie where they go.
+  /// A linear layer of rows in one place in memory into rows in another.
+  /// - Parameters:
+  ///   - gate: that of all the rows.
+  ///   - residual: added to the results; may lie where they go.
   func multiply(
     _ operation: Linear, rows: Int, from input: UnsafePointer<Float>,
-    to output: UnsafeMutablePointer<Float>, residual: UnsafePointer<Float>?,
-    _ layout: CPUScratch, _ scratch: UnsafeMutableRawPointer
+    to output: UnsafeMutablePointer<Float>, gate: UnsafePointer<Float>? = nil,
+    residual: UnsafePointer<Float>?, _ layout: CPUScratch, _ scratch: UnsafeMutableRawPointer
   ) {
     let (outputs, inputs) = (operation.weight.shape[0], operation.weight.shape[1])
     let epilogue = sana_epilogue(
       bias: operation.epilogue.bias.map(vector),
-      activation: operation.epilogue.activation.kernelActivation, gate: nil, gate_stride: 0,
+      activation: operation.epilogue.activation.kernelActivation, gate: gate, gate_stride: 0,
       residual: residual)
     let int8Matrix = int8Matrix(operation.weight)
     let product = product(
@@ -278,15 +280,54 @@ extension CPUExecutable {
     }
   }
 
+  /// Some output channels of a linear layer without an epilogue, of rows in one place in memory.
+  /// - Parameter columns: ranges of one length, whose results lie one behind the other; of a packed weight they begin with a panel.
+  func multiply(
+    _ operation: Linear, columns: [Range<Int>], rows: Int, from input: UnsafePointer<Float>,
+    to output: UnsafeMutablePointer<Float>, _ layout: CPUScratch,
+    _ scratch: UnsafeMutableRawPointer
+  ) {
+    let inputs = operation.weight.shape[1]
+    let outputs = columns.reduce(0) { $0 + $1.count }
+    let source = Shape.tokens(batch: 1, count: rows, channels: inputs)
+    let size = source.with(channels: outputs)
+    guard let int8Matrix = int8Matrix(operation.weight) else {
+      let weight = matrix(operation.weight)
+      let products = columns.enumerated().map { index, range in
+        product(
+          source, size, from: input, to: output + index * range.count,
+          weight.rows(from: range.lowerBound, count: range.count), sana_epilogue())
+      }
+      return multiply(products, Area(layout: layout, start: scratch))
+    }
+    forEachQuantized(rows) { range in
+      let codes = quantize(
+        range, of: input, columns: inputs, factors: int8Matrix.factors, to: scratch)
+      for (index, columns) in columns.enumerated() {
+        // The product counts its outputs from the weight's first row on.
+        let target = output + index * columns.count - columns.lowerBound
+        multiply(
+          product(source, size, from: input, to: target, nil, sana_epilogue()), int8Matrix, codes,
+          range, columns: columns, layout, scratch)
+      }
+    }
+  }
+
   /// A product of all rows, some of them quantized at a time.
   private func multiply(
     _ product: sana_product, _ weight: sana_int8_matrix, rows: Int, _ layout: CPUScratch,
     _ scratch: UnsafeMutableRawPointer, quantizing quantize: (Range<Int>) -> sana_int8_rows
   ) {
-    for first in stride(from: 0, to: rows, by: CPUDevice.quantizedRowsAtOnce) {
-      let range = first..<min(first + CPUDevice.quantizedRowsAtOnce, rows)
+    forEachQuantized(rows) { range in
       multiply(
         product, weight, quantize(range), range, columns: 0..<weight.rows, layout, scratch)
+    }
+  }
+
+  /// Calls the body for as many rows at a time as are quantized at once.
+  private func forEachQuantized(_ rows: Int, _ body: (Range<Int>) -> Void) {
+    for first in stride(from: 0, to: rows, by: CPUDevice.quantizedRowsAtOnce) {
+      body(first..<min(first + CPUDevice.quantizedRowsAtOnce, rows))
     }
   }
 

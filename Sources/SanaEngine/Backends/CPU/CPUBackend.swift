@@ -40,15 +40,20 @@ public final class CPUBackend: Backend {
       instructionSet: .chosen())
   }
 
-  /// - Parameter instructionSet: one that the processor supports.
+  /// - Parameters:
+  ///   - instructionSet: one that the processor supports.
+  ///   - bandPositions: about how many positions of an image are computed at a time where nodes are
+  ///     computed in bands of image rows; all when nil. Results do not depend on it.
   package init(
     threads: Int? = nil, precision: ComputePrecision = .auto,
-    cancellation: CancellationToken? = nil, instructionSet: InstructionSet
+    cancellation: CancellationToken? = nil, instructionSet: InstructionSet,
+    bandPositions: Int? = nil
   ) throws {
     device = CPUDevice(
       pool: try ThreadPool(
         threads: threads ?? AvailableProcessors.current.count, cancellation: cancellation),
-      kernels: instructionSet.kernels, precision: precision, cancellation: cancellation)
+      kernels: instructionSet.kernels, precision: precision, bandPositions: bandPositions,
+      cancellation: cancellation)
   }
 
   public func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan {
@@ -73,17 +78,20 @@ final class CPUDevice {
   let pool: ThreadPool
   let kernels: sana_kernels
   let precision: ComputePrecision
+  /// About how many positions of an image are computed at a time; all when nil.
+  let bandPositions: Int?
   let cancellation: CancellationToken?
   var onStep: ((_ step: ExecutedStep, _ graph: Graph) -> Void)?
   var onProgress: (() -> Void)?
 
   init(
-    pool: ThreadPool, kernels: sana_kernels, precision: ComputePrecision,
+    pool: ThreadPool, kernels: sana_kernels, precision: ComputePrecision, bandPositions: Int?,
     cancellation: CancellationToken?
   ) {
     self.pool = pool
     self.kernels = kernels
     self.precision = precision
+    self.bandPositions = bandPositions
     self.cancellation = cancellation
   }
 

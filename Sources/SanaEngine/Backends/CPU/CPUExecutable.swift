@@ -138,14 +138,16 @@ final class CPUExecutable: Executable {
     return switch step.form {
     case .node:
       [try clock.measure { try execute(graph.nodes[step.nodes.upperBound], scratch) }]
-    case .chain(let chain, let arithmetic):
-      [clock.measure { compute(chain, arithmetic, scratch) }]
+    case .chain(let chain):
+      [clock.measure { compute(chain, scratch) }]
     case .cascade(let cascade):
       try compute(cascade, scratch)
+    case .mixFeedForward(let step):
+      try compute(step, scratch)
     case .captionAttention(let step):
       compute(step, scratch)
-    case .multiscaleAttention(let step):
-      [clock.measure { compute(step, scratch) }]
+    case .linearAttention(let step):
+      try compute(step, scratch)
     }
   }
 

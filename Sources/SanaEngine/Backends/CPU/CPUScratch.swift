@@ -61,43 +61,13 @@ extension CPUDevice {
       workerBytes: max(productScratchBytes, int8Bytes), workers: pool.size)
   }
 
-  /// Of nodes that are computed as one.
-  /// - Parameter arithmetic: int8, or bf16 of a feed-forward.
-  func scratch(for chain: CPUChain, _ arithmetic: Arithmetic, _ input: Shape) -> CPUScratch {
-    if arithmetic == .bf16, let bf16 = bf16FeedForward {
-      return CPUScratch(
-        sharedBytes: kernels.int8_row_count(input.rows) * bf16.row_bytes(input.channels),
-        workerBytes: bf16.scratch_bytes(input.width, input.channels),
-        workers: pool.size)
-    }
-    let workerBytes: Int
-    var keyFloats = 0
-    switch chain.form {
-    case .product: return scratch(for: chain.linear, input)
-    case .attention(let attention, let norms):
-      keyFloats = norms == nil ? 0 : input.rows * attention.heads * attention.headDimension
-      workerBytes =
-        kernels.relu_attention_int8_scratch_count(attention.headDimension, Self.headsOfTask)
-        * MemoryLayout<Float>.size
-    case .feedForward: workerBytes = kernels.feed_forward_scratch_bytes(input.width)
-    }
-    return CPUScratch(
-      sharedBytes: keysOffset(input) + keyFloats * MemoryLayout<Float>.size,
-      workerBytes: max(workerBytes, kernels.int8_scratch_bytes()), workers: pool.size)
-  }
-
-  /// Where the keys of an attention begin in its scratch memory, behind the quantized rows of its input.
-  func keysOffset(_ input: Shape) -> Int {
-    MemoryPlan.aligned(quantizedBytes(rows: input.rows, columns: input.channels))
-  }
-
   /// Heads of a task of int8 attention: two read every position's codes half as often as one.
   static let headsOfTask = 2
 
   /// Linear layers quantize this many rows at once, which bounds the memory for their codes.
   static let quantizedRowsAtOnce = 2048
 
-  private func quantizedBytes(rows: Int, columns: Int) -> Int {
+  func quantizedBytes(rows: Int, columns: Int) -> Int {
     kernels.int8_row_count(rows) * (kernels.int8_row_bytes(columns) + MemoryLayout<Float>.size)
   }
 

@@ -6,10 +6,11 @@ internal import WeightFormats
 struct CPUStep {
   enum Form {
     case node
-    case chain(CPUChain, Arithmetic)
+    case chain(CPUChain)
     case cascade(CPUCascade)
     case captionAttention(CPUCaptionAttention)
-    case multiscaleAttention(CPUMultiscaleAttention)
+    case linearAttention(CPULinearAttention)
+    case mixFeedForward(CPUMixFeedForward)
   }
 
   /// What is measured by itself.
@@ -37,6 +38,18 @@ struct CPUStep {
     parts = cascade.layers.map { Part(nodes: $0.nodes, arithmetic: $0.arithmetic) }
   }
 
+  init(_ step: CPULinearAttention) {
+    form = .linearAttention(step)
+    nodes = step.nodes
+    parts = step.parts
+  }
+
+  init(_ step: CPUMixFeedForward) {
+    form = .mixFeedForward(step)
+    nodes = step.nodes
+    parts = step.parts
+  }
+
   /// - Parameter arithmetic: of an operation.
   init(_ step: CPUCaptionAttention, _ arithmetic: (Operation) -> Arithmetic) {
     form = .captionAttention(step)
@@ -51,26 +64,27 @@ struct CPUStep {
 }
 
 extension CPUDevice {
-  /// How a graph is executed: cascades, cross-attention with its products, attention over several scales, and chains whose weights allow
-  /// it, the longest where several overlap, are computed as one; every other node is by itself.
+  /// How a graph is executed: Mix-FFNs, linear attention and cross-attention with the products around them, cascades, and products of int8
+  /// activations with the norm before them are computed as one; every other node is by itself.
   /// - Parameter source: describes the weights.
   func steps(_ graph: Graph, weights source: any WeightSource) -> [CPUStep] {
     var steps: [CPUStep] = []
     let readers = graph.readerCounts
-    let chains = chains(graph, readers)
     let cascades = cascades(graph, readers, source)
     var end = graph.nodes.count
     while end > 0 {
       let position = end - 1
       let step: CPUStep
-      if let chain = chains[position], let arithmetic = arithmetic(of: chain, graph, source) {
-        step = CPUStep(.chain(chain, arithmetic), chain.nodes, arithmetic)
+      if let feedForward = mixFeedForward(graph, readers, source, endingAt: position) {
+        step = CPUStep(feedForward)
+      } else if let attention = linearAttention(graph, readers, source, endingAt: position) {
+        step = CPUStep(attention)
+      } else if let chain = chain(graph, readers, source, endingAt: position) {
+        step = CPUStep(.chain(chain), chain.nodes, .int8)
       } else if let cascade = cascades[position] {
         step = CPUStep(cascade)
       } else if let attention = captionAttention(graph, readers, endingAt: position) {
         step = CPUStep(attention) { arithmetic(of: $0, source) }
-      } else if let attention = multiscaleAttention(graph, readers, endingAt: position) {
-        step = CPUStep(.multiscaleAttention(attention), attention.nodes, .f32)
       } else {
         step = CPUStep(
           .node, position...position, arithmetic(of: graph.nodes[position].operation, source))
@@ -79,21 +93,6 @@ extension CPUDevice {
       end = step.nodes.lowerBound
     }
     return steps.reversed()
-  }
-
-  /// What a chain multiplies when it is computed as one; nil when its weights do not allow that.
-  private func arithmetic(
-    of chain: CPUChain, _ graph: Graph, _ source: any WeightSource
-  ) -> Arithmetic? {
-    let weight = chain.linear.weight
-    if isPacked(weight, source) { return .int8 }
-    // Few rows are multiplied in f32.
-    guard case .feedForward = chain.form, chain.norm == nil, weight.access == .whole,
-      graph[chain.input].shape.rows > kernels.few_rows,
-      source.description(of: weight.name).flatMap(bf16) != nil,
-      bf16FeedForward?.can_compute(weight.shape[1], weight.shape[0] / 2) == true
-    else { return nil }
-    return .bf16
   }
 
   /// What an operation that is computed by itself multiplies.
@@ -106,10 +105,6 @@ extension CPUDevice {
     }
     let weights = parameters.compactMap { source.description(of: $0.name) }
     return weights.contains { bf16(for: $0) != nil } ? .bf16 : .f32
-  }
-
-  private func isPacked(_ parameter: Parameter, _ source: any WeightSource) -> Bool {
-    parameter.access == .whole && multipliesInt8(parameter, source)
   }
 
   private func multipliesInt8(_ parameter: Parameter, _ source: any WeightSource) -> Bool {
@@ -128,21 +123,26 @@ extension CPUDevice {
           return MemoryPlan.Step(
             node: position, of: graph,
             scratchBytes: scratch(for: graph.nodes[position], in: graph).byteCount)
-        case .chain(let chain, let arithmetic):
+        case .chain(let chain):
           return MemoryPlan.Step(
             nodes: step.nodes,
-            scratchBytes: scratch(for: chain, arithmetic, graph[chain.input].shape).byteCount)
+            scratchBytes: scratch(for: chain.linear, graph[chain.input].shape).byteCount)
         case .cascade(let cascade):
           return MemoryPlan.Step(
             nodes: step.nodes, scratchBytes: scratch(for: cascade, in: graph).byteCount,
             inPlaceInput: cascade.isInPlace ? cascade.input : nil)
+        case .mixFeedForward(let feedForward):
+          return MemoryPlan.Step(
+            nodes: step.nodes, scratchBytes: feedForward.layout.byteCount,
+            inPlaceInput: feedForward.inPlaceInput)
         case .captionAttention(let caption):
           return MemoryPlan.Step(
             nodes: step.nodes, scratchBytes: scratch(for: caption, in: graph).byteCount,
             inPlaceInput: caption.residual)
-        case .multiscaleAttention(let attention):
+        case .linearAttention(let attention):
           return MemoryPlan.Step(
-            nodes: step.nodes, scratchBytes: scratch(for: attention, in: graph).byteCount)
+            nodes: step.nodes, scratchBytes: attention.layout.byteCount,
+            inPlaceInput: attention.inPlaceInput)
         }
       })
   }
