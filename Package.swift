@@ -14,6 +14,7 @@ let argumentParser: Target.Dependency = .product(
 let package = Package(
   name: "sana-toolchain",
   products: [
+    .library(name: "Support", targets: ["Support"]),
     .library(name: "WeightFormats", targets: ["WeightFormats"]),
     .library(name: "Quantization", targets: ["Quantization"]),
     .library(name: "SanaEngine", targets: ["SanaEngine"]),
@@ -41,122 +42,131 @@ let package = Package(
 
     // The rooms.
     .target(name: "CKernels", cSettings: strictC),
+    // Below everything that is written in Swift: nothing in it knows a weight.
+    .target(name: "Support", dependencies: ["CKernels"], swiftSettings: strict),
     .target(
-      name: "WeightFormats", dependencies: ["CKernels", "CLZ4"], swiftSettings: strict),
+      name: "WeightFormats", dependencies: ["Support", "CKernels", "CLZ4"], swiftSettings: strict),
     .target(
-      name: "Quantization", dependencies: ["WeightFormats", "CKernels"], swiftSettings: strict),
+      name: "Quantization", dependencies: ["Support", "WeightFormats", "CKernels"],
+      swiftSettings: strict),
     // The engine, a target for each of its rooms, so that the compiler keeps the walls.
     .target(
-      name: "SanaGraph", dependencies: ["WeightFormats"], path: "Sources/SanaEngine/Graph",
+      name: "SanaGraph", dependencies: ["Support", "WeightFormats"],
+      path: "Sources/SanaEngine/Graph",
       swiftSettings: strict),
     .target(
       name: "SanaModels", dependencies: ["SanaGraph", "WeightFormats"],
       path: "Sources/SanaEngine/Models", swiftSettings: strict),
     // The definition of every operation: for tests, not in any tool.
     .target(
-      name: "ReferenceBackend", dependencies: ["SanaGraph", "WeightFormats"],
+      name: "ReferenceBackend", dependencies: ["SanaGraph", "Support", "WeightFormats"],
       path: "Sources/SanaEngine/Backends/Reference", swiftSettings: strict),
     .target(
-      name: "CPUBackend", dependencies: ["SanaGraph", "WeightFormats", "CKernels"],
+      name: "CPUBackend", dependencies: ["SanaGraph", "Support", "WeightFormats", "CKernels"],
       path: "Sources/SanaEngine/Backends/CPU", swiftSettings: strict),
     .target(
       name: "SanaEngine",
       dependencies: [
-        "SanaGraph", "SanaModels", "CPUBackend", "WeightFormats", "CPNG", "CSentencePiece",
+        "SanaGraph", "SanaModels", "CPUBackend", "Support", "WeightFormats", "CPNG",
+        "CSentencePiece",
       ],
       exclude: ["Graph", "Models", "Backends"], swiftSettings: strict),
     .target(
-      name: "Traces", dependencies: ["CHDF5", "WeightFormats"], swiftSettings: strict),
+      name: "Traces", dependencies: ["CHDF5", "Support"], swiftSettings: strict),
     .target(
       name: "Verification",
-      dependencies: ["SanaEngine", "SanaGraph", "SanaModels", "Traces", "WeightFormats"],
+      dependencies: [
+        "SanaEngine", "SanaGraph", "SanaModels", "Traces", "Support", "WeightFormats",
+      ],
       swiftSettings: strict),
     .target(
-      name: "CommandLineSupport", dependencies: ["CFaults", "WeightFormats", argumentParser],
+      name: "CommandLineSupport",
+      dependencies: ["CFaults", "Support", "WeightFormats", argumentParser],
       swiftSettings: strict),
     .target(
       name: "EngineArguments",
-      dependencies: [
-        "SanaEngine", "SanaGraph", "WeightFormats", "CommandLineSupport", argumentParser,
-      ],
+      dependencies: ["SanaEngine", "SanaGraph", "Support", "CommandLineSupport", argumentParser],
       swiftSettings: strict),
 
     // The tools.
     .executableTarget(
       name: "sana-convert",
-      dependencies: ["WeightFormats", "CommandLineSupport", argumentParser], swiftSettings: strict),
+      dependencies: ["Support", "WeightFormats", "CommandLineSupport", argumentParser],
+      swiftSettings: strict),
     .executableTarget(
       name: "sana-quant",
       dependencies: [
-        "WeightFormats", "Quantization", "SanaEngine", "SanaGraph", "CPUBackend", "Traces",
-        "Verification",
-        "CommandLineSupport", "EngineArguments", argumentParser,
+        "Support", "WeightFormats", "Quantization", "SanaEngine", "SanaGraph", "CPUBackend",
+        "Traces", "Verification", "CommandLineSupport", "EngineArguments", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "sana-run",
       dependencies: [
-        "WeightFormats", "SanaEngine", "SanaGraph", "CPUBackend", "CommandLineSupport",
-        "EngineArguments",
+        "Support", "SanaEngine", "SanaGraph", "CPUBackend", "CommandLineSupport", "EngineArguments",
         argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "sana-demo",
-      dependencies: [
-        "WeightFormats", "SanaEngine", "SanaGraph", "CommandLineSupport", argumentParser,
-      ],
+      dependencies: ["Support", "SanaEngine", "SanaGraph", "CommandLineSupport", argumentParser],
       swiftSettings: strict),
 
     // Measures the CPU kernels: swift run -c release kernel-bench
     .executableTarget(
       name: "kernel-bench",
       dependencies: [
-        "CKernels", "CPUBackend", "SanaEngine", "SanaGraph", "WeightFormats", argumentParser,
+        "CKernels", "CPUBackend", "SanaEngine", "SanaGraph", "Support", "WeightFormats",
+        argumentParser,
       ],
       path: "Benchmarks/kernel-bench", swiftSettings: strict),
     // Measures the container and the quantizer: swift run -c release container-bench <directory>
     .executableTarget(
       name: "container-bench",
       dependencies: [
-        "CKernels", "WeightFormats", "Quantization", "CommandLineSupport", argumentParser,
+        "CKernels", "Support", "WeightFormats", "Quantization", "CommandLineSupport",
+        argumentParser,
       ],
       path: "Benchmarks/container-bench", swiftSettings: strict),
 
     // Tests.
     .target(
       name: "TestSupport",
-      dependencies: ["CKernels", "WeightFormats", "SanaEngine", "SanaGraph", "Traces"],
+      dependencies: ["CKernels", "Support", "WeightFormats", "SanaEngine", "SanaGraph", "Traces"],
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
-      name: "WeightFormatsTests", dependencies: ["WeightFormats", "CKernels", "TestSupport"],
+      name: "SupportTests", dependencies: ["Support", "CKernels", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "WeightFormatsTests",
+      dependencies: ["Support", "WeightFormats", "CKernels", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "QuantizationTests",
-      dependencies: ["Quantization", "WeightFormats", "CKernels", "TestSupport"],
+      dependencies: ["Quantization", "Support", "WeightFormats", "CKernels", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "KernelTests",
       dependencies: [
-        "CKernels", "SanaEngine", "SanaGraph", "SanaModels", "CPUBackend", "ReferenceBackend",
-        "TestSupport",
+        "Support", "WeightFormats", "CKernels", "SanaEngine", "SanaGraph", "SanaModels",
+        "CPUBackend", "ReferenceBackend", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
       name: "SanaEngineTests",
       dependencies: [
-        "SanaEngine", "SanaGraph", "SanaModels", "CPUBackend", "ReferenceBackend", "WeightFormats",
-        "Traces", "TestSupport",
+        "SanaEngine", "SanaGraph", "SanaModels", "CPUBackend", "ReferenceBackend", "Support",
+        "WeightFormats", "Traces", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "TracesTests", dependencies: ["Traces", "WeightFormats", "TestSupport"],
+      name: "TracesTests", dependencies: ["Traces", "Support", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
       dependencies: [
         "Verification", "SanaEngine", "SanaGraph", "CPUBackend", "ReferenceBackend", "Traces",
-        "WeightFormats", "TestSupport",
+        "Support", "WeightFormats", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
@@ -165,8 +175,8 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "WeightFormats", "CommandLineSupport", "TestSupport", "sana-convert", "sana-quant",
-        "sana-run", "sana-demo",
+        "Support", "WeightFormats", "CommandLineSupport", "TestSupport", "sana-convert",
+        "sana-quant", "sana-run", "sana-demo",
       ],
       swiftSettings: strict),
   ],
@@ -182,7 +192,8 @@ if Context.environment["SANA_FUZZING"] != nil {
     .executableTarget(
       name: "sana-fuzz",
       dependencies: [
-        "CLibFuzzer", "CKernels", "CLZ4", "WeightFormats", "SanaEngine", "SanaGraph", "TestSupport",
+        "CLibFuzzer", "CKernels", "CLZ4", "Support", "WeightFormats", "SanaEngine", "SanaGraph",
+        "TestSupport",
       ],
       path: "Fuzzing/sana-fuzz", swiftSettings: strict),
   ]

@@ -1,4 +1,4 @@
-import WeightFormats
+import Support
 
 #if canImport(Glibc)
   import Glibc

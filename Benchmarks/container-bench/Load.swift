@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandLineSupport
+import Support
 import WeightFormats
 
 /// Compares loading a model with reading the bytes of its file, on the same threads and from the page cache.

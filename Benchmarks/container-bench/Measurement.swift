@@ -1,4 +1,5 @@
 import CommandLineSupport
+import Support
 
 #if canImport(Glibc)
   import Glibc

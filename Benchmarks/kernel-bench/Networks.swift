@@ -3,6 +3,7 @@ import Foundation
 import SanaEngine
 import SanaGraph
 import SanaModels
+import Support
 import WeightFormats
 
 struct Networks: ParsableCommand {

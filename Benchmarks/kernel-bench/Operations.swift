@@ -3,6 +3,7 @@ import CPUBackend
 import Foundation
 import SanaEngine
 import SanaGraph
+import Support
 import WeightFormats
 
 /// One operation of a network at its real size.

@@ -3,7 +3,7 @@ import CPUBackend
 import Foundation
 import SanaEngine
 import SanaGraph
-import WeightFormats
+import Support
 
 /// An int8 product of a network with all that its layer does besides: the norm in front, quantization, the epilogue, and what is
 /// computed as one with it.

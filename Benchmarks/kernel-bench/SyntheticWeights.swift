@@ -1,5 +1,6 @@
 import SanaEngine
 import SanaGraph
+import Support
 import WeightFormats
 
 /// Weights without meaning, made when they are asked for: only their size and encoding matter here.

@@ -1,6 +1,7 @@
 internal import CKernels
 internal import CLZ4
 internal import Foundation
+internal import Support
 internal import TestSupport
 internal import WeightFormats
 

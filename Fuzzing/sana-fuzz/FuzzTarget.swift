@@ -1,5 +1,4 @@
 internal import CKernels
-internal import WeightFormats
 
 /// A reader under attack.
 protocol FuzzTarget: Sendable {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Support
 internal import TestSupport
 internal import WeightFormats
 

@@ -1,4 +1,4 @@
-internal import WeightFormats
+internal import Support
 
 extension Mutator {
   /// One change somewhere in a tree of values.

@@ -1,3 +1,4 @@
+internal import Support
 internal import WeightFormats
 
 /// A whole safetensors file.

@@ -1,5 +1,6 @@
 internal import SanaEngine
 internal import SanaGraph
+internal import Support
 internal import TestSupport
 internal import WeightFormats
 

@@ -1,3 +1,4 @@
+internal import Support
 internal import TestSupport
 internal import WeightFormats
 
@@ -115,8 +116,8 @@ struct TorchTarget: FuzzTarget {
     }
     let parts = littleEndian(UInt16(pickle.count)) + pickle + [UInt8](0..<24)
     let tensors = [
-      (SafetensorsTensor(name: "a", type: .bf16, shape: [2, 3]), [UInt8](0..<12)),
-      (SafetensorsTensor(name: "b", type: .f32, shape: [1]), [1, 2, 3, 4]),
+      (CheckpointTensor(name: "a", type: .bf16, shape: [2, 3]), [UInt8](0..<12)),
+      (CheckpointTensor(name: "b", type: .f32, shape: [1]), [1, 2, 3, 4]),
     ]
     let legacy = TorchSample.legacyFile(
       PickleSample.of {

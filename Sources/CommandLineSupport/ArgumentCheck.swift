@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import WeightFormats
+internal import Support
 
 /// What stands before ArgumentParser, which takes the last of two values in silence, takes no value
 /// that begins with a dash, and reports a missing argument before an unknown option, though it may

@@ -1,4 +1,5 @@
 public import ArgumentParser
+public import Support
 public import WeightFormats
 
 extension ContainerCompression: ExpressibleByArgument {}

@@ -1,5 +1,3 @@
-internal import WeightFormats
-
 extension Double {
   /// The number with a fixed count of decimals; `inf` and `nan` by name.
   public func formatted(decimals: Int) -> String {

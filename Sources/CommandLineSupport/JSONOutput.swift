@@ -1,4 +1,4 @@
-public import WeightFormats
+public import Support
 
 /// The one JSON object that `--json` prints.
 public enum JSONOutput {

@@ -3,7 +3,7 @@
 #elseif canImport(Musl)
   import Musl
 #endif
-public import WeightFormats
+public import Support
 
 /// The place of a command's output, checked before the work that fills it begins: every command
 /// that writes asks here first.

@@ -1,5 +1,5 @@
+internal import Support
 import Synchronization
-internal import WeightFormats
 
 /// Shows on standard error what is being done: on a terminal a bar for the stage that runs and a line with its time for each
 /// finished one, elsewhere nothing but notes.

@@ -3,8 +3,8 @@
 #elseif canImport(Musl)
   import Musl
 #endif
+internal import Support
 import Synchronization
-internal import WeightFormats
 
 /// Turns Ctrl-C and SIGTERM into a cancellation that the work polls, so that it can end by its own ways: memory released, no
 /// half-written file left. A second signal ends the process at once.

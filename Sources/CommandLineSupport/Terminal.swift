@@ -3,7 +3,7 @@
 #elseif canImport(Musl)
   import Musl
 #endif
-public import WeightFormats
+public import Support
 
 /// An output stream of the process, and whether a person looks at it.
 public enum OutputStream: Int32, Sendable {

@@ -1,4 +1,4 @@
-internal import WeightFormats
+internal import Support
 
 /// Rows of text in aligned columns, for a terminal or a log.
 public struct TextTable: Sendable {

@@ -5,7 +5,7 @@
 #endif
 public import ArgumentParser
 internal import CFaults
-internal import WeightFormats
+internal import Support
 
 /// How every tool begins and ends: streams and limits prepared, arguments checked and parsed, and
 /// one way to print help and to report what is wrong with the words of the command line.

@@ -5,6 +5,7 @@
 #endif
 internal import ArgumentParser
 internal import CFaults
+public import Support
 public import WeightFormats
 
 /// What every command of the three tools has around it: cancellation by Ctrl-C, progress on standard error, and one way to

@@ -2,7 +2,7 @@ public import ArgumentParser
 public import CommandLineSupport
 public import SanaEngine
 public import SanaGraph
-internal import WeightFormats
+internal import Support
 
 extension ComputePrecision: ExpressibleByArgument {}
 

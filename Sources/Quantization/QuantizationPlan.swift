@@ -1,3 +1,4 @@
+public import Support
 public import WeightFormats
 
 /// What becomes of every tensor of a model. Those that were computed from its weights are none of it: from other weights they would be

@@ -1,4 +1,4 @@
-public import WeightFormats
+public import Support
 
 /// Gives tensors whose name a regular expression finds something in a target.
 public struct QuantizationRule: Hashable, Sendable {

@@ -1,4 +1,5 @@
 internal import CKernels
+public import Support
 internal import Synchronization
 public import WeightFormats
 

@@ -1,3 +1,4 @@
+public import Support
 public import WeightFormats
 
 /// A named choice of encodings for a whole model.

@@ -1,4 +1,5 @@
 internal import CKernels
+internal import Support
 internal import WeightFormats
 
 /// Rows of a tensor from f32 to their stored form.

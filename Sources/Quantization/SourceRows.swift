@@ -1,3 +1,4 @@
+internal import Support
 internal import WeightFormats
 
 /// Rows of a stored tensor as f32, a few at a time.

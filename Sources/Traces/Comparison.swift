@@ -1,5 +1,5 @@
 internal import Glibc
-internal import WeightFormats
+internal import Support
 
 /// How far a computed tensor is from the reference, summed in double precision.
 ///

@@ -1,6 +1,5 @@
 internal import CHDF5
 internal import Synchronization
-internal import WeightFormats
 
 /// The way into libhdf5, whose state is global: one caller at a time, and nothing printed behind our back.
 enum HDF5Library {

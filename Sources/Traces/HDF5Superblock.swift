@@ -1,4 +1,4 @@
-internal import WeightFormats
+internal import Support
 
 /// The beginning of an HDF5 file, as far as it says why a library does not open it ("HDF5 File
 /// Format Specification", section II.A).

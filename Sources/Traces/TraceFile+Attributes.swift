@@ -1,5 +1,5 @@
 internal import CHDF5
-internal import WeightFormats
+internal import Support
 
 extension TraceFile {
   /// Longest string that an attribute may hold, in bytes.

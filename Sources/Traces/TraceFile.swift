@@ -1,6 +1,6 @@
 internal import CHDF5
 internal import Glibc
-internal import WeightFormats
+internal import Support
 
 /// An HDF5 file of recorded activations, open for reading.
 ///

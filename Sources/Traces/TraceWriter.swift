@@ -1,6 +1,6 @@
 internal import CHDF5
 internal import Glibc
-internal import WeightFormats
+internal import Support
 
 /// Writes an HDF5 file: groups, datasets of f32, i32 and u8, and string attributes.
 ///

@@ -1,5 +1,6 @@
 internal import SanaEngine
 internal import SanaGraph
+internal import Support
 internal import WeightFormats
 
 /// A back end that refuses graphs which would take it over a limit.

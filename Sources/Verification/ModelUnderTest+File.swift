@@ -1,5 +1,6 @@
 internal import SanaEngine
 internal import SanaGraph
+internal import Support
 public import WeightFormats
 
 extension ModelUnderTest {

@@ -1,7 +1,7 @@
 internal import SanaEngine
 internal import SanaGraph
+internal import Support
 public import Traces
-internal import WeightFormats
 
 /// One case of a pipeline's trace: what was asked of PyTorch, and where the answers lie in the file.
 public struct ReferenceCase: Hashable, Sendable {

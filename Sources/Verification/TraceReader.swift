@@ -1,7 +1,7 @@
 internal import SanaEngine
 internal import SanaGraph
+internal import Support
 internal import Traces
-internal import WeightFormats
 
 /// Reads tensors of a trace with the shape that the model expects of them.
 struct TraceReader {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Support
 
 extension VerificationReport {
   /// The report for reading: one line a value, the worst first, then the pictures and the verdict.

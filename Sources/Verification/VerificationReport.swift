@@ -1,4 +1,4 @@
-public import WeightFormats
+public import Support
 
 /// Everything that was compared.
 public struct VerificationReport: Sendable {

@@ -1,7 +1,6 @@
 internal import SanaEngine
 internal import SanaGraph
 internal import SanaModels
-internal import WeightFormats
 
 /// Latents to pictures and back.
 extension Verifier {

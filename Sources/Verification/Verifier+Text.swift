@@ -1,7 +1,7 @@
 internal import SanaEngine
 internal import SanaGraph
+internal import Support
 internal import Traces
-internal import WeightFormats
 
 /// The captions of a case: one for each prompt.
 struct CaseCaptions {

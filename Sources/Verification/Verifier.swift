@@ -1,7 +1,7 @@
 internal import SanaEngine
 public import SanaGraph
+public import Support
 public import Traces
-public import WeightFormats
 
 /// Replays the runs of a PyTorch trace and compares every value that both sides have.
 ///

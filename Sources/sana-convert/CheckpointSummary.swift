@@ -1,4 +1,5 @@
 import CommandLineSupport
+import Support
 import WeightFormats
 
 /// What `inspect` prints of an official checkpoint.

@@ -1,4 +1,5 @@
 import CommandLineSupport
+import Support
 import WeightFormats
 
 /// What `diff` prints.

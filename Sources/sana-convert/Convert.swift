@@ -1,5 +1,6 @@
 public import ArgumentParser
 import CommandLineSupport
+internal import Support
 public import WeightFormats
 
 struct Convert: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandLineSupport
+import Support
 import WeightFormats
 
 struct Diff: ParsableCommand {

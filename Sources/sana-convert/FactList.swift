@@ -1,4 +1,4 @@
-import WeightFormats
+import Support
 
 /// Titled lines with their values in one column.
 enum FactList {

@@ -6,7 +6,6 @@
 import CommandLineSupport
 import SanaEngine
 import SanaGraph
-import WeightFormats
 
 /// The demo's pictures, drawn with one model file, and what that took.
 struct DemoVariant {

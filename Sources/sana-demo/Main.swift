@@ -2,7 +2,7 @@ import ArgumentParser
 import CommandLineSupport
 import SanaEngine
 import SanaGraph
-import WeightFormats
+import Support
 
 @main
 struct SanaDemo: ParsableCommand {

@@ -2,6 +2,7 @@ import CPUBackend
 import CommandLineSupport
 import SanaEngine
 import SanaGraph
+import Support
 import WeightFormats
 
 /// What `sana-quant` computes beside coding weights: the text encoder's keys and values of the instruction that stands before every prompt,

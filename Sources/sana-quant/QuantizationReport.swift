@@ -1,5 +1,6 @@
 import CommandLineSupport
 import Quantization
+import Support
 import WeightFormats
 
 /// What a quantization did, tensor by tensor.

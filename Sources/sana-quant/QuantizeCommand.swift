@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandLineSupport
 import Quantization
+import Support
 import WeightFormats
 
 struct QuantizeCommand: ParsableCommand {

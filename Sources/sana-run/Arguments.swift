@@ -3,7 +3,7 @@ import CommandLineSupport
 import EngineArguments
 public import SanaEngine
 internal import SanaGraph
-import WeightFormats
+import Support
 
 extension SamplerKind: ExpressibleByArgument {}
 /// What is drawn, but for the prompt.

@@ -4,7 +4,7 @@ import CommandLineSupport
 import EngineArguments
 public import SanaEngine
 internal import SanaGraph
-import WeightFormats
+import Support
 
 extension PipelineStage: ExpressibleByArgument {}
 

@@ -2,7 +2,7 @@ import ArgumentParser
 import CommandLineSupport
 import SanaEngine
 import SanaGraph
-import WeightFormats
+import Support
 
 struct Devices: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,7 +2,7 @@ import CPUBackend
 import CommandLineSupport
 import SanaEngine
 import SanaGraph
-import WeightFormats
+import Support
 
 /// How often each kind of operation runs in a stage, how long it takes, and how near the processor's peak it comes.
 struct OperationProfile {

@@ -1,7 +1,7 @@
 import CommandLineSupport
 import SanaEngine
 import SanaGraph
-import WeightFormats
+import Support
 
 /// Where a run's pictures go: the file named, or `name-1.png`, `name-2.png`, ..., or the standard
 /// output.

@@ -3,7 +3,7 @@ import CommandLineSupport
 import EngineArguments
 import SanaEngine
 import SanaGraph
-import WeightFormats
+import Support
 
 extension Pipeline {
   /// Refuses a run that does not fit the limit; warns of one that may not fit the machine.

@@ -2,7 +2,7 @@ import CommandLineSupport
 import EngineArguments
 import SanaEngine
 import SanaGraph
-import WeightFormats
+import Support
 
 /// What a run, or a plan of one, tells the user.
 struct RunReport {

@@ -1,6 +1,6 @@
 import SanaEngine
 import SanaGraph
-import WeightFormats
+import Support
 
 extension SanaError {
   /// The failure of a run that has written some of its pictures.

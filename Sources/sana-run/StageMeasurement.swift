@@ -1,7 +1,7 @@
 import CommandLineSupport
 import SanaEngine
 import SanaGraph
-import WeightFormats
+import Support
 
 /// What the measurement of one stage found.
 struct StageMeasurement {

@@ -16,7 +16,7 @@ import WeightFormats
 
   private var output: String { directory.path("model.sana") }
 
-  private func write(_ tensors: [(SafetensorsTensor, [UInt8])], to name: String) throws -> String {
+  private func write(_ tensors: [(CheckpointTensor, [UInt8])], to name: String) throws -> String {
     let path = directory.path(name)
     let writer = try SafetensorsWriter(path: path, tensors: tensors.map(\.0))
     for (tensor, bytes) in tensors {
@@ -32,11 +32,11 @@ import WeightFormats
     return try write(
       [
         (
-          SafetensorsTensor(name: module + ".lora_down.weight", type: .f16, shape: [2, width]), ones
+          CheckpointTensor(name: module + ".lora_down.weight", type: .f16, shape: [2, width]), ones
         ),
-        (SafetensorsTensor(name: module + ".lora_up.weight", type: .f16, shape: [width, 2]), ones),
+        (CheckpointTensor(name: module + ".lora_up.weight", type: .f16, shape: [width, 2]), ones),
         (
-          SafetensorsTensor(name: module + ".alpha", type: .i64, shape: []),
+          CheckpointTensor(name: module + ".alpha", type: .i64, shape: []),
           [1, 0, 0, 0, 0, 0, 0, 0]
         ),
       ], to: "lora.safetensors")

@@ -1,6 +1,7 @@
 import Foundation
 import SanaEngine
 import SanaGraph
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -218,7 +219,7 @@ import WeightFormats
     let name = "evil\u{1B}[31m\n\u{9B}" + String(repeating: "n", count: 3_000_000)
     let writer = try SafetensorsWriter(
       path: directory.path("file.safetensors"),
-      tensors: [SafetensorsTensor(name: name, type: .f32, shape: [1])])
+      tensors: [CheckpointTensor(name: name, type: .f32, shape: [1])])
     try [UInt8](repeating: 0, count: 4).withUnsafeBytes { try writer.write($0, as: name) }
     try writer.finish()
     for command in [["inspect"], ["convert", "-o", directory.path("out.sana")]] {

@@ -1,5 +1,6 @@
 import CommandLineSupport
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -237,7 +238,7 @@ import WeightFormats
     let path = try directory.copy(Checkpoints.url("sana-tiny"), to: "checkpoint") + "/vae"
     let weights = path + "/diffusion_pytorch_model.safetensors"
     let file = try SafetensorsFile(path: weights)
-    let stranger = SafetensorsTensor(name: "stranger", type: .f32, shape: [1])
+    let stranger = CheckpointTensor(name: "stranger", type: .f32, shape: [1])
     let first = try #require(file.tensors.first)
     let kept = isMissing ? Array(file.tensors.dropFirst()) : file.tensors + [stranger]
     let writer = try SafetensorsWriter(path: weights, tensors: kept)

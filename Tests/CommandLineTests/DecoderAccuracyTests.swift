@@ -1,7 +1,7 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
-import WeightFormats
 
 /// How far the decoder of the recipe `w8a8` is from PyTorch's in f32, on latents that PyTorch recorded: nearer than PyTorch's own
 /// decoder in bf16, whose ratios stand beside the bounds, but for one case that comes within half a decibel.

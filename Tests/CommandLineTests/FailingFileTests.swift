@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-import WeightFormats
 
 /// Disks and files that fail under the tools, and files that would take all memory if they were believed.
 @Suite struct FailingFileTests {

@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-import WeightFormats
 
 /// What the tools say of them.
 @Suite struct ForeignFileTests {

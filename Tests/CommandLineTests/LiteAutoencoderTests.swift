@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -134,7 +135,7 @@ import WeightFormats
       try ComponentConfiguration(.autoencoder, official: document, location: "config.json"))
     try SparseWeights.write(
       layout.officialTensors.map {
-        SafetensorsTensor(name: $0.name, type: .bf16, shape: $0.shape)
+        CheckpointTensor(name: $0.name, type: .bf16, shape: $0.shape)
       }, to: folder + "/diffusion_pytorch_model.safetensors")
     let pipeline = Checkpoints.path("sana-tiny")
     let error = try failure(pipeline, "--autoencoder", folder)

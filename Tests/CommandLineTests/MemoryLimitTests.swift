@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-import WeightFormats
 
 /// Limits on memory (`ulimit -v`), from too little to start with to enough: a command succeeds, or
 /// says so in one true line and leaves nothing half-written. It never crashes, and never waits for

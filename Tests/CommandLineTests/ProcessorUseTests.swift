@@ -1,9 +1,9 @@
 import Foundation
 import SanaEngine
 import SanaGraph
+import Support
 import TestSupport
 import Testing
-import WeightFormats
 
 /// `sana-run` where it may not use every processor.
 @Suite struct ProcessorUseTests {

@@ -1,3 +1,4 @@
+import Support
 import TestSupport
 import WeightFormats
 
@@ -19,7 +20,7 @@ enum SparseCheckpoint {
     let configuration = try AutoencoderConfiguration(official: document, location: "config.json")
     try SparseWeights.write(
       OfficialLayout(.autoencoder(configuration)).officialTensors.map {
-        SafetensorsTensor(name: $0.name, type: .f32, shape: $0.shape)
+        CheckpointTensor(name: $0.name, type: .f32, shape: $0.shape)
       }, to: directory.path("sparse/diffusion_pytorch_model.safetensors"))
     try directory.write(JSONWriter.write(document), to: "sparse/config.json")
     return directory.path("sparse")

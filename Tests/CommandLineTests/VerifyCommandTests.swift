@@ -1,7 +1,7 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
-import WeightFormats
 
 @Suite struct VerifyCommandTests {
   private let quant: Tool

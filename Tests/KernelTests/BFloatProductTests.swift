@@ -4,7 +4,6 @@ import ReferenceBackend
 import SanaEngine
 import SanaGraph
 import Testing
-import WeightFormats
 
 /// Products of bf16 weights where the processor has instructions for them: activations are rounded to bf16, sums are f32.
 @Suite struct BFloatProductTests {

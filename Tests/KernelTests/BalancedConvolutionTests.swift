@@ -3,7 +3,6 @@ import ReferenceBackend
 import SanaEngine
 import SanaGraph
 import Testing
-import WeightFormats
 
 /// int8 convolutions some of whose input channels have much larger weights than the others.
 @Suite struct BalancedConvolutionTests {

@@ -3,7 +3,6 @@ import ReferenceBackend
 import SanaEngine
 import SanaGraph
 import Testing
-import WeightFormats
 
 /// Products of int8 activations whose weights are coded when they are loaded, some of their input channels much larger than the
 /// others.

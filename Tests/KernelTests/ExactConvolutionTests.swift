@@ -3,7 +3,6 @@ import ReferenceBackend
 import SanaEngine
 import SanaGraph
 import Testing
-import WeightFormats
 
 /// Convolutions of small integers, exact in f32 however they are computed; chosen so that the scales of int8 codes are powers of
 /// two and every code stands for its number exactly.

@@ -1,6 +1,7 @@
 import CPUBackend
 import SanaEngine
 import SanaGraph
+import Support
 import Testing
 import WeightFormats
 

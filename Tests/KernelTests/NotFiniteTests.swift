@@ -2,7 +2,6 @@ import CPUBackend
 import SanaEngine
 import SanaGraph
 import Testing
-import WeightFormats
 
 /// A number that is not finite is never quantized away: what depends on it is not finite either, and nothing else is affected.
 @Suite struct NotFiniteTests {

@@ -1,6 +1,7 @@
 import CKernels
 import SanaEngine
 import SanaGraph
+import Support
 import WeightFormats
 
 /// A weight for every parameter of a graph, random, in one encoding.

@@ -3,7 +3,6 @@ import ReferenceBackend
 import SanaEngine
 import SanaGraph
 import Testing
-import WeightFormats
 
 /// 3x3 convolutions of int8 activations where the processor multiplies codes as int16: by F(4x4, 3x3), whose codes have as many bits as sums in
 /// int32 have room for.

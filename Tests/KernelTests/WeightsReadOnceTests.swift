@@ -2,6 +2,7 @@ import CPUBackend
 import ReferenceBackend
 import SanaEngine
 import SanaGraph
+import Support
 import Synchronization
 import Testing
 import WeightFormats

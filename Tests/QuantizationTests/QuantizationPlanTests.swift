@@ -1,5 +1,6 @@
 import Foundation
 import Quantization
+import Support
 import TestSupport
 import Testing
 import WeightFormats

@@ -1,6 +1,7 @@
 import CKernels
 import Foundation
 import Quantization
+import Support
 import TestSupport
 import Testing
 import WeightFormats

@@ -1,5 +1,6 @@
 import Foundation
-public import WeightFormats
+public import Support
+internal import WeightFormats
 
 /// A way in which official checkpoints are broken when people bring them, done to a copy of
 /// `sana-tiny`.
@@ -189,7 +190,7 @@ public struct CheckpointDamage: CustomStringConvertible, Sendable {
         try SparseWeights.write(
           file.tensors.map { tensor in
             tensor.name == "embed_tokens.weight"
-              ? SafetensorsTensor(
+              ? CheckpointTensor(
                 name: tensor.name, type: tensor.type, shape: [rows, tensor.shape[1]]) : tensor
           }, to: "\(folder)/\(name)")
       }

@@ -1,4 +1,4 @@
-package import WeightFormats
+package import Support
 
 /// What a file begins with, its kind, and what is said of it where weights are wanted.
 public struct FileKindSample: CustomStringConvertible, Sendable {

@@ -1,4 +1,5 @@
 internal import Foundation
+public import Support
 public import WeightFormats
 
 /// The list of everything that an official release holds, from the reference folder's `manifests`.
@@ -8,11 +9,11 @@ public struct ReleaseManifest: Sendable {
     public let className: String
     public let configuration: MetadataValue
     /// The plain files and their tensors, in the order of the shards.
-    public let files: [(name: String, tensors: [SafetensorsTensor])]
+    public let files: [(name: String, tensors: [CheckpointTensor])]
     /// The variants by name: the type of the numbers, and the file.
     public let variants: [(name: String, type: ScalarType, file: String)]
 
-    public var tensors: [SafetensorsTensor] { files.flatMap(\.tensors) }
+    public var tensors: [CheckpointTensor] { files.flatMap(\.tensors) }
     /// What index files and plain files are named after.
     public var base: String {
       folder == "text_encoder" ? "model" : "diffusion_pytorch_model"
@@ -50,7 +51,7 @@ public struct ReleaseManifest: Sendable {
       let component = member.value
       var tensors = try need(component["tensors"]?.members).map { tensor in
         let entry = try need(tensor.value.arrayValue)
-        return SafetensorsTensor(
+        return CheckpointTensor(
           name: tensor.name,
           type: try need(entry[0].stringValue.flatMap(ScalarType.init(rawValue:))),
           shape: try need(entry[1].arrayValue).compactMap(\.integerValue))
@@ -83,7 +84,7 @@ public struct ReleaseManifest: Sendable {
       for variant in component.variants {
         try SparseWeights.write(
           component.tensors.map {
-            SafetensorsTensor(name: $0.name, type: variant.type, shape: $0.shape)
+            CheckpointTensor(name: $0.name, type: variant.type, shape: $0.shape)
           }, to: "\(directory)/\(variant.file)")
         try SparseWeights.write(
           components.first { $0.folder == "vae" }?.tensors ?? [],

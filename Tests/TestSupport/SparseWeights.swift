@@ -1,10 +1,11 @@
 internal import Foundation
+internal import Support
 public import WeightFormats
 
 /// Weights of full size whose numbers are all zero and take no room on the disk, behind true headers.
 public enum SparseWeights {
   /// Writes one safetensors file, making the folders on the way.
-  public static func write(_ tensors: [SafetensorsTensor], to path: String) throws {
+  public static func write(_ tensors: [CheckpointTensor], to path: String) throws {
     var members: [MetadataValue.Member] = []
     var end = 0
     for tensor in tensors {
@@ -35,7 +36,7 @@ public enum SparseWeights {
   ///   - files: names and contents, in the folder.
   ///   - index: the index's name.
   public static func write(
-    _ files: [(name: String, tensors: [SafetensorsTensor])], index: String, to folder: String
+    _ files: [(name: String, tensors: [CheckpointTensor])], index: String, to folder: String
   ) throws {
     for file in files { try write(file.tensors, to: "\(folder)/\(file.name)") }
     guard files.count > 1 else { return }

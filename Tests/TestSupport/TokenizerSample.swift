@@ -1,4 +1,5 @@
-public import WeightFormats
+public import Support
+internal import WeightFormats
 
 /// A `tokenizer.json` of Gemma's kind, small or as large as Gemma's, as conversions of a
 /// SentencePiece model write it.

@@ -190,7 +190,7 @@ public enum TorchSample {
 
   /// A state dictionary of tensors with these bytes, under `state_dict`.
   public static func file(
-    _ tensors: [(tensor: SafetensorsTensor, bytes: [UInt8])], isZip64: Bool = false
+    _ tensors: [(tensor: CheckpointTensor, bytes: [UInt8])], isZip64: Bool = false
   ) -> [UInt8] {
     let storageNames: [ScalarType: String] = [
       .f32: "FloatStorage", .f16: "HalfStorage", .bf16: "BFloat16Storage",

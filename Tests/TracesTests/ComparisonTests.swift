@@ -1,6 +1,6 @@
+import Support
 import Testing
 import Traces
-import WeightFormats
 
 @Suite struct ComparisonTests {
   @Test func equalTensorsAreInfinitelyClose() throws {

@@ -1,8 +1,8 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import Traces
-import WeightFormats
 
 @Suite struct TraceFileTests {
   @Test func whatIsWrittenIsReadBack() throws {

@@ -1,7 +1,6 @@
 import Testing
 import Traces
 import Verification
-import WeightFormats
 
 @Suite struct VerificationReportTests {
   /// A value with about this many decibels.

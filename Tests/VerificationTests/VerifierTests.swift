@@ -3,6 +3,7 @@ import Foundation
 import ReferenceBackend
 import SanaEngine
 import SanaGraph
+import Support
 import TestSupport
 import Testing
 import Traces

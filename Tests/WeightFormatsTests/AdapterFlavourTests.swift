@@ -1,3 +1,4 @@
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -292,7 +293,7 @@ import WeightFormats
     let base = Matrix(shape, seed: 9)
     let bytes = AdapterSamples.Stored(base).bytes
     let tensors = OneTensor(
-      tensor: SafetensorsTensor(name: name, type: .f32, shape: shape), bytes: bytes)
+      tensor: CheckpointTensor(name: name, type: .f32, shape: shape), bytes: bytes)
     let core = Matrix([2, 2, 3, 3], seed: 1)
     let (outputs, inputs) = isKronecker ? (4, 3) : (8, 6)
     let up = Matrix(isKronecker ? [2, outputs] : [outputs, 2, 1, 1], seed: 2)
@@ -319,12 +320,12 @@ import WeightFormats
   }
 
   private struct OneTensor: CheckpointTensors {
-    let tensor: SafetensorsTensor
+    let tensor: CheckpointTensor
     let bytes: [UInt8]
 
     var sourceFiles: [SourceFile] { [] }
-    var tensors: [SafetensorsTensor] { [tensor] }
-    func tensor(named name: String) -> SafetensorsTensor? { name == tensor.name ? tensor : nil }
+    var tensors: [CheckpointTensor] { [tensor] }
+    func tensor(named name: String) -> CheckpointTensor? { name == tensor.name ? tensor : nil }
     func origin(of name: String) -> TensorOrigin? { nil }
     func elements(of name: String) -> TensorElements? {
       guard name == tensor.name else { return nil }

@@ -1,3 +1,4 @@
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -125,7 +126,7 @@ import WeightFormats
   /// Where points are underscores, two modules may have one name.
   @Test func whatMayBeTwoModulesIsRefused() throws {
     let tensors = ["a.b_c.weight", "a_b.c.weight", "d.weight"].map {
-      SafetensorsTensor(name: $0, type: .f32, shape: [2, 2])
+      CheckpointTensor(name: $0, type: .f32, shape: [2, 2])
     }
     let targets = AdapterTargets([(.transformer, tensors)])
     guard case .ambiguous(["a.b_c", "a_b.c"]) = targets.match("lora_unet_a_b_c"),
@@ -219,7 +220,7 @@ import WeightFormats
     let (a, b) = (Matrix([2, columns], seed: 1), Matrix([rows, 2], seed: 2))
     let tensors = [("lora_A", a), ("lora_B", b)].map { part, matrix in
       (
-        SafetensorsTensor(
+        CheckpointTensor(
           name: "base_model.model.\(target).\(part).weight", type: .f32, shape: matrix.shape),
         AdapterSamples.Stored(matrix).bytes
       )

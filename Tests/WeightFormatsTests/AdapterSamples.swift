@@ -49,7 +49,7 @@ struct AdapterSamples {
     let all = tensors.mapValues(Stored.init).merging(stored) { $1 }
     let writer = try SafetensorsWriter(
       path: path,
-      tensors: all.map { SafetensorsTensor(name: $0, type: $1.type, shape: $1.shape) },
+      tensors: all.map { CheckpointTensor(name: $0, type: $1.type, shape: $1.shape) },
       metadata: metadata)
     for (name, tensor) in all {
       try tensor.bytes.withUnsafeBytes { try writer.write($0, as: name) }

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -112,7 +113,7 @@ import WeightFormats
     }
   }
 
-  private func isUpsampling(_ tensor: SafetensorsTensor) -> Bool {
+  private func isUpsampling(_ tensor: CheckpointTensor) -> Bool {
     tensor.name.hasPrefix("decoder.up_blocks") && tensor.name.hasSuffix(".0.conv.weight")
   }
 

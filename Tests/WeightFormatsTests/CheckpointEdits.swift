@@ -18,7 +18,7 @@ enum CheckpointEdits {
     }
     let writer = try SafetensorsWriter(
       path: target,
-      tensors: edited.map { SafetensorsTensor(name: $0.name, type: $1.type, shape: $0.shape) })
+      tensors: edited.map { CheckpointTensor(name: $0.name, type: $1.type, shape: $0.shape) })
     for (tensor, elements) in edited { try writer.write(elements.bytes.bytes, as: tensor.name) }
     try writer.finish()
   }
@@ -40,7 +40,7 @@ enum CheckpointEdits {
     }
   }
 
-  typealias Tensors = [(tensor: SafetensorsTensor, bytes: [UInt8])]
+  typealias Tensors = [(tensor: CheckpointTensor, bytes: [UInt8])]
 
   /// All tensors of a file, or of the set that it is a part or the index of, by name.
   static func tensors(_ path: String) throws -> Tensors {
@@ -80,7 +80,7 @@ extension CheckpointEdits.Tensors {
   func renamed(_ name: (String) -> String) -> Self {
     map {
       (
-        SafetensorsTensor(name: name($0.tensor.name), type: $0.tensor.type, shape: $0.tensor.shape),
+        CheckpointTensor(name: name($0.tensor.name), type: $0.tensor.type, shape: $0.tensor.shape),
         $0.bytes
       )
     }

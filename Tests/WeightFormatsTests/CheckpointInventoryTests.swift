@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -25,8 +26,8 @@ import WeightFormats
       .write(to: index, atomically: true, encoding: .utf8)
     try SparseWeights.write(
       [
-        SafetensorsTensor(name: "controlnet_blocks.0.weight", type: .f16, shape: [8, 8]),
-        SafetensorsTensor(name: "input_block.weight", type: .f16, shape: [8, 8]),
+        CheckpointTensor(name: "controlnet_blocks.0.weight", type: .f16, shape: [8, 8]),
+        CheckpointTensor(name: "input_block.weight", type: .f16, shape: [8, 8]),
       ], to: path + "/controlnet/diffusion_pytorch_model.safetensors")
     try directory.write(
       #"{"_class_name": "SanaControlNetModel"}"#, to: "sana-tiny/controlnet/config.json")
@@ -95,8 +96,8 @@ import WeightFormats
     let name = "transformer.transformer_blocks.0.attn1.to_q"
     try SparseWeights.write(
       [
-        SafetensorsTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, 128]),
-        SafetensorsTensor(name: "\(name).lora_B.weight", type: .bf16, shape: [128, 4]),
+        CheckpointTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, 128]),
+        CheckpointTensor(name: "\(name).lora_B.weight", type: .bf16, shape: [128, 4]),
       ], to: path)
     var part = try #require(try CheckpointInventory(path: path).parts.first)
     #expect(part.kind == nil)
@@ -106,13 +107,13 @@ import WeightFormats
       ) == true)
     try SparseWeights.write(
       [
-        SafetensorsTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, 2240]),
-        SafetensorsTensor(name: "\(name).lora_B.weight", type: .bf16, shape: [2240, 4]),
+        CheckpointTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, 2240]),
+        CheckpointTensor(name: "\(name).lora_B.weight", type: .bf16, shape: [2240, 4]),
       ], to: path)
     part = try #require(try CheckpointInventory(path: path).parts.first)
     #expect(part.remark?.contains("merge it with --lora into Sana 1.6B 512px, Sana 1.6B") == true)
     try SparseWeights.write(
-      [SafetensorsTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, 128])], to: path)
+      [CheckpointTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, 128])], to: path)
     part = try #require(try CheckpointInventory(path: path).parts.first)
     #expect(part.remark?.contains("lacks its other half") == true)
   }
@@ -127,8 +128,8 @@ import WeightFormats
     ] {
       try SparseWeights.write(
         [
-          SafetensorsTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, width]),
-          SafetensorsTensor(name: "\(name).lora_B.weight", type: .bf16, shape: [width, 4]),
+          CheckpointTensor(name: "\(name).lora_A.weight", type: .bf16, shape: [4, width]),
+          CheckpointTensor(name: "\(name).lora_B.weight", type: .bf16, shape: [width, 4]),
         ], to: path)
       let adapter = try LowRankAdapter(path: path)
       do {

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -148,7 +149,7 @@ import WeightFormats
     let file = path + "/text_encoder/model-00003-of-00003.safetensors"
     var tensors = try CheckpointEdits.tensors(ofFile: file)
     tensors.append(
-      (SafetensorsTensor(name: "lm_head.weight", type: .bf16, shape: [2]), [0, 0, 0, 0]))
+      (CheckpointTensor(name: "lm_head.weight", type: .bf16, shape: [2]), [0, 0, 0, 0]))
     try CheckpointEdits.write(tensors, to: file)
     #expect(try isSame(path))
     let index = path + "/text_encoder/model.safetensors.index.json"
@@ -229,7 +230,7 @@ import WeightFormats
     }
     try CheckpointEdits.write(
       tensors.renamed { "model.\($0)" } + [
-        (SafetensorsTensor(name: "lm_head.weight", type: .bf16, shape: [2]), [0, 0, 0, 0])
+        (CheckpointTensor(name: "lm_head.weight", type: .bf16, shape: [2]), [0, 0, 0, 0])
       ], to: encoder + "/pytorch_model.bin")
     #expect(try isSame(path))
     let parts = try CheckpointInventory(path: path).parts

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -66,9 +67,9 @@ import WeightFormats
   }
 
   /// Gives tensors other shapes, and numbers that are all zero.
-  private func rewrite(_ path: String, _ shape: (SafetensorsTensor) -> [Int]) throws {
+  private func rewrite(_ path: String, _ shape: (CheckpointTensor) -> [Int]) throws {
     let tensors = try SafetensorsFile(path: path).tensors.map {
-      SafetensorsTensor(name: $0.name, type: $0.type, shape: shape($0))
+      CheckpointTensor(name: $0.name, type: $0.type, shape: shape($0))
     }
     try SparseWeights.write(tensors, to: path)
   }
@@ -76,10 +77,10 @@ import WeightFormats
   @Test func aPositionEmbeddingIsComparedWithTheSampleSize() throws {
     // NVlabs' names of the 0.6B transformer's tensors, of which the embedding alone matters here.
     let ends = [
-      SafetensorsTensor(name: "x_embedder.proj.weight", type: .f16, shape: [128, 32, 1, 1]),
-      SafetensorsTensor(name: "final_layer.linear.weight", type: .f16, shape: [32, 128]),
-      SafetensorsTensor(name: "attention_y_norm.weight", type: .f16, shape: [128]),
-      SafetensorsTensor(name: "pos_embed", type: .f16, shape: [1, 64 * 64, 128]),
+      CheckpointTensor(name: "x_embedder.proj.weight", type: .f16, shape: [128, 32, 1, 1]),
+      CheckpointTensor(name: "final_layer.linear.weight", type: .f16, shape: [32, 128]),
+      CheckpointTensor(name: "attention_y_norm.weight", type: .f16, shape: [128]),
+      CheckpointTensor(name: "pos_embed", type: .f16, shape: [1, 64 * 64, 128]),
     ]
     let path = directory.path("Sana.safetensors")
     try SparseWeights.write(ends, to: path)

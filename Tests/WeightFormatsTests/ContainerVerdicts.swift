@@ -1,5 +1,4 @@
 import TestSupport
-import WeightFormats
 
 /// Files on which two readers of the format must agree: constructed for one rule each, with good
 /// checksums.

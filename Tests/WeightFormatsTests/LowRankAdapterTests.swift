@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -92,7 +93,7 @@ import WeightFormats
       }
     }
     let matrix = OneMatrix(
-      matrix: SafetensorsTensor(name: name, type: type, shape: base.shape), numbers: original)
+      matrix: CheckpointTensor(name: name, type: type, shape: base.shape), numbers: original)
     let tensors = try AdapterMerging(adapters, networks: [(.transformer, matrix)])
       .adapted(matrix, of: .transformer)
     let elements = try #require(try tensors.elements(of: name))
@@ -119,12 +120,12 @@ import WeightFormats
   }
 
   private struct OneMatrix: CheckpointTensors {
-    let matrix: SafetensorsTensor
+    let matrix: CheckpointTensor
     let numbers: TensorElements
 
     var sourceFiles: [SourceFile] { [] }
-    var tensors: [SafetensorsTensor] { [matrix] }
-    func tensor(named name: String) -> SafetensorsTensor? { name == matrix.name ? matrix : nil }
+    var tensors: [CheckpointTensor] { [matrix] }
+    func tensor(named name: String) -> CheckpointTensor? { name == matrix.name ? matrix : nil }
     func origin(of name: String) -> TensorOrigin? { nil }
     func elements(of name: String) -> TensorElements? { name == matrix.name ? numbers : nil }
   }

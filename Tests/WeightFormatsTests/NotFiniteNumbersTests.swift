@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -141,8 +142,8 @@ import WeightFormats
     let writer = try SafetensorsWriter(
       path: path,
       tensors: [
-        SafetensorsTensor(name: "\(name).lora_A.weight", type: .f32, shape: [2, 128]),
-        SafetensorsTensor(name: "\(name).lora_B.weight", type: .f32, shape: [128, 2]),
+        CheckpointTensor(name: "\(name).lora_A.weight", type: .f32, shape: [2, 128]),
+        CheckpointTensor(name: "\(name).lora_B.weight", type: .f32, shape: [128, 2]),
       ])
     try down.withUnsafeBytes { try writer.write($0, as: "\(name).lora_A.weight") }
     try up.withUnsafeBytes { try writer.write($0, as: "\(name).lora_B.weight") }

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -208,9 +209,9 @@ import WeightFormats
   @Test func takesATextEncoderSavedAsPartOfALanguageModel() throws {
     let source = Checkpoints.path("sana-tiny") + "/text_encoder"
     let weights = try WeightFiles.open(file: source + "/model.safetensors.index.json")
-    let head = SafetensorsTensor(name: "lm_head.weight", type: .bf16, shape: [2, 2])
+    let head = CheckpointTensor(name: "lm_head.weight", type: .bf16, shape: [2, 2])
     let renamed = weights.tensors.map {
-      SafetensorsTensor(name: "model." + $0.name, type: $0.type, shape: $0.shape)
+      CheckpointTensor(name: "model." + $0.name, type: $0.type, shape: $0.shape)
     }
     let writer = try SafetensorsWriter(
       path: directory.path("model.safetensors"), tensors: renamed + [head])

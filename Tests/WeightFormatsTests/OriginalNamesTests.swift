@@ -1,14 +1,15 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
 
 /// Names and shapes without numbers.
 private struct NamedTensors: CheckpointTensors {
-  let tensors: [SafetensorsTensor]
+  let tensors: [CheckpointTensor]
   let sourceFiles: [SourceFile] = []
 
-  func tensor(named name: String) -> SafetensorsTensor? { tensors.first { $0.name == name } }
+  func tensor(named name: String) -> CheckpointTensor? { tensors.first { $0.name == name } }
   func origin(of name: String) -> TensorOrigin? {
     tensor(named: name).map { TensorOrigin(path: "x.pth", name: $0.name) }
   }
@@ -19,7 +20,7 @@ private struct NamedTensors: CheckpointTensors {
   private func rename(_ tensors: [(String, [Int])]) throws -> RenamedTensors? {
     try RenamedTensors(
       NamedTensors(
-        tensors: tensors.map { SafetensorsTensor(name: $0.0, type: .bf16, shape: $0.1) }),
+        tensors: tensors.map { CheckpointTensor(name: $0.0, type: .bf16, shape: $0.1) }),
       location: "x.pth")
   }
 
@@ -110,7 +111,7 @@ struct OriginalNamesManifestTests {
           \.integerValue)
       }
       var covered: Set<String> = []
-      var original: [SafetensorsTensor] = []
+      var original: [CheckpointTensor] = []
       for rule in try #require(table[rules]?.arrayValue) + [Self.liteRule] {
         for (source, targets) in try Self.expand(rule) {
           guard !targets.isEmpty, targets.allSatisfy({ released[$0] != nil }),
@@ -119,7 +120,7 @@ struct OriginalNamesManifestTests {
           covered.formUnion(targets)
           shape[0] *= targets.count
           if rule["op"]?.stringValue?.contains("drop") == true { shape += [1, 1] }
-          original.append(SafetensorsTensor(name: source, type: .bf16, shape: shape))
+          original.append(CheckpointTensor(name: source, type: .bf16, shape: shape))
         }
       }
       #expect(covered == Set(released.keys))

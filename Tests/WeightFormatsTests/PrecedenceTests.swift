@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -76,7 +77,7 @@ import WeightFormats
       {
         let tensors = names.map { name in
           (
-            tensor: SafetensorsTensor(name: name, type: .f32, shape: [1]),
+            tensor: CheckpointTensor(name: name, type: .f32, shape: [1]),
             bytes: withUnsafeBytes(of: Float(index)) { Array($0) }
           )
         }

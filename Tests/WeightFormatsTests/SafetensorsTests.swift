@@ -1,3 +1,4 @@
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -27,7 +28,7 @@ import WeightFormats
         data: 9))
     #expect(file.metadata == ["format": "pt"])
     #expect(file.tensors.map(\.name) == ["a", "b", "none", "scalar"])
-    #expect(file.tensor(named: "a") == SafetensorsTensor(name: "a", type: .f16, shape: [1, 2]))
+    #expect(file.tensor(named: "a") == CheckpointTensor(name: "a", type: .f16, shape: [1, 2]))
     #expect(file.bytes(of: "b")?.bytes.elementsEqual([7, 7, 7]) == true)
     #expect(file.bytes(of: "none")?.bytes.count == 0)
     #expect(file.tensor(named: "c") == nil)
@@ -125,10 +126,10 @@ import WeightFormats
   init() throws { directory = try TestDirectory() }
 
   private let tensors = [
-    SafetensorsTensor(name: "b", type: .f16, shape: [2]),
-    SafetensorsTensor(name: "a", type: .bool, shape: [3]),
-    SafetensorsTensor(name: "c", type: .f32, shape: [1, 1]),
-    SafetensorsTensor(name: "empty", type: .i64, shape: [0]),
+    CheckpointTensor(name: "b", type: .f16, shape: [2]),
+    CheckpointTensor(name: "a", type: .bool, shape: [3]),
+    CheckpointTensor(name: "c", type: .f32, shape: [1, 1]),
+    CheckpointTensor(name: "empty", type: .i64, shape: [0]),
   ]
 
   private func write(_ writer: SafetensorsWriter, _ bytes: [UInt8], _ name: String) throws {
@@ -166,7 +167,7 @@ import WeightFormats
       #expect(throws: SanaError.self) {
         try SafetensorsWriter(
           path: directory.path("out.safetensors"),
-          tensors: [tensors[1], SafetensorsTensor(name: name, type: .u8, shape: [1])])
+          tensors: [tensors[1], CheckpointTensor(name: name, type: .u8, shape: [1])])
       }
     }
   }
@@ -195,7 +196,7 @@ import WeightFormats
     for (file, name) in [("one", "a"), ("two", "b")] {
       let writer = try SafetensorsWriter(
         path: directory.path("\(file).safetensors"),
-        tensors: [SafetensorsTensor(name: name, type: .u8, shape: [1])])
+        tensors: [CheckpointTensor(name: name, type: .u8, shape: [1])])
       try [UInt8(1)].withUnsafeBytes { try writer.write($0, as: name) }
       try writer.finish()
     }
@@ -247,7 +248,7 @@ import WeightFormats
   @Test func ofTwoTensorsOfOneNameTheLastFilesIsTaken() throws {
     let writer = try SafetensorsWriter(
       path: directory.path("zero.safetensors"),
-      tensors: [SafetensorsTensor(name: "a", type: .u8, shape: [1])])
+      tensors: [CheckpointTensor(name: "a", type: .u8, shape: [1])])
     try [UInt8(0)].withUnsafeBytes { try writer.write($0, as: "a") }
     try writer.finish()
     let collection = try open(#"{"a":"one.safetensors","b":"zero.safetensors"}"#)

@@ -1,3 +1,4 @@
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -8,9 +9,9 @@ import WeightFormats
   init() throws { directory = try TestDirectory() }
 
   private static let tensors = [
-    (SafetensorsTensor(name: "a", type: .bf16, shape: [2, 3]), [UInt8](0..<12)),
-    (SafetensorsTensor(name: "b", type: .f32, shape: [1]), [1, 2, 3, 4]),
-    (SafetensorsTensor(name: "none", type: .f16, shape: [0, 4]), []),
+    (CheckpointTensor(name: "a", type: .bf16, shape: [2, 3]), [UInt8](0..<12)),
+    (CheckpointTensor(name: "b", type: .f32, shape: [1]), [1, 2, 3, 4]),
+    (CheckpointTensor(name: "none", type: .f16, shape: [0, 4]), []),
   ]
 
   private func error(_ file: [UInt8]) throws -> SanaError {

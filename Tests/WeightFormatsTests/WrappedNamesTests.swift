@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -82,7 +83,7 @@ import WeightFormats
       var tensors = try tensors(of: "text_encoder").renamed(names)
       tensors.append(
         (
-          SafetensorsTensor(name: "\(prefix)lm_head.weight", type: .bf16, shape: [2]),
+          CheckpointTensor(name: "\(prefix)lm_head.weight", type: .bf16, shape: [2]),
           [0, 0, 0, 0]
         ))
       try CheckpointEdits.write(tensors, to: wrapped.file)
@@ -100,10 +101,10 @@ import WeightFormats
       ("blocks.0.attn.qkv.weight", [24, 8]), ("blocks.1.cross_attn.kv_linear.bias", [16]),
       ("t_block.1.weight", [48, 8]),
     ]
-    func open(_ prefix: String) throws -> Set<SafetensorsTensor> {
+    func open(_ prefix: String) throws -> Set<CheckpointTensor> {
       let path = directory.path("\(prefix)x.safetensors")
       try SparseWeights.write(
-        names.map { SafetensorsTensor(name: prefix + $0.0, type: .f16, shape: $0.1) }, to: path)
+        names.map { CheckpointTensor(name: prefix + $0.0, type: .f16, shape: $0.1) }, to: path)
       let tensors = try OfficialTensors(WeightFiles.open(file: path), location: path)
       #expect(tensors.hasOriginalNames)
       return Set(tensors.tensors.tensors)
@@ -119,7 +120,7 @@ import WeightFormats
     let wrapped = try renamed("vae") { "module.\($0)" }
     var tensors = try tensors(of: "vae").renamed { "module.\($0)" }
     tensors.append(
-      (SafetensorsTensor(name: "n_averaged", type: .i64, shape: []), Array(repeating: 0, count: 8)))
+      (CheckpointTensor(name: "n_averaged", type: .i64, shape: []), Array(repeating: 0, count: 8)))
     try CheckpointEdits.write(tensors, to: wrapped.file)
     #expect(try isSame(wrapped.folder, as: "vae"))
   }
@@ -153,7 +154,7 @@ import WeightFormats
     let wrapped = try renamed("transformer") { $0 }
     try SparseWeights.write(
       ["A", "B"].map {
-        SafetensorsTensor(
+        CheckpointTensor(
           name: "transformer.transformer_blocks.0.attn1.to_q.lora_\($0).weight", type: .f32,
           shape: [8, 8])
       }, to: wrapped.file)

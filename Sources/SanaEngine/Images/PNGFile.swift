@@ -1,6 +1,6 @@
 internal import CPNG
 internal import SanaGraph
-public import WeightFormats
+public import Support
 
 /// Pictures as PNG files.
 public enum PNGFile {

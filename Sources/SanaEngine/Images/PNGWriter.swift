@@ -1,5 +1,5 @@
 internal import CPNG
-internal import WeightFormats
+internal import Support
 
 /// Makes a PNG file of a picture's rows, and hands over its bytes as there are some.
 final class PNGWriter {

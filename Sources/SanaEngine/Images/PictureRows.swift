@@ -1,4 +1,4 @@
-internal import WeightFormats
+internal import Support
 
 /// Makes rows of 8-bit RGB of the rows that the autoencoder decodes, as these come from the top in
 /// bands of any height.

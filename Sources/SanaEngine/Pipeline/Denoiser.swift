@@ -1,6 +1,5 @@
 public import SanaGraph
 internal import SanaModels
-internal import WeightFormats
 
 /// The transformer bound to captions, a schedule and a size: evaluates any step of the schedule.
 public final class Denoiser {

@@ -1,7 +1,7 @@
 internal import CPUBackend
 internal import SanaGraph
 internal import SanaModels
-public import WeightFormats
+public import Support
 
 #if canImport(Glibc)
   internal import Glibc

@@ -1,7 +1,7 @@
 internal import CPUBackend
 public import SanaGraph
 internal import SanaModels
-public import WeightFormats
+public import Support
 
 /// A device as a user names it: `auto`, `cpu`, `vulkan`, `vulkan:1`.
 public enum DeviceSelection: Hashable, Sendable {

@@ -1,5 +1,6 @@
 internal import SanaGraph
 internal import SanaModels
+internal import Support
 internal import WeightFormats
 
 /// Stops a run before it can draw a wrong picture, and looks for the weight that is to blame.

@@ -1,6 +1,6 @@
 internal import SanaGraph
 internal import SanaModels
-internal import WeightFormats
+internal import Support
 
 /// A request with every choice made for one model, checked.
 public struct GenerationSettings: Sendable {

@@ -1,5 +1,6 @@
 internal import SanaGraph
 internal import SanaModels
+internal import Support
 internal import WeightFormats
 
 /// What the text encoder makes of the instruction, where `sana-quant` left it in the model file.

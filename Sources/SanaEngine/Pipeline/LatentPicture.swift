@@ -1,5 +1,4 @@
 internal import SanaGraph
-internal import WeightFormats
 
 /// A picture that is decoded while its rows are drawn: by the autoencoder, scaled and cropped to the
 /// size that was asked for.

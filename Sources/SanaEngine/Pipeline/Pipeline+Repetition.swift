@@ -1,6 +1,5 @@
 internal import SanaGraph
 internal import SanaModels
-internal import WeightFormats
 
 extension Pipeline {
   /// A stage with its network, to be run again and again: for measurements.

@@ -1,6 +1,6 @@
 public import SanaGraph
 internal import SanaModels
-internal import WeightFormats
+internal import Support
 
 /// From prompts to pictures with one model on one device.
 ///

@@ -1,5 +1,6 @@
 internal import SanaGraph
 internal import SanaModels
+internal import Support
 public import WeightFormats
 
 /// A `.sana` file that holds all that a picture takes: three networks, their configurations, a tokenizer and a schedule.

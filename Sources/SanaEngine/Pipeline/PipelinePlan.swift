@@ -1,6 +1,7 @@
 internal import SanaGraph
 internal import SanaModels
-public import WeightFormats
+public import Support
+internal import WeightFormats
 
 /// What a run will hold in memory, found from the model's directory and the graphs before anything is loaded.
 ///

@@ -1,6 +1,5 @@
 internal import SanaGraph
 internal import SanaModels
-internal import WeightFormats
 
 /// What happens while a pipeline runs all its stages.
 public enum PipelineEvent {

@@ -1,5 +1,6 @@
 public import SanaGraph
 internal import SanaModels
+internal import Support
 public import WeightFormats
 
 /// The text encoder with its weights on a device. They are released with the object.

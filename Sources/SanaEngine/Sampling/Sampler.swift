@@ -1,4 +1,5 @@
 internal import SanaGraph
+internal import Support
 public import WeightFormats
 
 /// A noise schedule and the rule that moves the latents along it: a value that knows how far it has come.

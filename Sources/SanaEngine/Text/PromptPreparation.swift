@@ -1,3 +1,4 @@
+internal import Support
 public import WeightFormats
 
 /// A prompt as the text encoder takes it, and which of the encoder's rows are the caption.

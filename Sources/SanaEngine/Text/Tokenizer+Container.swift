@@ -1,3 +1,4 @@
+internal import Support
 public import WeightFormats
 
 extension Tokenizer {

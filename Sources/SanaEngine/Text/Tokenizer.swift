@@ -1,4 +1,5 @@
 internal import CSentencePiece
+internal import Support
 internal import WeightFormats
 
 /// Gemma's tokenizer: text to token ids and back.

@@ -1,3 +1,5 @@
+public import Support
+
 /// One side of a comparison: a `.sana` file, or an official checkpoint seen as the tensors that a conversion without rounding
 /// would write.
 public struct ComparedModel: Sendable {

@@ -1,3 +1,5 @@
+public import Support
+
 /// A place where two trees of metadata differ.
 public struct MetadataDifference: Hashable, Sendable {
   /// Names of the members from the root on, indices of arrays as `[2]`: `transformer.num_layers`.

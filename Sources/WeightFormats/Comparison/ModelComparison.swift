@@ -1,3 +1,4 @@
+public import Support
 internal import Synchronization
 
 /// Two models compared tensor by tensor, whatever their encodings, and setting by setting. What was computed from weights is compared

@@ -1,3 +1,5 @@
+internal import Support
+
 /// Weights that can be read a few rows at a time: memory does not grow with a tensor.
 package protocol RowSource: Sendable {
   /// Reads some rows of a tensor as they are stored.

@@ -1,3 +1,5 @@
+internal import Support
+
 /// How some rows of two tensors differ.
 struct BandDifference: Sendable {
   var statistics = DistortionStatistics()

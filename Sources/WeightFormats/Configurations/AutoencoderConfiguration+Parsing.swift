@@ -1,3 +1,5 @@
+public import Support
+
 extension AutoencoderConfiguration {
   /// Reads the `config.json` of `diffusers.AutoencoderDC`; absent keys have that class's defaults.
   /// - Parameter location: the file's name for error messages.

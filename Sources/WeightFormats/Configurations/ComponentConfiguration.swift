@@ -1,3 +1,5 @@
+public import Support
+
 /// The configuration of any one component.
 public enum ComponentConfiguration: Hashable, Sendable {
   case textEncoder(TextEncoderConfiguration)

@@ -1,3 +1,5 @@
+internal import Support
+
 /// Takes the values out of one official configuration file, checks each, and says which key is wrong.
 struct ConfigurationReader {
   let document: MetadataValue

@@ -1,3 +1,5 @@
+public import Support
+
 extension SchedulerConfiguration {
   /// Reads a `scheduler_config.json`; absent keys have the defaults of the diffusers class that it names.
   /// - Parameter location: the file's name for error messages.

@@ -1,3 +1,5 @@
+internal import Support
+
 extension SchedulerConfiguration {
   /// The sampler that stands in for one which cannot be run: that of the releases, with the shift
   /// of the noise levels that the document states. `nil` where it states none, or is of no flow.

@@ -1,3 +1,5 @@
+public import Support
+
 extension TextEncoderConfiguration {
   /// Reads the `config.json` of a Gemma-2 text encoder, of transformers 4 (flat `rope_theta`, no `layer_types`) or 5
   /// (`rope_parameters`). Absent keys have the defaults of `transformers.Gemma2Config`.

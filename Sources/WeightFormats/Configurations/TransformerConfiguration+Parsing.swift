@@ -1,3 +1,5 @@
+public import Support
+
 extension TransformerConfiguration {
   /// Reads the `config.json` of `diffusers.SanaTransformer2DModel`. Absent keys have that class's defaults, so that the files of
   /// the first releases, which know no query-key norm and no guidance embedding, mean what they meant.

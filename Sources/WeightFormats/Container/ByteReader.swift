@@ -1,3 +1,5 @@
+internal import Support
+
 /// Reads little-endian fields from bytes that nobody vouches for: every read is checked against the end.
 struct ByteReader {
   private let bytes: UnsafeRawBufferPointer

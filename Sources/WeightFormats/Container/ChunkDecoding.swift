@@ -1,5 +1,6 @@
 import CKernels
 import CLZ4
+import Support
 
 /// Reading chunks back.
 enum ChunkDecoding {

@@ -1,5 +1,6 @@
 import CKernels
 import CLZ4
+import Support
 
 /// A chunk ready to be written.
 struct EncodedChunk: Sendable {

@@ -1,3 +1,5 @@
+public import Support
+
 /// Reading without the mapping.
 extension ComponentSource {
   /// Reads, verifies and decodes a tensor chunk by chunk through the file descriptor: the mapping

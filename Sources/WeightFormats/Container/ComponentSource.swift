@@ -1,3 +1,4 @@
+internal import Support
 internal import Synchronization
 
 /// The weights of one component of a `.sana` file.

@@ -1,3 +1,5 @@
+internal import Support
+
 extension ContainerDirectory {
   /// Reads and validates a directory: limits, names, sizes that follow from the descriptions, and that the planes follow one
   /// another without overlap inside the file.

@@ -1,3 +1,5 @@
+internal import Support
+
 /// The directory of a `.sana` file: what it holds and where (`formats.md`, "Directory").
 struct ContainerDirectory: Equatable {
   var metadata: MetadataValue

@@ -1,3 +1,5 @@
+internal import Support
+
 /// Version of the `.sana` format. A newer minor version adds what an older reader may ignore, or marks it with a required
 /// feature; a newer major version is another format.
 public struct ContainerVersion: Hashable, Sendable, CustomStringConvertible {
@@ -31,7 +33,7 @@ public struct ContainerFeatures: OptionSet, Hashable, Sendable {
 struct ContainerHeader {
   static let byteCount = 32
   /// The first byte and the line ends reveal a transfer that took the file for text.
-  static let magic: [UInt8] = [0x89, 0x53, 0x41, 0x4E, 0x41, 0x0D, 0x0A, 0x1A]
+  static let magic = FileKind.containerSignature
 
   var version: ContainerVersion
 
@@ -172,12 +174,5 @@ extension SanaError {
       .unsupported, "\(what), which this version does not know",
       remedy: "use a toolchain that reads format \(needed) (this one reads up to \(known))",
       location: path)
-  }
-}
-
-extension UnsafeRawBufferPointer {
-  /// A little-endian integer. The caller has checked the bounds.
-  func unsigned<Field: FixedWidthInteger>(at offset: Int, as _: Field.Type) -> Field {
-    Field(littleEndian: loadUnaligned(fromByteOffset: offset, as: Field.self))
   }
 }

@@ -1,3 +1,4 @@
+internal import Support
 internal import Synchronization
 
 /// A `.sana` file while it is being written: the file, and what its directory will say.

@@ -1,3 +1,5 @@
+public import Support
+
 /// Rows of a tensor that the writer wants filled.
 public struct TensorBand {
   public let rows: Range<Int>

@@ -1,3 +1,5 @@
+internal import Support
+
 /// The binary form of metadata (`formats.md`, "Metadata"): a tag byte, then the payload.
 private enum MetadataTag: UInt8 {
   case null = 0

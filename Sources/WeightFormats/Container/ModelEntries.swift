@@ -1,3 +1,5 @@
+public import Support
+
 /// How the bytes of a chunk were rearranged before the codec saw them.
 public enum ChunkFilter: Hashable, Sendable {
   case none

@@ -1,3 +1,5 @@
+public import Support
+
 /// A `.sana` file, opened for reading.
 ///
 /// Opening maps the file and checks header, footer, the whole directory and the zeros between planes: afterwards every offset lies

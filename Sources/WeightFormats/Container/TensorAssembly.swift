@@ -1,3 +1,5 @@
+internal import Support
+
 /// A plane while its chunks are being written.
 struct PlaneAssembly {
   var offset: Int?

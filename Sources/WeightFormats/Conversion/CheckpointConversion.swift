@@ -1,3 +1,4 @@
+public import Support
 internal import Synchronization
 
 /// From an official checkpoint to a `.sana` file.
@@ -196,7 +197,7 @@ public struct CheckpointConversion: Sendable {
       let (kind, file) = item
       let members: [MetadataValue.Member] = [
         .init("component", .string(kind.rawValue)),
-        .init("folder", .string(FileSystem.folderName(of: file.path))),
+        .init("folder", .string(ComponentKind.folderName(of: file.path))),
         .init("name", .string(FileSystem.name(of: file.path))),
         .init("bytes", .integer(Int64(file.byteCount))),
         .init("sha256", .string(digest)),

@@ -1,3 +1,5 @@
+public import Support
+
 /// The metadata that a conversion writes into a `.sana` file, and that runners and the export read (`formats.md`, "Metadata").
 public enum ModelMetadata {
   // Of the file.

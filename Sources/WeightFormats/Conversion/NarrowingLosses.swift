@@ -1,3 +1,4 @@
+internal import Support
 internal import Synchronization
 
 /// Numbers of a tensor that were not zero and became zero, because the format of a file has no smaller ones.

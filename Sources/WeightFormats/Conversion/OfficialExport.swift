@@ -1,3 +1,5 @@
+public import Support
+
 /// From a `.sana` file back to the official diffusers layout: the names, shapes and types that the checkpoint had. Quantized
 /// tensors are dequantized.
 public struct OfficialExport: Sendable {
@@ -180,7 +182,7 @@ public struct OfficialExport: Sendable {
     let writer = try SafetensorsWriter(
       path: FileSystem.join(directory, name),
       tensors: component.layout.officialTensors.map {
-        SafetensorsTensor(name: $0.name, type: component.types[$0.name], shape: $0.shape)
+        CheckpointTensor(name: $0.name, type: component.types[$0.name], shape: $0.shape)
       })
     let jobs = component.layout.rules.flatMap { rule in
       let step =

@@ -19,9 +19,9 @@ struct AdaptedTensors: CheckpointTensors {
 
   var sourceFiles: [SourceFile] { base.sourceFiles }
 
-  var tensors: [SafetensorsTensor] { base.tensors }
+  var tensors: [CheckpointTensor] { base.tensors }
 
-  func tensor(named name: String) -> SafetensorsTensor? { base.tensor(named: name) }
+  func tensor(named name: String) -> CheckpointTensor? { base.tensor(named: name) }
 
   var sampleSize: Int? { base.sampleSize }
 

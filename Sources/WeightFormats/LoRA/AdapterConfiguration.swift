@@ -1,3 +1,5 @@
+internal import Support
+
 /// What PEFT says of an adapter (`peft.LoraConfig`, `peft.LoKrConfig`, `peft.LoHaConfig`): in
 /// `adapter_config.json` beside its tensors, or in the header of diffusers' files, where the keys
 /// of each network have its name before them.

@@ -1,3 +1,5 @@
+package import Support
+
 /// Adapters and the networks whose matrices they change: what each module is there, found before a
 /// number is read.
 package struct AdapterMerging: Sendable {
@@ -170,8 +172,8 @@ struct AdapterFit {
 
 extension OfficialLayout {
   /// Names and shapes as a file has them.
-  fileprivate var officialSafetensors: [SafetensorsTensor] {
-    officialTensors.map { SafetensorsTensor(name: $0.name, type: .f32, shape: $0.shape) }
+  fileprivate var officialSafetensors: [CheckpointTensor] {
+    officialTensors.map { CheckpointTensor(name: $0.name, type: .f32, shape: $0.shape) }
   }
 }
 

@@ -1,14 +1,16 @@
+internal import Support
+
 extension AdapterModule {
   /// Looks at the shapes of a module's parts.
   struct PartReader {
-    let parts: [AdapterPart: SafetensorsTensor]
+    let parts: [AdapterPart: CheckpointTensor]
     let firstTensor: String
     let path: String
 
     /// The rows and columns of a part, kernel numbers counted as columns.
     typealias Matrix = (rows: Int, columns: Int)
 
-    func misfit(_ tensor: SafetensorsTensor, _ what: String) -> SanaError {
+    func misfit(_ tensor: CheckpointTensor, _ what: String) -> SanaError {
       LowRankAdapter.mismatch(
         "'\(tensor.name.abbreviated)' of the shape \(tensor.shape) \(what)", path)
     }
@@ -59,7 +61,7 @@ extension AdapterModule {
       return (left.columns, right.columns * core.kernelSize, left.rows)
     }
 
-    private func matrix(_ tensor: SafetensorsTensor) -> Matrix? {
+    private func matrix(_ tensor: CheckpointTensor) -> Matrix? {
       guard tensor.shape.count >= 2, tensor.elementCount > 0 else { return nil }
       return (tensor.shape[0], tensor.elementCount / tensor.shape[0])
     }

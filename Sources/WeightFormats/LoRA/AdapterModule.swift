@@ -1,3 +1,5 @@
+internal import Support
+
 /// What an adapter's file holds for one module of a network: parts that belong together and fit
 /// each other.
 package struct AdapterModule: Sendable {
@@ -22,14 +24,14 @@ package struct AdapterModule: Sendable {
   /// Whether lengths of rows or columns belong to it (DoRA).
   package var isDecomposed: Bool { parts[.magnitude] != nil || parts[.scale] != nil }
 
-  let parts: [AdapterPart: SafetensorsTensor]
+  let parts: [AdapterPart: CheckpointTensor]
   /// Of the first factor of a Kronecker product.
   private let firstFactor: PartReader.Matrix?
   private let file: any CheckpointTensors
 
   /// - Throws: `.tensorMismatch` naming a tensor that lacks its other half, or does not fit it.
   init(
-    name: String, parts: [AdapterPart: SafetensorsTensor], firstTensor: String,
+    name: String, parts: [AdapterPart: CheckpointTensor], firstTensor: String,
     file: any CheckpointTensors, path: String
   ) throws(SanaError) {
     self.name = name
@@ -216,7 +218,7 @@ package struct AdapterModule: Sendable {
   }
 }
 
-extension SafetensorsTensor {
+extension CheckpointTensor {
   /// Numbers of one input in one output's kernel.
   var kernelSize: Int { shape.dropFirst(2).reduce(1, *) }
 }

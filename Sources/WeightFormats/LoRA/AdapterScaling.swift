@@ -1,3 +1,5 @@
+internal import Support
+
 /// How strongly an adapter's matrices are added, and what says so.
 ///
 /// A matrix is multiplied by `alpha / rank`, or `alpha / sqrt(rank)` where the adapter is

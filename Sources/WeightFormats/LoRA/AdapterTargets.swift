@@ -31,7 +31,7 @@ package struct AdapterTargets: Sendable {
   /// Paths by what they become where points are written as underscores.
   private let flattened: [String: [String]]
 
-  package init(_ networks: [(kind: ComponentKind, tensors: [SafetensorsTensor])]) {
+  package init(_ networks: [(kind: ComponentKind, tensors: [CheckpointTensor])]) {
     var modules: [String: [Tensor]] = [:]
     for (kind, tensors) in networks {
       for tensor in tensors where tensor.name.hasSuffix(".weight") {
@@ -137,7 +137,7 @@ package struct AdapterTargets: Sendable {
 }
 
 /// How many blocks a transformer's tensors are of.
-private func blockCount(_ tensors: [SafetensorsTensor]) -> Int {
+private func blockCount(_ tensors: [CheckpointTensor]) -> Int {
   let prefix = "transformer_blocks."
   let numbers = tensors.compactMap { tensor in
     tensor.name.hasPrefix(prefix)

@@ -1,3 +1,5 @@
+internal import Support
+
 extension LowRankAdapter {
   /// What it is and how strong: `LoRA of rank 16 for 168 modules, alpha 16 from its tensors`.
   package var summary: String {

@@ -1,3 +1,5 @@
+internal import Support
+
 /// An adapter: for some matrices of a network, products of small ones that are added to them. Those
 /// of LoRA (https://arxiv.org/abs/2106.09685, section 4.1), LoKr and LoHa
 /// (https://arxiv.org/abs/2309.14859) are read, each with the lengths of rows or columns that DoRA
@@ -95,7 +97,7 @@ public struct LowRankAdapter: Sendable {
 
     init(of file: any CheckpointTensors, path: String) throws(SanaError) {
       var order: [String] = []
-      var parts: [String: [AdapterPart: SafetensorsTensor]] = [:]
+      var parts: [String: [AdapterPart: CheckpointTensor]] = [:]
       var first: [String: String] = [:]
       var embeddings: [String] = []
       for tensor in file.tensors {
@@ -139,7 +141,7 @@ public struct LowRankAdapter: Sendable {
   }
 }
 
-extension SafetensorsTensor {
+extension CheckpointTensor {
   /// Rows and columns of a linear layer or a 1x1 convolution; `nil` for anything else.
   package var matrixShape: (rows: Int, columns: Int)? {
     guard shape.count == 2 || (shape.count == 4 && shape.suffix(2) == [1, 1]) else { return nil }

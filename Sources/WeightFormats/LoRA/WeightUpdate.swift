@@ -4,7 +4,7 @@ internal import CKernels
 ///
 /// A row is what belongs to one output; a convolution's has the kernel's numbers of every input, in
 /// the checkpoint's order.
-package struct WeightUpdate: Sendable {
+package struct WeightUpdate: ElementUpdate {
   /// A matrix that is not there as such.
   indirect enum Delta: Sendable {
     /// `up * down`: f32, `[rows, rank]` and `[rank, columns]`.
@@ -44,10 +44,7 @@ package struct WeightUpdate: Sendable {
   let columns: Int
 
   /// Does the steps to some rows.
-  /// - Parameters:
-  ///   - numbers: whole rows of the matrix, f32.
-  ///   - start: which number of the matrix is the first.
-  func apply(to numbers: UnsafeMutableBufferPointer<Float>, from start: Int) {
+  package func apply(to numbers: UnsafeMutableBufferPointer<Float>, from start: Int) {
     guard columns > 0, !numbers.isEmpty else { return }
     precondition(start % columns == 0 && numbers.count % columns == 0, "only whole rows")
     let scratch = UnsafeMutableBufferPointer<Float>.allocate(capacity: 2 * columns)

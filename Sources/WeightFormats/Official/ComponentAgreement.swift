@@ -1,3 +1,5 @@
+internal import Support
+
 /// Whether the parts of a pipeline belong together, as far as their configurations tell.
 enum ComponentAgreement {
   /// - Returns: what the person should know.

@@ -1,3 +1,5 @@
+internal import Support
+
 extension ComponentKind {
   /// The component whose weights a class of diffusers or transformers holds.
   /// - Throws: `.unsupported` naming the class.

@@ -1,3 +1,5 @@
+internal import Support
+
 /// The names of a text encoder that was saved as part of a language model: `model.` before its own
 /// names, and the output layer beside them, which computes words and not what prompts mean.
 struct LanguageModelNames {

@@ -1,3 +1,5 @@
+public import Support
+
 extension OfficialCheckpoint {
   /// What a conversion would say of an adapter that it merges, without converting.
   /// - Throws: as `CheckpointConversion` does of the adapter.

@@ -1,3 +1,5 @@
+public import Support
+
 extension OfficialCheckpoint {
   /// A checkpoint with another autoencoder in the place of its own, or beside networks that have
   /// none.

@@ -1,3 +1,5 @@
+public import Support
+
 extension OfficialCheckpoint {
   /// The files and folders that a conversion of the checkpoint reads, for `InputFiles`: those of
   /// its weights, and those beside them that describe them.

@@ -1,3 +1,5 @@
+public import Support
+
 /// Official weights as diffusers and transformers store them: a whole pipeline, one component, or one file.
 ///
 /// Opening reads and checks everything but the tensors' bytes.

@@ -1,3 +1,5 @@
+public import Support
+
 /// One network of an official checkpoint: its configuration and its tensors, still in the files.
 public struct OfficialComponent: Sendable {
   public let configuration: ComponentConfiguration

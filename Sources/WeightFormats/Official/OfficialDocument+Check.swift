@@ -1,3 +1,5 @@
+internal import Support
+
 extension OfficialDocument {
   /// Whether the contents are what the name says.
   /// - Parameter directory: where the file lies, for errors.

@@ -1,3 +1,5 @@
+internal import Support
+
 /// A pipeline's scheduler, as far as what is converted of the pipeline needs one.
 struct OfficialScheduler: Sendable {
   /// `scheduler_config.json` as the file has it; `nil` where there is none that can be read.

@@ -1,3 +1,5 @@
+package import Support
+
 /// The tensors of a network's files under the names that diffusers and transformers give them,
 /// whatever they are called there.
 package struct OfficialTensors {
@@ -61,7 +63,7 @@ package struct OfficialTensors {
   /// (`peft.tuners.tuners_utils.BaseTunerLayer`).
   static func areAdapted(_ files: WeightCollection) -> Bool { adaptedTensor(of: files) != nil }
 
-  private static func adaptedTensor(of files: WeightCollection) -> SafetensorsTensor? {
+  private static func adaptedTensor(of files: WeightCollection) -> CheckpointTensor? {
     files.tensors.first { $0.name.contains(".base_layer.") }
   }
 

@@ -1,7 +1,9 @@
+package import Support
+
 /// A checkpoint under NVlabs' names, seen under diffusers': parts of the same bytes.
 package struct RenamedTensors: CheckpointTensors {
   private struct View: Sendable {
-    let tensor: SafetensorsTensor
+    let tensor: CheckpointTensor
     /// The tensor that holds it, and which of its numbers.
     let source: String
     let elements: Range<Int>
@@ -42,7 +44,7 @@ package struct RenamedTensors: CheckpointTensors {
       let elementCount = tensor.elementCount / partCount
       for (index, name) in translation.officialNames.enumerated() {
         let view = View(
-          tensor: SafetensorsTensor(name: name, type: tensor.type, shape: shape),
+          tensor: CheckpointTensor(name: name, type: tensor.type, shape: shape),
           source: tensor.name, elements: index * elementCount..<(index + 1) * elementCount)
         guard views.updateValue(view, forKey: name) == nil else {
           throw mismatch("is '\(name.abbreviated)', which is there already")
@@ -56,9 +58,9 @@ package struct RenamedTensors: CheckpointTensors {
 
   package var sourceFiles: [SourceFile] { source.sourceFiles }
 
-  package var tensors: [SafetensorsTensor] { views.values.map(\.tensor) }
+  package var tensors: [CheckpointTensor] { views.values.map(\.tensor) }
 
-  package func tensor(named name: String) -> SafetensorsTensor? { views[name]?.tensor }
+  package func tensor(named name: String) -> CheckpointTensor? { views[name]?.tensor }
 
   package func origin(of name: String) -> TensorOrigin? {
     views[name].flatMap { source.origin(of: $0.source) }

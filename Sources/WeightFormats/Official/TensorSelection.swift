@@ -2,7 +2,7 @@
 package struct TensorSelection: CheckpointTensors {
   private let source: any CheckpointTensors
   private let sourceNames: [String: String]
-  package let tensors: [SafetensorsTensor]
+  package let tensors: [CheckpointTensor]
 
   /// - Parameter sourceNames: the names to give, and those that the source has.
   init(_ source: any CheckpointTensors, sourceNames: [String: String]) {
@@ -10,16 +10,16 @@ package struct TensorSelection: CheckpointTensors {
     self.sourceNames = sourceNames
     tensors = sourceNames.compactMap { name, sourceName in
       source.tensor(named: sourceName).map {
-        SafetensorsTensor(name: name, type: $0.type, shape: $0.shape)
+        CheckpointTensor(name: name, type: $0.type, shape: $0.shape)
       }
     }
   }
 
   package var sourceFiles: [SourceFile] { source.sourceFiles }
 
-  package func tensor(named name: String) -> SafetensorsTensor? {
+  package func tensor(named name: String) -> CheckpointTensor? {
     sourceNames[name].flatMap { source.tensor(named: $0) }.map {
-      SafetensorsTensor(name: name, type: $0.type, shape: $0.shape)
+      CheckpointTensor(name: name, type: $0.type, shape: $0.shape)
     }
   }
 

@@ -1,3 +1,5 @@
+internal import Support
+
 /// The names of a network's tensors without what wrappers around it put into them: `module.` of
 /// data parallel training, `_orig_mod.` of `torch.compile`, `base_model.model.` of PEFT,
 /// `model.diffusion_model.` of single-file checkpoints, or any other words that all names begin

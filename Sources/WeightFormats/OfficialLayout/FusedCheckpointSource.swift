@@ -1,3 +1,5 @@
+package import Support
+
 /// An official component, seen as the tensors of a `.sana` file: fused on demand, in memory, at the precision it has.
 public struct FusedCheckpointSource: WeightSource {
   public let layout: OfficialLayout
@@ -5,11 +7,6 @@ public struct FusedCheckpointSource: WeightSource {
 
   /// - Throws: `.tensorMismatch` naming up to five tensors that are missing, unexpected, wrongly shaped or of a type that weights
   ///   cannot have, or one of each side where the names are those of something else.
-  public init(_ component: OfficialComponent) throws(SanaError) {
-    try self.init(component.weights, configuration: component.configuration)
-  }
-
-  /// - Throws: as above.
   package init(
     _ weights: any CheckpointTensors, configuration: ComponentConfiguration
   ) throws(SanaError) {

@@ -1,3 +1,5 @@
+internal import Support
+
 /// A pickle's bytes, read one field after the other.
 struct PickleBytes {
   private let bytes: UnsafeRawBufferPointer

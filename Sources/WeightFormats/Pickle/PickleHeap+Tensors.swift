@@ -1,3 +1,5 @@
+internal import Support
+
 /// What torch's own names in a pickle make.
 extension PickleHeap {
   static let rankLimit = 16

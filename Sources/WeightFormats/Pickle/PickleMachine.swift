@@ -1,3 +1,5 @@
+package import Support
+
 /// Follows a pickle's instructions, as far as they place and collect values.
 ///
 /// A pickle is a program for a stack machine (Python's `pickletools` describes it) and may call anything that its names reach.

@@ -1,3 +1,5 @@
+internal import Support
+
 /// A value that a pickle builds. Collections are places in a `PickleHeap`: nothing nests in memory, whatever the file says, and a
 /// value that holds itself is no cycle of references.
 package enum PickleValue: Sendable {

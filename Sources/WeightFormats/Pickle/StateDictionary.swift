@@ -1,3 +1,5 @@
+internal import Support
+
 /// Which of the dictionaries of weights in a torch file is wanted.
 public enum StateSelection: Hashable, Sendable {
   /// The weights as they were trained.

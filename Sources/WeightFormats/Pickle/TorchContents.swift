@@ -1,3 +1,5 @@
+internal import Support
+
 /// What a file of `torch.save` holds: a pickle, and outside of it the numbers of its tensors.
 struct TorchContents {
   /// Numbers of one storage.

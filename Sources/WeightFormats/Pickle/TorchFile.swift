@@ -1,3 +1,4 @@
+package import Support
 internal import Synchronization
 
 /// A file of `torch.save` (`.pth`, `.pt`, `.bin`), mapped into memory: the tensors of one of its
@@ -9,13 +10,13 @@ internal import Synchronization
 /// files of PyTorch before 1.6 have none.
 package final class TorchFile: CheckpointTensors {
   private struct Content: Sendable {
-    let tensor: SafetensorsTensor
+    let tensor: CheckpointTensor
     let pickled: PickledTensor
     let numbers: TorchContents.Numbers
   }
 
   package let path: String
-  package let tensors: [SafetensorsTensor]
+  package let tensors: [CheckpointTensor]
   /// All dictionaries of weights in the file, in its order.
   package let dictionaries: [StateDictionary]
   /// The one whose tensors these are.
@@ -46,11 +47,11 @@ package final class TorchFile: CheckpointTensors {
     dictionaries = found.all
     dictionary = found.taken
     notice = found.notice
-    var tensors: [SafetensorsTensor] = []
+    var tensors: [CheckpointTensor] = []
     var index: [String: Content] = [:]
     for (key, value) in contents.heap.dictionaries[found.taken.index] {
       let (name, pickled) = try Self.tensor(key, value, in: contents.heap, location: path)
-      let tensor = SafetensorsTensor(name: name, type: pickled.storage.type, shape: pickled.shape)
+      let tensor = CheckpointTensor(name: name, type: pickled.storage.type, shape: pickled.shape)
       let content = Content(
         tensor: tensor, pickled: pickled,
         numbers: try contents.numbers(of: pickled.storage, tensor: name))
@@ -98,7 +99,7 @@ package final class TorchFile: CheckpointTensors {
     ]
   }
 
-  package func tensor(named name: String) -> SafetensorsTensor? { index[name]?.tensor }
+  package func tensor(named name: String) -> CheckpointTensor? { index[name]?.tensor }
 
   package func origin(of name: String) -> TensorOrigin? {
     index[name].map { _ in TensorOrigin(path: path, name: name) }

@@ -1,3 +1,5 @@
+internal import Support
+
 /// The table of contents of a zip archive whose entries are stored as they are, which is how `torch.save` writes one
 /// (PKWARE's APPNOTE.TXT, sections 4.3 and 4.4; zip64 included).
 ///

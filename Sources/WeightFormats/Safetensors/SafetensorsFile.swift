@@ -1,19 +1,4 @@
-/// One tensor of a safetensors file.
-public struct SafetensorsTensor: Hashable, Sendable {
-  public let name: String
-  public let type: ScalarType
-  /// Outermost axis first; `[]` for a scalar. The product of the axes and the element size fits in an `Int`.
-  public let shape: [Int]
-
-  public init(name: String, type: ScalarType, shape: [Int]) {
-    self.name = name
-    self.type = type
-    self.shape = shape
-  }
-
-  public var elementCount: Int { shape.reduce(1, *) }
-  public var byteCount: Int { elementCount * type.byteCount }
-}
+public import Support
 
 /// A safetensors file, mapped into memory; nothing is read until it is touched.
 ///
@@ -23,11 +8,11 @@ public struct SafetensorsTensor: Hashable, Sendable {
 public final class SafetensorsFile: Sendable {
   public let path: String
   /// In the order of their bytes.
-  public let tensors: [SafetensorsTensor]
+  public let tensors: [CheckpointTensor]
   /// The strings under `__metadata__`.
   public let metadata: [String: String]
   private let file: MappedFile
-  private let index: [String: (tensor: SafetensorsTensor, bytes: Range<Int>)]
+  private let index: [String: (tensor: CheckpointTensor, bytes: Range<Int>)]
 
   /// - Throws: `.fileAccess`; `.malformedFile` when the header is wrong in any way; `.unsupported` for a tensor of a type that
   ///   official Sana files never use.
@@ -47,10 +32,28 @@ public final class SafetensorsFile: Sendable {
   /// Size of the whole file.
   public var byteCount: Int { file.byteCount }
 
-  public func tensor(named name: String) -> SafetensorsTensor? { index[name]?.tensor }
+  public func tensor(named name: String) -> CheckpointTensor? { index[name]?.tensor }
 
   /// The tensor's bytes, little-endian, not aligned to anything; they stay valid as long as the result lives.
   public func bytes(of name: String) -> TensorBytes? {
     index[name].map { TensorBytes(file, $0.bytes) }
+  }
+}
+
+extension SafetensorsFile: CheckpointTensors {
+  package var sourceFiles: [SourceFile] { [SourceFile(path: path, byteCount: byteCount)] }
+
+  package func origin(of name: String) -> TensorOrigin? {
+    tensor(named: name).map { TensorOrigin(path: path, name: $0.name) }
+  }
+
+  package func elements(of name: String) -> TensorElements? {
+    guard let tensor = tensor(named: name), let bytes = bytes(of: name) else { return nil }
+    return TensorElements(type: tensor.type, bytes: bytes)
+  }
+
+  /// Names under `__metadata__` that stand for a tensor of another name.
+  var aliases: [String: String] {
+    metadata.filter { tensor(named: $0.key) == nil && tensor(named: $0.value) != nil }
   }
 }

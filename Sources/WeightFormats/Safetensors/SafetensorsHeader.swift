@@ -1,3 +1,5 @@
+internal import Support
+
 /// The header of a safetensors file: eight bytes of length, JSON, then the tensors' bytes.
 struct SafetensorsHeader {
   /// The official implementation's limit.
@@ -5,7 +7,7 @@ struct SafetensorsHeader {
 
   let metadata: [String: String]
   /// In the order of their bytes; the ranges are positions in the file.
-  let entries: [(tensor: SafetensorsTensor, bytes: Range<Int>)]
+  let entries: [(tensor: CheckpointTensor, bytes: Range<Int>)]
 
   init(of file: UnsafeRawBufferPointer, location: String) throws(SanaError) {
     func malformed(_ message: String) -> SanaError {
@@ -36,7 +38,7 @@ struct SafetensorsHeader {
       try JSONParser.parse(text, location: "\(location) (header)", options: options).members ?? []
 
     var metadata: [String: String] = [:]
-    var entries: [(tensor: SafetensorsTensor, bytes: Range<Int>)] = []
+    var entries: [(tensor: CheckpointTensor, bytes: Range<Int>)] = []
     let dataStart = 8 + headerLength
     let dataLength = file.count - dataStart
     for member in members {
@@ -92,7 +94,7 @@ struct SafetensorsHeader {
 
   private static func entry(
     named name: String, _ value: MetadataValue, dataStart: Int, dataLength: Int, location: String
-  ) throws(SanaError) -> (tensor: SafetensorsTensor, bytes: Range<Int>) {
+  ) throws(SanaError) -> (tensor: CheckpointTensor, bytes: Range<Int>) {
     let label = name.abbreviated
     func malformed(_ message: String) -> SanaError {
       SanaError(
@@ -138,7 +140,7 @@ struct SafetensorsHeader {
         "of \(byteCount) bytes (\(typeName) \(shape)) in a place of \(end - begin) bytes")
     }
     return (
-      SafetensorsTensor(name: name, type: type, shape: shape),
+      CheckpointTensor(name: name, type: type, shape: shape),
       dataStart + Int(begin)..<dataStart + Int(end)
     )
   }

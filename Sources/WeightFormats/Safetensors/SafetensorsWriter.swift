@@ -1,3 +1,4 @@
+public import Support
 internal import Synchronization
 
 /// Writes a safetensors file whose tensors are known beforehand and whose bytes come in any order, from any thread.
@@ -5,14 +6,14 @@ internal import Synchronization
 /// The file gets its name when it is complete; until then it does not exist under that name.
 public final class SafetensorsWriter: Sendable {
   private let file: ReplacementFile
-  private let places: [String: (tensor: SafetensorsTensor, offset: Int)]
+  private let places: [String: (tensor: CheckpointTensor, offset: Int)]
   /// Bytes of each tensor that are not written yet.
   private let missing: Mutex<[String: Int]>
 
   /// - Parameter tensors: unique names; the file holds larger element types first, then by name, as the official writer does.
   /// - Throws: `.fileAccess` when the place cannot be written to; `.invalidArgument` when a name comes twice or is `__metadata__`.
   public init(
-    path: String, tensors: [SafetensorsTensor], metadata: [String: String] = ["format": "pt"]
+    path: String, tensors: [CheckpointTensor], metadata: [String: String] = ["format": "pt"]
   ) throws(SanaError) {
     let ordered = tensors.sorted {
       $0.type.byteCount != $1.type.byteCount
@@ -43,7 +44,7 @@ public final class SafetensorsWriter: Sendable {
     header += repeatElement(UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
     let dataStart = 8 + header.count
 
-    var places: [String: (tensor: SafetensorsTensor, offset: Int)] = [:]
+    var places: [String: (tensor: CheckpointTensor, offset: Int)] = [:]
     for (tensor, offset) in zip(ordered, offsets) {
       guard places.updateValue((tensor, dataStart + offset), forKey: tensor.name) == nil,
         tensor.name != "__metadata__"

@@ -1,3 +1,5 @@
+internal import Support
+
 /// Many byte strings, one behind the other in memory.
 struct ByteStrings {
   private(set) var bytes: [UInt8] = []

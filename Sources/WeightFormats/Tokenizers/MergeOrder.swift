@@ -1,3 +1,5 @@
+internal import Support
+
 /// The order in which SentencePiece must prefer pieces, so that it merges as the ranks of a
 /// `tokenizer.json` say.
 ///

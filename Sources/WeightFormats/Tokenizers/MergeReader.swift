@@ -1,3 +1,5 @@
+internal import Support
+
 /// Reads the merges of a `tokenizer.json`: arrays of two pieces, or in older ones strings of two
 /// with a space between them.
 struct MergeReader {

@@ -1,3 +1,5 @@
+internal import Support
+
 /// What the pieces of a `tokenizer.json` are for SentencePiece.
 struct PieceRoles {
   enum Role: Hashable {

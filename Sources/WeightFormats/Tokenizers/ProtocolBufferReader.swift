@@ -1,3 +1,5 @@
+internal import Support
+
 /// Reads the fields of one protocol-buffer message, one after the other.
 struct ProtocolBufferReader {
   enum FieldValue {

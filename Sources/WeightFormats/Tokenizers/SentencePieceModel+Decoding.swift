@@ -1,3 +1,5 @@
+package import Support
+
 extension SentencePieceModel {
   /// Reads a model's protocol-buffer encoding: field 1 of the model is a piece, whose fields 1 to 3
   /// are its text, score and type; field 2 says how it was trained, field 3 how it normalizes.

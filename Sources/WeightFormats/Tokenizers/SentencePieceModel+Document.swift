@@ -1,3 +1,5 @@
+package import Support
+
 extension SentencePieceModel {
   /// The model that gives every text the ids that a `tokenizer.json` gives it, once the pieces that
   /// are recognized as they stand in the text are cut out of it.

@@ -1,3 +1,5 @@
+internal import Support
+
 /// Added tokens of two and more of SentencePiece's spaces (U+2581).
 ///
 /// They are recognized where a text holds that character itself, and merges make them of spaces.

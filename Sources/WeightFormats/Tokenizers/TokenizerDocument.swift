@@ -1,3 +1,5 @@
+internal import Support
+
 /// What a `tokenizer.json` of Hugging Face's `tokenizers` says about the ids that a text has:
 /// byte-pair encoding over a vocabulary, and tokens that are cut out of a text before.
 ///

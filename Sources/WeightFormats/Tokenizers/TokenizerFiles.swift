@@ -1,3 +1,5 @@
+internal import Support
+
 /// The files of a checkpoint's tokenizer that say which ids a text has.
 package enum TokenizerFiles {
   /// SentencePiece's own.

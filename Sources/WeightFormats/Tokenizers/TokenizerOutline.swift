@@ -1,3 +1,5 @@
+internal import Support
+
 /// Where the large parts of a `tokenizer.json` stand, so that they are read without a tree of
 /// values, and its small ones as trees.
 struct TokenizerOutline {

@@ -1,3 +1,5 @@
+internal import Support
+
 /// What a `tokenizer.json` says beside vocabulary, merges and added tokens, held against what
 /// SentencePiece does for Gemma.
 ///

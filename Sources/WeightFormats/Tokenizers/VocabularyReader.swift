@@ -1,3 +1,5 @@
+internal import Support
+
 /// Reads the pieces and the added tokens of a `tokenizer.json`.
 struct VocabularyReader {
   /// SentencePiece's scores are single-precision numbers, which count no further.

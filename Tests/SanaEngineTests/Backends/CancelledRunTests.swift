@@ -2,8 +2,8 @@ import CPUBackend
 import Dispatch
 import SanaEngine
 import SanaGraph
+import Support
 import Testing
-import WeightFormats
 
 /// A cancellation ends the operation that it finds, not only the run.
 @Suite struct CancelledRunTests {

@@ -1,3 +1,4 @@
+import Support
 import WeightFormats
 
 /// Weights given in code.

@@ -1,8 +1,8 @@
 import ReferenceBackend
 import SanaEngine
 import SanaGraph
+import Support
 import Testing
-import WeightFormats
 
 /// What the parity tests cannot show of the reference: stored encodings, int8 activations, refusals, edges.
 @Suite struct ReferenceBackendTests {

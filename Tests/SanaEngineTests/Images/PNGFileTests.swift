@@ -1,7 +1,7 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
-import WeightFormats
 
 @testable import SanaEngine
 

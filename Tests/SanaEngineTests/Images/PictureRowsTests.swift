@@ -1,7 +1,7 @@
 import SanaGraph
+import Support
 import TestSupport
 import Testing
-import WeightFormats
 
 @testable import SanaEngine
 

@@ -2,7 +2,6 @@ import SanaEngine
 import SanaGraph
 import SanaModels
 import Testing
-import WeightFormats
 
 /// DC-AE's parts against PyTorch.
 @Suite struct AutoencoderOperationTests {

@@ -4,7 +4,6 @@ import SanaModels
 import TestSupport
 import Testing
 import Traces
-import WeightFormats
 
 /// DC-AE, both ways, against PyTorch's traces.
 @Suite struct AutoencoderParityTests {

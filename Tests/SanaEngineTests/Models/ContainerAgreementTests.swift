@@ -2,6 +2,7 @@ import Foundation
 import SanaEngine
 import SanaGraph
 import SanaModels
+import Support
 import TestSupport
 import Testing
 import WeightFormats

@@ -4,7 +4,6 @@ import SanaModels
 import TestSupport
 import Testing
 import Traces
-import WeightFormats
 
 /// The whole text encoder against PyTorch's traces, on the tokens that exist.
 @Suite struct TextEncoderParityTests {

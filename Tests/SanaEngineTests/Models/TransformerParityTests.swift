@@ -4,7 +4,6 @@ import SanaModels
 import TestSupport
 import Testing
 import Traces
-import WeightFormats
 
 /// The whole transformer against PyTorch's traces: the first step of each case.
 @Suite struct TransformerParityTests {

@@ -1,6 +1,7 @@
 import CPUBackend
 import SanaEngine
 import SanaGraph
+import Support
 import TestSupport
 import Testing
 import Traces

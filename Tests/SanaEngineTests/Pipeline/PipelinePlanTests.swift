@@ -2,9 +2,9 @@ import CPUBackend
 import SanaEngine
 import SanaGraph
 import SanaModels
+import Support
 import TestSupport
 import Testing
-import WeightFormats
 
 @Suite struct PipelinePlanTests {
   private let directory: TestDirectory

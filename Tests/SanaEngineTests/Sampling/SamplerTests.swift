@@ -1,5 +1,6 @@
 import SanaEngine
 import SanaGraph
+import Support
 import TestSupport
 import Testing
 import Traces

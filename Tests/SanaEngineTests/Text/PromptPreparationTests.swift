@@ -1,9 +1,9 @@
 import SanaEngine
 import SanaGraph
+import Support
 import TestSupport
 import Testing
 import Traces
-import WeightFormats
 
 @Suite struct PromptPreparationTests {
   private func preparation(

@@ -1,6 +1,7 @@
 import Foundation
 import SanaEngine
 import SanaGraph
+import Support
 import TestSupport
 import Testing
 import WeightFormats

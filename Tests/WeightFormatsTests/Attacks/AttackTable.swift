@@ -1,6 +1,5 @@
 import Foundation
 import TestSupport
-import WeightFormats
 
 /// Every attack with the error it must give. `PickleAttackTests` and `ContainerRefusalTests` hold what is one of a long series.
 enum AttackTable {

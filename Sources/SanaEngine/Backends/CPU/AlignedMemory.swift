@@ -1,5 +1,5 @@
 internal import SanaGraph
-internal import WeightFormats
+internal import Support
 
 #if canImport(Glibc)
   internal import Glibc

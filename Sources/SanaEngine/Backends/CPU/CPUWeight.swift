@@ -1,5 +1,6 @@
 internal import CKernels
 internal import SanaGraph
+internal import Support
 internal import WeightFormats
 
 /// How a weight is held in memory.

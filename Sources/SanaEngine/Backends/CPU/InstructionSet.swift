@@ -1,6 +1,6 @@
 package import CKernels
 package import SanaGraph
-internal import WeightFormats
+internal import Support
 
 #if canImport(Glibc)
   internal import Glibc

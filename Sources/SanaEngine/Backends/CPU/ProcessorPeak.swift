@@ -1,6 +1,6 @@
 internal import CKernels
 public import SanaGraph
-internal import WeightFormats
+internal import Support
 
 /// What the arithmetic units of the threads of a back end can do together, in operations (additions and multiplications) a second.
 public struct ProcessorPeak: Sendable {

@@ -1,6 +1,6 @@
 internal import CKernels
 internal import SanaGraph
-internal import WeightFormats
+internal import Support
 
 /// The threads of a back end.
 final class ThreadPool {

@@ -1,4 +1,5 @@
 internal import SanaGraph
+internal import Support
 internal import WeightFormats
 
 /// A weight decoded to doubles. A code times its scale is exact in a double, so nothing is lost whatever the encoding.
