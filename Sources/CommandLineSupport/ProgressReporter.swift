@@ -62,10 +62,10 @@ public final class ProgressReporter: Sendable {
     }
   }
 
-  /// Prints one line above the bar, on a terminal or not: a warning, a finding. What is longer than
-  /// three lines of a terminal is cut.
-  public func note(_ line: String) {
-    let line = line.printable(limit: Self.longestNote)
+  /// Prints `note: ` and the text, one line above the bar, on a terminal or not: a warning, a
+  /// finding. What is longer than three lines of a terminal is cut.
+  public func note(_ text: String) {
+    let line = "note: \(text)".printable(limit: Self.longestNote)
     stage.withLock { stage in
       show((showsProgress && stage != nil ? Self.clearLine : "") + line + "\n")
       draw(&stage, force: true)

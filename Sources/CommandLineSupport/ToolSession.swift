@@ -64,7 +64,7 @@ extension ToolSession {
   public func openWritten(_ path: String) throws -> ModelFile? {
     let opened = Result { () throws(SanaError) in try ModelFile(path: path) }
     if case .failure(let error) = opened, error.code == .memoryLimit {
-      progress.note("note: \(path) is complete; there is no memory left to report on it")
+      progress.note("\(path) is complete; there is no memory left to report on it")
       return nil
     }
     return try opened.get()

@@ -79,7 +79,7 @@ struct Convert: ParsableCommand {
         official, precision: precision,
         adapters: try loras.map { try LowRankAdapter(path: $0.path, scale: $0.scale) },
         allowsNotFinite: allowsNotFinite)
-      for notice in conversion.notices { session.progress.note("note: \(notice)") }
+      for notice in conversion.notices { session.progress.note(notice) }
       session.progress.begin("convert", total: conversion.byteCount)
       let times = StageTimes()
       let report = try conversion.write(
@@ -90,11 +90,11 @@ struct Convert: ParsableCommand {
         compression: compression, times: times, cancellation: session.cancellation
       ) { session.progress.update($0) }
       session.progress.end()
-      if let kept = report.keptNumbers { session.progress.note("note: \(kept)") }
+      if let kept = report.keptNumbers { session.progress.note(kept) }
       if let most = report.vanished.first {
         let count = report.vanished.reduce(0) { $0 + $1.count }
         session.progress.note(
-          "note: \(count) numbers of \(report.vanished.count) tensors are too small for 16 bits and became zero, most of"
+          "\(count) numbers of \(report.vanished.count) tensors are too small for 16 bits and became zero, most of"
             + " them in \(most.tensor) (\(most.count))")
       }
       guard let model = try session.openWritten(output) else { return }

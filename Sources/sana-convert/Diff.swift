@@ -53,7 +53,7 @@ struct Diff: ParsableCommand {
       }
       for model in models {
         for notice in model.notices {
-          session.progress.note("note: \(model.path.printable(limit: 80, cut: .middle)): \(notice)")
+          session.progress.note("\(model.path.printable(limit: 80, cut: .middle)): \(notice)")
         }
       }
       session.progress.begin("compare", total: 1000)

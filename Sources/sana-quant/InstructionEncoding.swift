@@ -31,7 +31,7 @@ struct InstructionEncoding {
       return try stage.instructionTensors(of: preparation.instructionTokens(), encoding: encoding)
     } catch let error as SanaError where Self.isOfTheModel(error) {
       session.progress.note(
-        "note: the instruction is not encoded ahead, and every run will: \(error.message)")
+        "the instruction is not encoded ahead, and every run will: \(error.message)")
       return []
     }
   }

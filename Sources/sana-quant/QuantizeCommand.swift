@@ -61,13 +61,13 @@ struct QuantizeCommand: ParsableCommand {
       session.progress.end()
       for overflow in quantizer.overflows {
         session.progress.note(
-          "note: \(overflow.component.rawValue)/\(overflow.name) holds \(overflow.count) number\(overflow.count == 1 ? "" : "s") too"
+          "\(overflow.component.rawValue)/\(overflow.name) holds \(overflow.count) number\(overflow.count == 1 ? "" : "s") too"
             + " large for \(overflow.wanted), up to \(overflow.largestMagnitude); it stays \(overflow.kept)"
         )
       }
       guard let written = try session.openWritten(output) else { return }
       let report = QuantizationReport(quantizer, before: file, after: written)
-      if let vanished = report.vanished { session.progress.note("note: \(vanished)") }
+      if let vanished = report.vanished { session.progress.note(vanished) }
       if json {
         try JSONOutput.print(
           .object(

@@ -11,7 +11,7 @@ extension Pipeline {
     try plan.check(limit: limit?.bytes)
     if let available = ProcessMemory.availableBytes, available < plan.peakBytes {
       session.progress.note(
-        "note: the run needs \(ByteSize(plan.peakBytes)), but only \(ByteSize(available)) of memory are free"
+        "the run needs \(ByteSize(plan.peakBytes)), but only \(ByteSize(available)) of memory are free"
       )
     }
   }

@@ -41,7 +41,7 @@ public final class Pipeline {
       negativePrompt: negativePrompt, memoryLimit: memoryLimit)
     promptNotes = (prompts + (negativePrompt.map { [$0] } ?? [])).compactMap { prompt in
       prompt.truncatedText.map {
-        "note: the prompt is too long, its end is ignored: \"\($0.abbreviated)\""
+        "the prompt is too long, its end is ignored: \"\($0.abbreviated)\""
       }
     }
     requestNotes = Self.notes(request, settings)
@@ -117,13 +117,13 @@ public final class Pipeline {
   ) -> [String] {
     var notes: [String] = []
     if request.negativePrompt != nil, !settings.usesGuidance {
-      notes.append("note: the negative prompt has no effect with a guidance scale of 1 or less")
+      notes.append("the negative prompt has no effect with a guidance scale of 1 or less")
     }
     if settings.drawnWidth != settings.width || settings.drawnHeight != settings.height {
       let isCropped =
         settings.drawnWidth * settings.height != settings.drawnHeight * settings.width
       notes.append(
-        "note: drawn at \(settings.drawnWidth)x\(settings.drawnHeight), the trained size nearest in shape, then scaled \(isCropped ? "and cropped " : "")to \(settings.width)x\(settings.height)"
+        "drawn at \(settings.drawnWidth)x\(settings.drawnHeight), the trained size nearest in shape, then scaled \(isCropped ? "and cropped " : "")to \(settings.width)x\(settings.height)"
       )
     }
     return notes
