@@ -26,14 +26,14 @@ import WeightFormats
 
     var testDescription: String { "\(shape), \(layers)\(isInPlace ? ", in place" : "")" }
 
-    func graph(_ fusion: GraphBuilder.Fusion) -> Graph {
+    func graph(_ fusion: GraphBuilder.Fusion, handsOverRows: Bool = false) -> Graph {
       var builder = GraphBuilder(name: testDescription, fusion: fusion)
       let x = builder.input("x", shape)
       var value = isInPlace ? builder.activate(x, .silu) : x
       for (index, layer) in layers.enumerated() {
         value = append(layer, value, "\(index)", &builder)
       }
-      return builder.finish(outputs: [value])
+      return builder.finish(outputs: [value], handsOverRows: handsOverRows)
     }
 
     private func append(
@@ -126,6 +126,127 @@ import WeightFormats
     let alone = try run(graph, .chosen(), .bf16, .floatingPoint, threads: 1)
     for threads in [2, 3, 8] {
       #expect(try run(graph, .chosen(), .bf16, .floatingPoint, threads: threads) == alone)
+    }
+  }
+
+  /// Small images, which are cut into bands of a few rows where little is taken at a time.
+  static let small: [CascadeCase] = {
+    var random = RandomNumbers(seed: 43)
+    func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+    let decoder: [CascadeCase.Layers] = [
+      .upsampling, .residualBlock, .upsampling, .residualBlock, .residualBlock, .normAndActivation,
+      .picture,
+    ]
+    let lite: [CascadeCase.Layers] = [
+      .shuffledUpsampling, .residualBlock, .shuffledUpsampling, .residualBlock,
+      .normAndActivation, .shuffledPicture,
+    ]
+    return [
+      CascadeCase(
+        shape: Shape(batch: 2, height: 7, width: 5, channels: 32), layers: decoder, isInPlace: true),
+      CascadeCase(
+        shape: Shape(batch: 1, height: 9, width: 6, channels: 8), layers: lite, isInPlace: true),
+      CascadeCase(
+        shape: Shape(batch: 1, height: 1, width: 3, channels: 4), layers: decoder, isInPlace: false),
+    ]
+      + (0..<8).map { index in
+        CascadeCase(
+          shape: Shape(
+            batch: pick(1...2), height: 8 + index, width: 9 + pick(0...9), channels: pick(1...40)),
+          layers: (0..<pick(1...4)).map { _ in CascadeCase.Layers.allCases[pick(0...4)] },
+          isInPlace: pick(0...2) > 0)
+      }
+  }()
+
+  @Test(arguments: small, InstructionSet.supported)
+  func bandsOfAnyHeightComputeWhatTheNodesCompute(
+    _ item: CascadeCase, _ set: InstructionSet
+  ) throws {
+    for (encoding, activations) in [
+      (TensorEncoding.f32, ActivationEncoding.floatingPoint), (.bf16, .floatingPoint),
+      (.int8PerChannel, .int8PerToken),
+    ] {
+      let graph = item.graph(.full)
+      let inputs = randomInputs(of: graph)
+      let weights = RandomWeights(for: graph, encoding: encoding, activations: activations)
+      func run(_ graph: Graph, _ bandPositions: Int?) throws -> [Float] {
+        try outputsAfterNaN(
+          of: graph,
+          on: CPUBackend(threads: 2, instructionSet: set, bandPositions: bandPositions),
+          weights: weights, inputs: inputs)
+      }
+      let apart = try run(item.graph(.observable), nil)
+      for positions in [1, 60, 300] {
+        #expect(try run(graph, positions) == apart, "\(encoding), \(positions) positions")
+      }
+    }
+  }
+
+  /// Rows come from the top, each once, and are those of an output that is whole.
+  @Test(arguments: small.filter { $0.shape.batch == 1 })
+  func rowsAreHandedOverAsTheyAreMade(_ item: CascadeCase) throws {
+    let graph = item.graph(.full)
+    let handingOver = item.graph(.full, handsOverRows: true)
+    let inputs = randomInputs(of: graph)
+    let size = graph[graph.outputs[0]].shape
+    for activations in [ActivationEncoding.floatingPoint, .int8PerToken] {
+      let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: activations)
+      for positions in [nil, 1, 60] {
+        let backend = try CPUBackend(
+          threads: 2, instructionSet: .chosen(), bandPositions: positions)
+        let whole = try outputsAfterNaN(of: graph, on: backend, weights: weights, inputs: inputs)
+        let executable = try backend.load(weights).prepare(handingOver)
+        for (input, tensor) in zip(graph.inputs, inputs) { executable.write(tensor, to: input) }
+        var (rows, values): (Int, [Float]) = (0, [])
+        try executable.run { range, band in
+          #expect(range.lowerBound == rows)
+          #expect(band.count == range.count * size.width * size.channels)
+          rows = range.upperBound
+          values += band
+        }
+        #expect(rows == size.height)
+        #expect(values == whole)
+      }
+    }
+  }
+
+  @Test func whatThrowsForARowEndsTheRun() throws {
+    struct Stop: Error {}
+    let item = CascadeCase(
+      shape: Shape(batch: 1, height: 64, width: 8, channels: 8),
+      layers: [.residualBlock, .convolution], isInPlace: true)
+    let graph = item.graph(.full, handsOverRows: true)
+    let backend = try CPUBackend(threads: 2, instructionSet: .chosen(), bandPositions: 32)
+    let executable = try backend.load(RandomWeights(for: graph, encoding: .f32)).prepare(graph)
+    var count = 0
+    #expect(throws: Stop.self) {
+      try executable.run { _, _ in
+        count += 1
+        throw Stop()
+      }
+    }
+    #expect(count == 1)
+  }
+
+  /// The end of DC-AE's decoder, of a picture of 4096 x 4096: a layer keeps a few rows.
+  @Test func theEndOfTheDecoderIsOneCascadeOfFewRows() throws {
+    let item = CascadeCase(
+      shape: Shape(batch: 1, height: 512, width: 512, channels: 64),
+      layers: [
+        .upsampling, .residualBlock, .residualBlock, .upsampling, .residualBlock, .residualBlock,
+        .upsampling, .residualBlock, .residualBlock, .normAndActivation, .picture,
+      ], isInPlace: true)
+    let graph = item.graph(.full, handsOverRows: true)
+    for (encoding, activations) in [
+      (TensorEncoding.f16, ActivationEncoding.floatingPoint), (.f16, .int8PerToken),
+    ] {
+      let weights = RandomWeights(for: graph, encoding: encoding, activations: activations)
+      let backend = try CPUBackend(
+        threads: 2, instructionSet: .chosen(), bandPositions: 8192)
+      let arena = backend.plan(graph, weights: weights).arenaBytes
+      // The largest activations have 64 times as many numbers as the input.
+      let input = graph[graph.inputs[0]].byteCount
+      #expect(arena < 6 * input)
     }
   }
 

@@ -26,8 +26,11 @@ public struct GraphBuilder {
     graph.values[value.index].names.append(name)
   }
 
-  public mutating func finish(outputs: [Value]) -> Graph {
+  /// - Parameter handsOverRows: whether the rows of the output, which is one of one image, are to be handed over as they are made.
+  public mutating func finish(outputs: [Value], handsOverRows: Bool = false) -> Graph {
+    precondition(!handsOverRows || (outputs.count == 1 && shape(outputs[0]).batch == 1))
     graph.outputs = outputs
+    graph.handsOverRows = handsOverRows
     return graph
   }
 

@@ -18,11 +18,17 @@ public struct MemoryPlan: Sendable {
     public let scratchBytes: Int
     /// The input whose memory the step's value may take over when nobody needs that input afterwards.
     public let inPlaceInput: Value?
+    /// Whether the step's value gets memory; not where its rows are handed over as they are made.
+    public let storesValue: Bool
 
-    public init(nodes: ClosedRange<Int>, scratchBytes: Int = 0, inPlaceInput: Value? = nil) {
+    public init(
+      nodes: ClosedRange<Int>, scratchBytes: Int = 0, inPlaceInput: Value? = nil,
+      storesValue: Bool = true
+    ) {
       self.nodes = nodes
       self.scratchBytes = scratchBytes
       self.inPlaceInput = inPlaceInput
+      self.storesValue = storesValue
     }
 
     /// A single node, which works in place where its operation can.
@@ -76,7 +82,7 @@ public struct MemoryPlan: Sendable {
       {
         blockOfValue[output.index] = block
         blocks[block].last = lastUse[output.index]
-      } else {
+      } else if step.storesValue {
         blockOfValue[output.index] = blocks.count
         blocks.append(
           Block(bytes: graph[output].byteCount, first: position, last: lastUse[output.index]))

@@ -23,9 +23,11 @@ public struct AutoencoderDecoder: Sendable {
   }
 
   /// - Parameters height, width: of the latents.
+  /// - Parameter handsOverRows: whether the rows of the image, which is one, are handed over as they are made.
   /// - Returns: a graph with the values `conv_in`, `up_blocks.<stage>.<block>`, `up_blocks.<stage>` and `image_float`.
   public func graph(
-    height: Int, width: Int, batch: Int, fusion: GraphBuilder.Fusion = .full
+    height: Int, width: Int, batch: Int, fusion: GraphBuilder.Fusion = .full,
+    handsOverRows: Bool = false
   ) -> DecoderGraph {
     var builder = GraphBuilder(name: "decoder \(batch)x\(height)x\(width)", fusion: fusion)
     let path = ModulePath.root["decoder"]
@@ -60,7 +62,8 @@ public struct AutoencoderDecoder: Sendable {
     }
     builder.name(image, "image_float")
     return DecoderGraph(
-      graph: builder.finish(outputs: [image]), latents: latents, image: image)
+      graph: builder.finish(outputs: [image], handsOverRows: handsOverRows), latents: latents,
+      image: image)
   }
 
   /// One resolution: upsampling from the next inner stage, if there is one, then its blocks.

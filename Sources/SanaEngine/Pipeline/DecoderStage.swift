@@ -27,8 +27,10 @@ public final class DecoderStage {
   public func decode(
     _ latents: HostTensor, fusion: GraphBuilder.Fusion = .full, observer: ValueObserver? = nil
   ) throws -> HostTensor {
-    let (graph, image) = try run(latents, fusion: fusion, observer: observer)
-    try check.require(image, Self.imageName, from: [graph])
+    let (parts, executable) = try prepare(latents, fusion: fusion, handsOverRows: false)
+    try executable.run(observer: observer)
+    let image = executable.read(parts.image)
+    try check.require(image, Self.imageName, from: [parts.graph])
     return image
   }
 
@@ -45,52 +47,49 @@ public final class DecoderStage {
     onRows: (_ rows: Range<Int>, _ values: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
     precondition(latents.shape.batch == 1)
-    let (graph, image) = try run(latents)
-    let rowLength = image.shape.width * image.shape.channels
-    try image.values.withUnsafeBufferPointer { values in
-      for first in stride(from: 0, to: image.shape.height, by: Self.rowsAtOnce) {
+    let (parts, executable) = try prepare(latents, fusion: .full, handsOverRows: true)
+    let size = parts.graph[parts.image].shape
+    let rowLength = size.width * size.channels
+    try executable.run { range, values in
+      for first in stride(from: range.lowerBound, to: range.upperBound, by: Self.rowsAtOnce) {
         try check.cancellation?.check()
-        let rows = first..<min(first + Self.rowsAtOnce, image.shape.height)
+        let rows = first..<min(first + Self.rowsAtOnce, range.upperBound)
+        let start = (first - range.lowerBound) * rowLength
         let band = UnsafeBufferPointer(
-          rebasing: values[rows.lowerBound * rowLength..<rows.upperBound * rowLength])
-        try check.require(band, Self.imageName, from: [graph])
+          rebasing: values[start..<start + rows.count * rowLength])
+        try check.require(band, Self.imageName, from: [parts.graph])
         try onRows(rows, band)
       }
     }
   }
 
-  /// Bytes that decoding holds of a picture besides the arena of its graph: all of its rows as
-  /// floats.
-  static func pictureBytes(_ parts: AutoencoderDecoder.DecoderGraph) -> Int {
-    parts.graph[parts.image].byteCount
-  }
-
   private static let imageName = "image_float"
   private static let rowsAtOnce = 64
 
-  private func run(
-    _ latents: HostTensor, fusion: GraphBuilder.Fusion = .full, observer: ValueObserver? = nil
-  ) throws -> (Graph, image: HostTensor) {
-    let (parts, executable) = try prepare(latents.shape, fusion: fusion)
-    let scalingFactor = Float(decoder.configuration.scalingFactor)
-    executable.write(
-      HostTensor(latents.shape, latents.values.map { $0 / scalingFactor }), to: parts.latents)
-    try executable.run(observer: observer)
-    return (parts.graph, executable.read(parts.image))
-  }
-
-  /// The graph for this shape: that of the last call if it fits, so that a series of pictures needs only one.
+  /// The graph for these latents, which they are written to: that of the last call if it fits, so that a series of pictures needs only one.
   private func prepare(
-    _ shape: Shape, fusion: GraphBuilder.Fusion
-  ) throws -> (AutoencoderDecoder.DecoderGraph, any Executable) {
-    if fusion == .full, let prepared, prepared.parts.graph[prepared.parts.latents].shape == shape {
-      return prepared
+    _ latents: HostTensor, fusion: GraphBuilder.Fusion, handsOverRows: Bool
+  ) throws -> (parts: AutoencoderDecoder.DecoderGraph, executable: any Executable) {
+    let shape = latents.shape
+    let fitting = prepared.flatMap { prepared in
+      let graph = prepared.parts.graph
+      return graph[prepared.parts.latents].shape == shape && graph.fusion == fusion
+        && graph.handsOverRows == handsOverRows ? prepared : nil
     }
-    prepared = nil
-    let parts = decoder.graph(
-      height: shape.height, width: shape.width, batch: shape.batch, fusion: fusion)
-    let executable = try model.prepare(parts.graph)
-    if fusion == .full { prepared = (parts, executable) }
-    return (parts, executable)
+    let result: (parts: AutoencoderDecoder.DecoderGraph, executable: any Executable)
+    if let fitting {
+      result = fitting
+    } else {
+      prepared = nil
+      let parts = decoder.graph(
+        height: shape.height, width: shape.width, batch: shape.batch, fusion: fusion,
+        handsOverRows: handsOverRows)
+      result = (parts, try model.prepare(parts.graph))
+      if fusion == .full { prepared = result }
+    }
+    let scalingFactor = Float(decoder.configuration.scalingFactor)
+    result.executable.write(
+      HostTensor(shape, latents.values.map { $0 / scalingFactor }), to: result.parts.latents)
+    return result
   }
 }

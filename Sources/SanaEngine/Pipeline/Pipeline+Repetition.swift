@@ -51,6 +51,6 @@ extension Pipeline {
       shape: Shape(
         batch: 1, height: height, width: width, channels: model.autoencoder.latentChannels))
     let latents = noise.next()
-    return { _ = try stage.decode(latents) }
+    return { try stage.decode(latents) { _, _ in } }
   }
 }

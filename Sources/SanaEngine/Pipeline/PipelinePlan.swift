@@ -146,11 +146,11 @@ extension PipelinePlan {
     _ prompts: [PreparedPrompt]
   ) throws -> (Stage, operationCount: Int) {
     let (height, width) = settings.latentSize(model)
-    let parts = AutoencoderDecoder(model.autoencoder).graph(height: height, width: width, batch: 1)
-    // What is decoded, and its rows on their way into a PNG file.
+    let parts = AutoencoderDecoder(model.autoencoder).graph(
+      height: height, width: width, batch: 1, handsOverRows: true)
+    // Decoded rows on their way into a PNG file.
     let picture =
-      DecoderStage.pictureBytes(parts) + PictureRows.byteCount(width: settings.width)
-      + PNGFile.byteCount(width: settings.width)
+      PictureRows.byteCount(width: settings.width) + PNGFile.byteCount(width: settings.width)
     let stage = try Stage(
       .autoencoder, .decode, model, backend, together: [[parts.graph]],
       kept: captionBytes(prompts, model) + parts.graph[parts.latents].byteCount + picture)

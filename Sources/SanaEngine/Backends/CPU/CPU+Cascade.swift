@@ -21,6 +21,11 @@ extension CPUExecutable {
               ImageRows(image: image, rows: part.rows), layout, scratch)
           }
         }
+        if cascade.handsOverRows, let rowHandler, let last = band.last, !last.rows.isEmpty {
+          // A loop that the cancellation ended has left numbers behind that mean nothing.
+          try device.cancellation?.check()
+          try rowHandler(last.rows, rows.result(last.rows))
+        }
       }
     }
     return durations
@@ -86,11 +91,14 @@ private struct CascadeRows {
   private var lines: [ImageLines]
   private let layers: [Value: Int]
   private let input: UnsafeMutablePointer<Float>
-  private let output: UnsafeMutablePointer<Float>
+  /// None where rows are handed over.
+  private let output: UnsafeMutablePointer<Float>?
   /// Where a convolution's results are before they are shuffled: the first row of those that are
   /// made at a time.
   let shuffled: UnsafeMutablePointer<Float>
   private let keepsLast: Bool
+  /// Of the last layer.
+  private let rowFloats: Int
 
   init(
     _ executable: CPUExecutable, _ cascade: CPUCascade, image: Int,
@@ -98,7 +106,8 @@ private struct CascadeRows {
   ) {
     let outputs = cascade.layers.map { executable.graph.nodes[$0.nodes.upperBound].output }
     input = executable.floats(cascade.input)
-    output = executable.floats(outputs[outputs.count - 1])
+    output = cascade.handsOverRows ? nil : executable.floats(outputs[outputs.count - 1])
+    rowFloats = { $0.width * $0.channels }(executable.shape(outputs[outputs.count - 1]))
     keepsLast = cascade.lineFloats.last != 0
     layers = Dictionary(uniqueKeysWithValues: outputs.enumerated().map { ($1, $0) })
     lines = []
@@ -121,11 +130,20 @@ private struct CascadeRows {
 
   /// Where a layer's rows are made.
   func made(_ layer: Int) -> UnsafeMutablePointer<Float> {
-    layer < lines.count - 1 || keepsLast ? lines[layer].origin : output
+    guard layer == lines.count - 1, !keepsLast, let output else { return lines[layer].origin }
+    return output
   }
 
   /// Where they are when they are finished.
   func result(_ layer: Int) -> UnsafeMutablePointer<Float> {
-    layer < lines.count - 1 ? lines[layer].origin : output
+    guard layer == lines.count - 1, let output else { return lines[layer].origin }
+    return output
+  }
+
+  /// Finished rows of the last layer, which are held.
+  func result(_ rows: Range<Int>) -> UnsafeBufferPointer<Float> {
+    UnsafeBufferPointer(
+      start: lines[lines.count - 1].origin + rows.lowerBound * rowFloats,
+      count: rows.count * rowFloats)
   }
 }

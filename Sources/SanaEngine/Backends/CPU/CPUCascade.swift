@@ -43,6 +43,8 @@ struct CPUCascade {
   let shuffledFloats: Int
   /// Whether the last value may take the place of the input.
   let isInPlace: Bool
+  /// Whether the rows of the last value are handed over as they are made, and it is never whole.
+  let handsOverRows: Bool
 }
 
 extension CPUCascade.Source {
@@ -61,14 +63,8 @@ extension CPUCascade.Source {
     }
   }
 
-  /// Rows of the output that the largest tiles make: a band of it has whole tiles. Winograd's have
-  /// four rows at most, which shuffling doubles.
-  var tileRows: Int {
-    switch self {
-    case .convolution, .upsampling: 4
-    case .shuffled: 8
-    }
-  }
+  /// Whether an image row of the convolution makes two.
+  var shuffles: Bool { if case .shuffled = self { true } else { false } }
 }
 
 extension CPUCascade.Finish {
@@ -84,8 +80,12 @@ extension CPUCascade.Finish {
 }
 
 extension CPUCascade.Layer {
-  /// All that is read of other layers and of the cascade's input.
+  /// All that is read of other layers and of the cascade's input, once for each node that reads it.
   var inputs: [(value: Value, reach: CascadeBands.Reach)] {
-    [(source.input, source.reach)] + finishes.compactMap(\.other)
+    var inputs = [(value: source.input, reach: source.reach)]
+    if case .upsampling(_, let shortcut?) = source {
+      inputs.append((shortcut.input, CascadeBands.Reach(factor: shortcut.factor, margin: 0)))
+    }
+    return inputs + finishes.compactMap(\.other)
   }
 }

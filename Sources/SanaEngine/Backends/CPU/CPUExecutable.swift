@@ -11,6 +11,9 @@ final class CPUExecutable: Executable {
   private let source: any WeightSource
   private let arena: AlignedMemory
   private let steps: [CPUStep]
+  /// Takes the rows of an output that is not stored, while the graph runs.
+  private(set) var rowHandler:
+    ((_ rows: Range<Int>, _ values: UnsafeBufferPointer<Float>) throws -> Void)?
 
   var kernels: sana_kernels { device.kernels }
   var pool: ThreadPool { device.pool }
@@ -65,9 +68,26 @@ final class CPUExecutable: Executable {
               arithmetic: part.arithmetic, duration: duration), graph)
         }
       }
-      guard let observer else { continue }
       let output = graph.nodes[step.nodes.upperBound].output
+      guard let observer, plan.offsets[output.index] != nil else { continue }
       for name in graph[output].names { try observer(name, read(output)) }
+    }
+  }
+
+  func run(
+    onRows: (_ rows: Range<Int>, _ values: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    let output = graph.outputs[0]
+    guard plan.offsets[output.index] == nil else {
+      try run(observer: nil)
+      return try onRows(
+        0..<shape(output).height,
+        UnsafeBufferPointer(start: floats(output), count: shape(output).elementCount))
+    }
+    try withoutActuallyEscaping(onRows) { onRows in
+      rowHandler = onRows
+      defer { rowHandler = nil }
+      try run(observer: nil)
     }
   }
 

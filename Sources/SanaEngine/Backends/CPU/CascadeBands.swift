@@ -22,12 +22,12 @@ struct CascadeBands {
   /// What a layer computes from other layers.
   struct Layer {
     let height: Int
-    /// Rows in a band, at most.
-    let length: Int
     /// Rows of a tile.
     let tileRows: Int
     /// Layers before this one.
     let sources: [(layer: Int, reach: Reach)]
+
+    func wholeTiles(_ rows: Int) -> Int { (rows + tileRows - 1) / tileRows * tileRows }
   }
 
   /// What is done for a layer in a band.
@@ -45,12 +45,14 @@ struct CascadeBands {
   /// The most rows of each layer that are computed at a time.
   let lengths: [Int]
 
-  /// - Parameter layers: a layer's rows are of use to the layers after it; those of the last are the result.
-  init(_ layers: [Layer]) {
+  /// - Parameters:
+  ///   - layers: a layer's rows are of use to the layers after it; those of the last are the result.
+  ///   - rows: of the result in a band, about.
+  init(_ layers: [Layer], rows: Int) {
     var computed = layers.map { _ in 0 }
     var bands: [[Part]] = []
     while let last = layers.last, computed[layers.count - 1] < last.height {
-      let ends = Self.ends(layers, computed)
+      let ends = Self.ends(layers, computed, rows: rows)
       let needed = Self.firstNeeded(layers, computed)
       bands.append(
         layers.indices.map { Part(rows: computed[$0]..<ends[$0], held: needed[$0]..<ends[$0]) })
@@ -61,13 +63,16 @@ struct CascadeBands {
     capacities = layers.indices.map { layer in bands.map { $0[layer].held.count }.max() ?? 0 }
   }
 
-  /// Up to which row each layer is computed next: as far as its sources are, in whole tiles, but not further than a band. So a layer is
-  /// never far ahead of those that read it.
-  private static func ends(_ layers: [Layer], _ computed: [Int]) -> [Int] {
+  /// Up to which row each layer is computed next, in whole tiles: as far as the layers after it read, but neither further than its sources
+  /// are, nor than a band. So a layer is never far ahead of those that read it.
+  private static func ends(_ layers: [Layer], _ computed: [Int], rows: Int) -> [Int] {
+    let wanted = wanted(layers, computed, rows: rows)
     var ends = computed
     for (index, layer) in layers.enumerated() {
-      let length = max(layer.length / layer.tileRows, 1) * layer.tileRows
-      var end = min(computed[index] + length, layer.height)
+      // The same part of the image as of the last layer.
+      let height = layers[layers.count - 1].height
+      let length = layer.wholeTiles(max((rows * layer.height + height - 1) / height, 1))
+      var end = min(wanted[index], computed[index] + length)
       for source in layer.sources where ends[source.layer] < layers[source.layer].height {
         let readable = (ends[source.layer] - source.reach.margin) * source.reach.factor
         end = min(end, readable / layer.tileRows * layer.tileRows)
@@ -75,6 +80,25 @@ struct CascadeBands {
       ends[index] = max(end, computed[index])
     }
     return ends
+  }
+
+  /// Up to which row each layer must be computed for the last one to get a band further.
+  private static func wanted(_ layers: [Layer], _ computed: [Int], rows: Int) -> [Int] {
+    var wanted = computed
+    for index in layers.indices.reversed() {
+      let layer = layers[index]
+      if index == layers.count - 1 {
+        wanted[index] = min(layer.wholeTiles(computed[index] + rows), layer.height)
+      }
+      guard wanted[index] > computed[index] else { continue }
+      for source in layer.sources {
+        let other = layers[source.layer]
+        let read = source.reach.rows(computed[index]..<wanted[index], of: other.height)
+        wanted[source.layer] = max(
+          wanted[source.layer], min(other.wholeTiles(read.upperBound), other.height))
+      }
+    }
+    return wanted
   }
 
   /// The first row of each layer that is still to be computed, or still to be read by another.

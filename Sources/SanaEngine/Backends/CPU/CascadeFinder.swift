@@ -69,12 +69,33 @@ private struct CascadeFinder {
     let severalNodes = lengths.filter { length in
       layers[..<length].reduce(0) { $0 + $1.nodes.count } > 1
     }
+    if let positions = device.bandPositions {
+      return smallestCascade(severalNodes.map { Array(layers[..<$0]) }, positions: positions)
+    }
     for length in severalNodes.reversed() {
       if let cascade = sparingCascade(Array(layers[..<length])) { return cascade }
     }
     return severalNodes.first.map {
       cascade(Array(layers[..<$0]), positions: Self.leastPositions)
     }
+  }
+
+  /// The longest of some cascades that takes less memory than the largest value which is not whole then; the shortest where none does.
+  /// - Parameter positions: of a layer in a band, at most.
+  private func smallestCascade(
+    _ candidates: [[CPUCascade.Layer]], positions: Int
+  ) -> CPUCascade? {
+    func cascade(_ layers: [CPUCascade.Layer]) -> CPUCascade {
+      let sizes = layers.map { graph[output($0)].shape }
+      let part = sizes.map { Double(max(positions / $0.width, 1)) / Double($0.height) }.min() ?? 1
+      return self.cascade(layers, part: part)
+    }
+    for layers in candidates.reversed() {
+      let cascade = cascade(layers)
+      let largest = layers.dropLast().map { graph[output($0)].shape.elementCount }.max() ?? 0
+      if cascade.keptFloats <= largest { return cascade }
+    }
+    return candidates.first.map(cascade)
   }
 
   /// The cascade of these layers, if it saves memory.
@@ -203,43 +224,68 @@ private struct CascadeFinder {
     return layers.dropLast().map(output).allSatisfy { inside[$0] == readers[$0.index] }
   }
 
-  /// - Parameter positions: the least of a band.
+  /// - Parameter positions: the least of a layer in a band.
   private func cascade(_ layers: [CPUCascade.Layer], positions: Int) -> CPUCascade {
+    // Of all layers the band holds the same part of the image, as large a part as the one with the fewest positions asks for.
+    let part = layers.map { layer in
+      let size = graph[output(layer)].shape
+      return Double(max(Self.leastRows, positions / max(size.width, 1)))
+        / Double(max(size.height, 1))
+    }.max()
+    return cascade(layers, part: part ?? 1)
+  }
+
+  /// - Parameter part: of the image in a band.
+  private func cascade(_ layers: [CPUCascade.Layer], part: Double) -> CPUCascade {
     let outputs = layers.map(output)
     let sizes = outputs.map { graph[$0].shape }
     let input = layers[0].source.input
     let isOfOneSize = sizes.allSatisfy { $0.height == graph[input].shape.height }
-    // Of all layers the band holds the same part of the image, as large a part as the one with the fewest positions asks for.
-    let part = sizes.map { size in
-      Double(max(Self.leastRows, positions / max(size.width, 1)))
-        / Double(max(size.height, 1))
-    }.max()
+    let last = layers[layers.count - 1]
+    let handsOverRows = graph.handsOverRows && graph.outputs == [output(last)]
     let bands = CascadeBands(
       layers.indices.map { index in
         CascadeBands.Layer(
-          height: sizes[index].height,
-          length: Int(min(part ?? 1, 1) * Double(sizes[index].height)),
-          tileRows: layers[index].source.tileRows,
+          height: sizes[index].height, tileRows: tileRows(layers[index]),
           sources: layers[index].inputs.compactMap { input in
             outputs.firstIndex(of: input.value).map { ($0, input.reach) }
           })
-      })
+      }, rows: max(Int(min(part, 1) * Double(sizes[layers.count - 1].height)), 1))
     let lineFloats = layers.indices.map { index in
-      let isDirect = index == layers.count - 1 && layers[index].finishes.isEmpty
+      let isDirect =
+        index == layers.count - 1 && layers[index].finishes.isEmpty && !handsOverRows
       return isDirect ? 0 : bands.capacities[index] * sizes[index].width * sizes[index].channels
     }
     let shuffledFloats = layers.indices.map { index in
       guard case .shuffled(_, let shuffle) = layers[index].source else { return 0 }
       let size = graph[shuffle.input].shape
-      return bands.lengths[index] / 2 * size.width * size.channels
+      return (bands.lengths[index] + 1) / 2 * size.width * size.channels
     }
-    let last = layers[layers.count - 1]
     return CPUCascade(
       input: input, layers: layers, nodes: layers[0].nodes.lowerBound...last.nodes.upperBound,
       bands: bands, lineFloats: lineFloats, shuffledFloats: shuffledFloats.max() ?? 0,
       // The first layer is a row ahead of the last: when that writes a row, no row that is still to
       // come reads the input there.
-      isInPlace: layers.count > 1 && isOfOneSize)
+      isInPlace: layers.count > 1 && isOfOneSize && !handsOverRows,
+      handsOverRows: handsOverRows)
+  }
+
+  /// Rows of the output that a tile makes: a band of it has whole tiles.
+  private func tileRows(_ layer: CPUCascade.Layer) -> Int {
+    // Winograd's in floating point has two rows, and so has what upsampling makes of one.
+    guard layer.arithmetic == .int8 else { return layer.source.shuffles ? 4 : 2 }
+    switch layer.source {
+    case .convolution(let convolution):
+      return device.kernels.convolution(SANA_CONVOLUTION_WINOGRAD, convolution.weight.shape[3])
+        .pointee.side
+    case .shuffled(let convolution, _):
+      return 2
+        * device.kernels.convolution(SANA_CONVOLUTION_WINOGRAD, convolution.weight.shape[3])
+        .pointee.side
+    case .upsampling(let convolution, _):
+      return device.kernels.convolution(SANA_CONVOLUTION_UPSAMPLE, convolution.weight.shape[3])
+        .pointee.side
+    }
   }
 }
 

@@ -51,6 +51,23 @@ public protocol Executable: AnyObject {
   ///   be used again; once for each of its names. A throw stops the run.
   func run(observer: ((_ name: String, _ tensor: HostTensor) throws -> Void)?) throws
 
+  /// Runs every node in order, of a graph that hands over the rows of its output.
+  /// - Parameter onRows: given which rows come, each after the one above it, and their numbers, `[rows, width, channels]`, valid during
+  ///   the call only. A throw stops the run.
+  func run(
+    onRows: (_ rows: Range<Int>, _ values: UnsafeBufferPointer<Float>) throws -> Void) throws
+
   /// Copies an output of the last run.
   func read(_ output: Value) -> HostTensor
+}
+
+extension Executable {
+  /// All rows at once, for back ends that hold the output whole.
+  public func run(
+    onRows: (_ rows: Range<Int>, _ values: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    try run(observer: nil)
+    let output = read(graph.outputs[0])
+    try output.values.withUnsafeBufferPointer { try onRows(0..<output.shape.height, $0) }
+  }
 }
