@@ -32,6 +32,7 @@ let package = Package(
       name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(
       name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .target(name: "CXXHash", cSettings: strictC),
     .target(
       name: "CPNG", cSettings: strictC, linkerSettings: [.linkedLibrary("png")]),
     .target(
@@ -45,7 +46,8 @@ let package = Package(
     // Below everything that is written in Swift: nothing in it knows a weight.
     .target(name: "Support", dependencies: ["CKernels"], swiftSettings: strict),
     .target(
-      name: "WeightFormats", dependencies: ["Support", "CKernels", "CLZ4"], swiftSettings: strict),
+      name: "WeightFormats", dependencies: ["Support", "CKernels", "CLZ4", "CXXHash"],
+      swiftSettings: strict),
     .target(
       name: "Quantization", dependencies: ["Support", "WeightFormats", "CKernels"],
       swiftSettings: strict),
@@ -132,14 +134,16 @@ let package = Package(
     // Tests.
     .target(
       name: "TestSupport",
-      dependencies: ["CKernels", "Support", "WeightFormats", "SanaEngine", "SanaGraph", "Traces"],
+      dependencies: [
+        "CKernels", "CXXHash", "Support", "WeightFormats", "SanaEngine", "SanaGraph", "Traces",
+      ],
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "SupportTests", dependencies: ["Support", "CKernels", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "WeightFormatsTests",
-      dependencies: ["Support", "WeightFormats", "CKernels", "TestSupport"],
+      dependencies: ["Support", "WeightFormats", "CKernels", "CXXHash", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "QuantizationTests",
@@ -192,7 +196,8 @@ if Context.environment["SANA_FUZZING"] != nil {
     .executableTarget(
       name: "sana-fuzz",
       dependencies: [
-        "CLibFuzzer", "CKernels", "CLZ4", "Support", "WeightFormats", "SanaEngine", "SanaGraph",
+        "CLibFuzzer", "CKernels", "CLZ4", "CXXHash", "Support", "WeightFormats", "SanaEngine",
+        "SanaGraph",
         "TestSupport",
       ],
       path: "Fuzzing/sana-fuzz", swiftSettings: strict),

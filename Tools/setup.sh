@@ -16,6 +16,7 @@ if [ "${1:-}" = cross ]; then
   need "/usr/bin/qemu-aarch64" qemu-user
 else
   need "/usr/include/lz4.h" liblz4-dev
+  need "/usr/include/xxhash.h" libxxhash-dev
   need "/usr/include/hdf5/serial/hdf5.h /usr/include/hdf5.h" libhdf5-dev
   need "/usr/include/png.h" libpng-dev
   need "/usr/include/sentencepiece_processor.h" libsentencepiece-dev

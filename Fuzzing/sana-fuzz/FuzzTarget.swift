@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CXXHash
 
 /// A reader under attack.
 protocol FuzzTarget: Sendable {

@@ -1,4 +1,4 @@
-#include "sana_hash.h"
+#include "sana_sha256.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>

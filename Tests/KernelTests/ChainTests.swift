@@ -3,7 +3,6 @@ import ReferenceBackend
 import SanaEngine
 import SanaGraph
 import Testing
-import WeightFormats
 
 /// A product and the norm before it, which the CPU computes as one where the product has int8 activations.
 struct ChainCase: Sendable, CustomTestStringConvertible {

@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CXXHash
 public import Foundation
 
 /// A `.sana` file put together byte by byte, as `formats.md` says and without the code under test, so that any field can lie.

@@ -1,4 +1,4 @@
-import CKernels
+import CXXHash
 import Testing
 
 @Suite struct ContainerChecksumTests {

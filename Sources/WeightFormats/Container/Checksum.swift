@@ -1,4 +1,4 @@
-import CKernels
+internal import CXXHash
 
 /// XXH64 with seed 0, the checksum of everything in a `.sana` file.
 func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
