@@ -89,6 +89,11 @@ import WeightFormats
       #expect(try fused == run(example, .observable, on: backend, encoding), "\(encoding)")
       let alone = try CPUBackend(threads: 1, instructionSet: set)
       #expect(try fused == run(example, on: alone, encoding), "\(encoding)")
+      for positions in [10, 36] {
+        let banded = try CPUBackend(
+          threads: 2, instructionSet: set, bandPositions: positions)
+        #expect(try fused == run(example, on: banded, encoding), "\(encoding), \(positions)")
+      }
     }
   }
 
@@ -103,12 +108,16 @@ import WeightFormats
 
   @Test func thePlanHoldsTheQueriesOfOneImage() throws {
     let example = Case(counts: [9, 9, 9, 9], positions: 400)
-    func arenaBytes(_ fusion: GraphBuilder.Fusion) throws -> Int {
+    func arenaBytes(
+      _ fusion: GraphBuilder.Fusion, _ bandPositions: Int? = nil
+    ) throws -> Int {
       let graph = example.graph(fusion).graph
       let weights = RandomWeights(
         for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
-      return try CPUBackend(threads: 1).plan(graph, weights: weights).arenaBytes
+      return try CPUBackend(threads: 1, instructionSet: .chosen(), bandPositions: bandPositions)
+        .plan(graph, weights: weights).arenaBytes
     }
     #expect(try arenaBytes(.full) < arenaBytes(.observable))
+    #expect(try arenaBytes(.full, 40) < arenaBytes(.full))
   }
 }

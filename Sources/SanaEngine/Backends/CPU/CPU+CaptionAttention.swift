@@ -34,28 +34,32 @@ extension CPUExecutable {
         }
         continue
       }
-      durations[0] += clock.measure {
-        multiply(
-          step.query, rows: input.positions,
-          from: floats(step.query.input) + image * input.positions * input.channels,
-          to: queries, residual: nil, layout.query, scratch)
-        if let norm = step.norm {
-          normalize(
-            self.norm(
-              norm, shape(step.attention.query), input: queries, output: queries, residual: nil),
-            0..<input.positions)
+      for first in stride(from: 0, to: input.positions, by: layout.positionsAtOnce) {
+        let count = min(layout.positionsAtOnce, input.positions - first)
+        durations[0] += clock.measure {
+          multiply(
+            step.query, rows: count,
+            from: floats(step.query.input)
+              + (image * input.positions + first) * input.channels,
+            to: queries, residual: nil, layout.query, scratch)
+          if let norm = step.norm {
+            normalize(
+              self.norm(
+                norm, shape(step.attention.query), input: queries, output: queries, residual: nil),
+              0..<count)
+          }
         }
-      }
-      durations[1] += clock.measure {
-        // Each head's results take the place of its queries.
-        attend(
-          step.attention, queries: queries, count: input.positions, keyValues: keys,
-          tokens: tokens, stride: keyValue.channels, to: queries, layout.attention, scratch)
-      }
-      durations[2] += clock.measure {
-        multiply(
-          step.projection, rows: input.positions, from: queries, to: target, residual: residual,
-          layout.projection, scratch)
+        durations[1] += clock.measure {
+          // Each head's results take the place of its queries.
+          attend(
+            step.attention, queries: queries, count: count, keyValues: keys, tokens: tokens,
+            stride: keyValue.channels, to: queries, layout.attention, scratch)
+        }
+        durations[2] += clock.measure {
+          multiply(
+            step.projection, rows: count, from: queries, to: target + first * outputs,
+            residual: residual + first * outputs, layout.projection, scratch)
+        }
       }
     }
     return durations

@@ -53,8 +53,11 @@ extension CPUDevice {
   }
 }
 
-/// Working memory of a `CPUCaptionAttention`: that of its operations, which follow one another, queries of an image, a row of results.
+/// Working memory of a `CPUCaptionAttention`: that of its operations, which follow one another, queries of a band of an image, a row of
+/// results.
 struct CaptionAttentionScratch {
+  /// Positions of an image whose queries are computed at a time.
+  let positionsAtOnce: Int
   let query: CPUScratch
   let attention: CPUScratch
   let projection: CPUScratch
@@ -65,8 +68,12 @@ struct CaptionAttentionScratch {
 
 extension CPUDevice {
   func scratch(for step: CPUCaptionAttention, in graph: Graph) -> CaptionAttentionScratch {
-    let queries = graph[step.attention.query].shape.with(batch: 1)
-    let query = scratch(for: step.query, graph[step.query.input].shape.with(batch: 1))
+    let size = graph[step.attention.query].shape
+    let positions = min(max(bandPositions ?? size.positions, 1), size.positions)
+    let queries = Shape.tokens(batch: 1, count: positions, channels: size.channels)
+    let query = scratch(
+      for: step.query,
+      .tokens(batch: 1, count: positions, channels: step.query.weight.shape[1]))
     let attention = scratch(
       for: step.attention, keyValue: graph[step.attention.keyValue].shape.with(batch: 1))
     let projection = scratch(for: step.projection, queries)
@@ -76,7 +83,8 @@ extension CPUDevice {
     let rowOffset =
       queriesOffset + MemoryPlan.aligned(queries.elementCount * floatBytes)
     return CaptionAttentionScratch(
-      query: query, attention: attention, projection: projection, queriesOffset: queriesOffset,
+      positionsAtOnce: positions, query: query, attention: attention, projection: projection,
+      queriesOffset: queriesOffset,
       rowOffset: rowOffset,
       byteCount: rowOffset + step.projection.weight.shape[0] * floatBytes)
   }
