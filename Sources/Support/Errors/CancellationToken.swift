@@ -1,6 +1,7 @@
 package import CKernels
 
-/// Says that the user wants the work to stop. Whoever computes or writes for long asks it now and then.
+/// Says that the user wants the work to stop. Whoever computes or writes for long asks it now and
+/// then.
 public final class CancellationToken: Sendable {
   // A C flag, so that kernels can look at it too.
   private nonisolated(unsafe) let flag: UnsafeMutablePointer<sana_flag>

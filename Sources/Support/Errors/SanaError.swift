@@ -1,5 +1,5 @@
-/// The one error type of the toolchain: a stable code, a sentence that says what went wrong, a sentence that says what to
-/// do about it, and where it happened.
+/// The one error type of the toolchain: a stable code, a sentence that says what went wrong, a
+/// sentence that says what to do about it, and where it happened.
 ///
 /// Printed as `what went wrong; what to do`.
 public struct SanaError: Error, Sendable {

@@ -4,7 +4,8 @@
   internal import Musl
 #endif
 
-/// The few questions that the formats ask of the file system. Paths are strings, as the user typed them.
+/// The few questions that the formats ask of the file system. Paths are strings, as the user typed
+/// them.
 package enum FileSystem {
   package enum Kind: Hashable, Sendable {
     case file

@@ -16,7 +16,8 @@ public final class MappedFile: @unchecked Sendable {
   /// `nil` for bytes in memory.
   private let descriptor: Int32?
 
-  /// - Throws: `.fileAccess` when the file cannot be opened, is no regular file, or cannot be mapped.
+  /// - Throws: `.fileAccess` when the file cannot be opened, is no regular file, or cannot be
+  ///   mapped.
   public init(path: String) throws(SanaError) {
     // A pipe that nobody writes to would be waited for before it can be refused.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -49,8 +50,8 @@ public final class MappedFile: @unchecked Sendable {
     keepsDescriptor = true
   }
 
-  /// Bytes in memory in place of a file: for tests and fuzzers, whose tools see a step outside of an allocation but not one outside
-  /// of a file on its last page.
+  /// Bytes in memory in place of a file: for tests and fuzzers, whose tools see a step outside of
+  /// an allocation but not one outside of a file on its last page.
   package init(contents: [UInt8], path: String) {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: contents.count, alignment: 1)
     memory.copyBytes(from: contents)
@@ -59,7 +60,8 @@ public final class MappedFile: @unchecked Sendable {
     self.path = path
   }
 
-  /// Copies bytes of the file without touching the mapping, whose pages would count as this program's memory.
+  /// Copies bytes of the file without touching the mapping, whose pages would count as this
+  /// program's memory.
   /// - Throws: `.fileAccess`; `.corruptFile` when the file has become shorter.
   package func read(into memory: UnsafeMutableRawBufferPointer, at offset: Int) throws(SanaError) {
     guard let descriptor else {
@@ -84,8 +86,8 @@ public final class MappedFile: @unchecked Sendable {
     }
   }
 
-  /// Maps the pages of these bytes, read from the disk where need be, with one call. Touching them afterwards cannot fail, where a
-  /// page that cannot be read would end the program.
+  /// Maps the pages of these bytes, read from the disk where need be, with one call. Touching them
+  /// afterwards cannot fail, where a page that cannot be read would end the program.
   /// - Throws: `.fileAccess` when the disk fails or the file has become shorter.
   package func populate(_ range: Range<Int>) throws(SanaError) {
     let begin = range.lowerBound / Self.pageSize * Self.pageSize
@@ -104,8 +106,9 @@ public final class MappedFile: @unchecked Sendable {
   /// `MADV_POPULATE_READ` of Linux 5.14.
   private static let populateRead: Int32 = 22
 
-  /// Takes the pages of these bytes out of this program's memory. The file has them still: a byte that is touched again comes
-  /// back, so that pages which only begin or end in the range can go too.
+  /// Takes the pages of these bytes out of this program's memory. The file has them still: a byte
+  /// that is touched again comes back, so that pages which only begin or end in the range can go
+  /// too.
   package func evict(_ range: Range<Int>) {
     let begin = range.lowerBound / Self.pageSize * Self.pageSize
     guard descriptor != nil, let address = bytes.baseAddress, begin < range.upperBound else {

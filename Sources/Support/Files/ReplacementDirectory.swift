@@ -4,10 +4,11 @@
   internal import Musl
 #endif
 
-/// A folder that appears under its name complete or not at all: filled beside it under a temporary name, then renamed.
+/// A folder that appears under its name complete or not at all: filled beside it under a temporary
+/// name, then renamed.
 ///
-/// Destroying the value without `commit()` removes the temporary folder and all that is in it. What a killed process left of the
-/// same output is removed first.
+/// Destroying the value without `commit()` removes the temporary folder and all that is in it. What
+/// a killed process left of the same output is removed first.
 package final class ReplacementDirectory {
   /// As the user named it.
   package let path: String

@@ -4,14 +4,15 @@
   internal import Musl
 #endif
 
-/// A file that appears under its name complete or not at all: written beside it under a temporary name, synced, renamed.
+/// A file that appears under its name complete or not at all: written beside it under a temporary
+/// name, synced, renamed.
 ///
 /// Where the name is that of a link, the file that the link names is written, and the link stays.
 /// Destroying the value without `commit()` removes the temporary file. What a killed process left
 /// of the same output is removed first.
 package final class ReplacementFile: @unchecked Sendable {
-  // Sendable: `write(_:at:)` is pwrite on one descriptor, which the system allows from any thread; `commit` and `discard` are
-  // called when no write is under way.
+  // Sendable: `write(_:at:)` is pwrite on one descriptor, which the system allows from any thread;
+  // `commit` and `discard` are called when no write is under way.
   /// As the user named it.
   package let path: String
   /// What the file replaces: `path`, or where its links lead.
@@ -19,8 +20,8 @@ package final class ReplacementFile: @unchecked Sendable {
   private let temporary: TemporaryName
   private var isFinished = false
 
-  /// - Throws: `.fileAccess` when the folder does not exist or cannot be written to, or when something that is no file has
-  ///   the name.
+  /// - Throws: `.fileAccess` when the folder does not exist or cannot be written to, or when
+  ///   something that is no file has the name.
   package init(path: String) throws(SanaError) {
     self.path = path
     target = try OutputTarget.path(following: path)

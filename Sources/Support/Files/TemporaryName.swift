@@ -4,10 +4,12 @@
   internal import Musl
 #endif
 
-/// The name beside an output, `OUTPUT.PROCESS.partial`, under which a file or folder is made before it gets its own.
+/// The name beside an output, `OUTPUT.PROCESS.partial`, under which a file or folder is made before
+/// it gets its own.
 ///
-/// Whoever makes it holds a lock on it (`flock`), which ends with the process however that ends. A killed process leaves its
-/// unfinished output behind, but unlocked: the next that writes the same output removes it.
+/// Whoever makes it holds a lock on it (`flock`), which ends with the process however that ends. A
+/// killed process leaves its unfinished output behind, but unlocked: the next that writes the same
+/// output removes it.
 struct TemporaryName {
   let path: String
   /// Open on what stands under the name, with the lock; to be closed by whoever holds this value.
@@ -19,8 +21,8 @@ struct TemporaryName {
   /// Removes what dead processes left of this output, then makes something new beside it.
   /// - Parameters:
   ///   - output: the path that the result will have.
-  ///   - create: makes the file or folder under the name it is given, which must not exist, and opens it; -1 and `errno`
-  ///     where that fails.
+  ///   - create: makes the file or folder under the name it is given, which must not exist, and
+  ///     opens it; -1 and `errno` where that fails.
   /// - Throws: `.fileAccess` about `output`.
   init(for output: String, creating create: (_ path: String) -> Int32) throws(SanaError) {
     Self.removeAbandoned(of: output)
@@ -29,7 +31,8 @@ struct TemporaryName {
       let descriptor = create(path)
       guard descriptor >= 0 else {
         let code = errno
-        // A live process in another container can have the same number; a folder can be taken before it is opened.
+        // A live process in another container can have the same number; a folder can be taken
+        // before it is opened.
         guard code == EEXIST || code == ENOENT,
           FileSystem.kind(of: FileSystem.parent(of: output)) == .directory
         else { throw .fileAccess(output, cannotBe: "written", errno: code) }
@@ -48,7 +51,8 @@ struct TemporaryName {
     throw .fileAccess(output, cannotBe: "written", errno: EEXIST)
   }
 
-  /// Removes the unlocked temporary files and folders of an output. What cannot be examined or removed stays.
+  /// Removes the unlocked temporary files and folders of an output. What cannot be examined or
+  /// removed stays.
   static func removeAbandoned(of output: String) {
     let folder = FileSystem.parent(of: output)
     let name = FileSystem.name(of: output)
@@ -57,7 +61,8 @@ struct TemporaryName {
       let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
       guard descriptor >= 0 else { continue }
       defer { close(descriptor) }
-      // The lock is held until it is gone: a process that has just made it sees that when it gets the lock.
+      // The lock is held until it is gone: a process that has just made it sees that when it gets
+      // the lock.
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, Self.is(descriptor, at: path) else {
         continue
       }

@@ -1,14 +1,16 @@
 /// A strict JSON (RFC 8259) parser for untrusted input.
 ///
-/// Stricter than the standard asks: a name may occur once in an object, and depth, length and number of values are limited.
-/// Looser in one point, and only when asked: `Infinity`, `-Infinity` and `NaN`, which Python's `json` writes, are numbers.
+/// Stricter than the standard asks: a name may occur once in an object, and depth, length and
+/// number of values are limited. Looser in one point, and only when asked: `Infinity`, `-Infinity`
+/// and `NaN`, which Python's `json` writes, are numbers.
 public struct JSONParser {
   public struct Options: Sendable {
     /// Longest text in bytes.
     public var byteLimit = 64 << 20
     /// Deepest nesting of arrays and objects.
     public var depthLimit = 64
-    /// Most values (of any kind, inner ones included): a value takes some ten times the memory of its shortest text.
+    /// Most values (of any kind, inner ones included): a value takes some ten times the memory of
+    /// its shortest text.
     public var valueLimit = 8 << 20
     /// Whether a bare `Infinity`, `-Infinity` or `NaN` is a number.
     public var allowsNonFiniteNumbers = false

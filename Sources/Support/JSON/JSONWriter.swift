@@ -3,14 +3,16 @@ public struct JSONWriter {
   public enum Style: Sendable {
     /// One line, no spaces.
     case compact
-    /// Two spaces a level, one member a line: as diffusers and transformers write their configurations.
+    /// Two spaces a level, one member a line: as diffusers and transformers write their
+    /// configurations.
     case indented
   }
 
   private var text: [UInt8] = []
   private let style: Style
 
-  /// - Non-finite numbers become `Infinity`, `-Infinity` and `NaN`, as Python's `json` writes and reads them.
+  /// - Non-finite numbers become `Infinity`, `-Infinity` and `NaN`, as Python's `json` writes and
+  ///   reads them.
   /// - Bytes, which JSON does not have, become a base64 string.
   public static func write(_ value: MetadataValue, style: Style = .compact) -> [UInt8] {
     var writer = JSONWriter(style: style)

@@ -1,10 +1,12 @@
 internal import Dispatch
 internal import Synchronization
 
-/// Runs jobs on all cores and lets each finish in the order of submission, with a bounded number of them in flight.
+/// Runs jobs on all cores and lets each finish in the order of submission, with a bounded number of
+/// them in flight.
 ///
-/// A job has two parts: the first runs anywhere and at any time; what it returns runs after the second parts of all earlier
-/// jobs, one at a time. After the first failure the remaining jobs are dropped.
+/// A job has two parts: the first runs anywhere and at any time; what it returns runs after the
+/// second parts of all earlier jobs, one at a time. After the first failure the remaining jobs are
+/// dropped.
 package final class OrderedPipeline: Sendable {
   package typealias Completion = @Sendable () throws -> Void
 

@@ -30,8 +30,10 @@ package struct ProcessorLoops: LoopRunner, Sendable {
 package enum Parallel {
   package static var coreCount: Int { AvailableProcessors.current.count }
 
-  /// Calls `body` once for every index below `count`, in any order. Each worker has a scratch buffer of its own.
-  /// - Throws: the failure with the least index among those met; after a failure no further index is begun.
+  /// Calls `body` once for every index below `count`, in any order. Each worker has a scratch
+  /// buffer of its own.
+  /// - Throws: the failure with the least index among those met; after a failure no further index
+  ///   is begun.
   package static func forEach(
     _ count: Int, workers: Int = coreCount,
     _ body: @Sendable (_ index: Int, _ scratch: ScratchBuffer) throws -> Void

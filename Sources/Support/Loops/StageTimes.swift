@@ -1,9 +1,11 @@
 internal import Synchronization
 
-/// Where the time of making a model file goes: seconds and bytes of each stage, added up over all threads.
+/// Where the time of making a model file goes: seconds and bytes of each stage, added up over all
+/// threads.
 public final class StageTimes: Sendable {
   public enum Stage: String, Hashable, Sendable, CaseIterable {
-    /// Bringing the source's bytes into memory and, for a `.sana` file, verifying and decoding them.
+    /// Bringing the source's bytes into memory and, for a `.sana` file, verifying and decoding
+    /// them.
     case read
     /// Fusing, moving, rounding, quantizing numbers, and measuring what that cost them.
     case transform

@@ -2,7 +2,8 @@
 public struct CheckpointTensor: Hashable, Sendable {
   public let name: String
   public let type: ScalarType
-  /// Outermost axis first; `[]` for a scalar. The product of the axes and the element size fits in an `Int`.
+  /// Outermost axis first; `[]` for a scalar. The product of the axes and the element size fits in
+  /// an `Int`.
   public let shape: [Int]
 
   public init(name: String, type: ScalarType, shape: [Int]) {

@@ -1,5 +1,5 @@
-/// The tensors of one official network under their official names, wherever they come from: safetensors files, a torch file, other
-/// names, or a checkpoint with adapters merged in.
+/// The tensors of one official network under their official names, wherever they come from:
+/// safetensors files, a torch file, other names, or a checkpoint with adapters merged in.
 package protocol CheckpointTensors: Sendable {
   /// The files that the bytes are in.
   var sourceFiles: [SourceFile] { get }
@@ -11,8 +11,8 @@ package protocol CheckpointTensors: Sendable {
   func tensor(named name: String) -> CheckpointTensor?
   /// Where a tensor's numbers stand; `nil` when there is no such tensor.
   func origin(of name: String) -> TensorOrigin?
-  /// The numbers of a tensor, as many as its shape says. Their type is the tensor's, or f32 where they were computed and have yet
-  /// to be rounded; `nil` when there is no such tensor.
+  /// The numbers of a tensor, as many as its shape says. Their type is the tensor's, or f32 where
+  /// they were computed and have yet to be rounded; `nil` when there is no such tensor.
   /// - Throws: `.corruptFile` when the file says that these are not the bytes that were written.
   func elements(of name: String) throws -> TensorElements?
 }

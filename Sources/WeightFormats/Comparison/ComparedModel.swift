@@ -1,7 +1,7 @@
 public import Support
 
-/// One side of a comparison: a `.sana` file, or an official checkpoint seen as the tensors that a conversion without rounding
-/// would write.
+/// One side of a comparison: a `.sana` file, or an official checkpoint seen as the tensors that a
+/// conversion without rounding would write.
 public struct ComparedModel: Sendable {
   public enum Form: String, Hashable, Sendable {
     case container
@@ -48,9 +48,10 @@ public struct ComparedModel: Sendable {
   /// Opens a model; a file is a container if it begins like one or its name ends in `.sana`.
   /// - Parameters:
   ///   - variant: the file set to prefer, for a checkpoint.
-  ///   - kinds: the components wanted, without what concerns the pipeline as a whole; `nil` for everything.
-  /// - Throws: what opening a `ModelFile` or an `OfficialCheckpoint` throws; `.tensorMismatch` for tensors that are not those of
-  ///   the configuration, or when a wanted component is not there.
+  ///   - kinds: the components wanted, without what concerns the pipeline as a whole; `nil` for
+  ///     everything.
+  /// - Throws: what opening a `ModelFile` or an `OfficialCheckpoint` throws; `.tensorMismatch` for
+  ///   tensors that are not those of the configuration, or when a wanted component is not there.
   public init(
     path: String, variant: String? = nil, components kinds: Set<ComponentKind>? = nil
   ) throws(SanaError) {

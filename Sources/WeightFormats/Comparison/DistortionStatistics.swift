@@ -2,8 +2,9 @@ internal import CKernels
 internal import Foundation
 public import Support
 
-/// How far a tensor moved when its encoding changed, after gemma.cpp's `DistortionStats`: several measures, because each sees
-/// something else. Sums are kept in double precision and added in a fixed order.
+/// How far a tensor moved when its encoding changed, after gemma.cpp's `DistortionStats`: several
+/// measures, because each sees something else. Sums are kept in double precision and added in a
+/// fixed order.
 public struct DistortionStatistics: Hashable, Sendable {
   public private(set) var elementCount = 0
   /// Sum of the squares of the original.

@@ -10,7 +10,8 @@ public struct MetadataDifference: Hashable, Sendable {
 
   /// Every place, in the order of the first tree; members that only the second has come last.
   ///
-  /// Integers and numbers of the same value are the same, and NaN is NaN; arrays of different lengths differ as a whole.
+  /// Integers and numbers of the same value are the same, and NaN is NaN; arrays of different
+  /// lengths differ as a whole.
   public static func between(
     _ first: MetadataValue?, _ second: MetadataValue?, path: String = ""
   ) -> [MetadataDifference] {

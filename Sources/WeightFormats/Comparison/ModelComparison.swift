@@ -1,22 +1,26 @@
 public import Support
 internal import Synchronization
 
-/// Two models compared tensor by tensor, whatever their encodings, and setting by setting. What was computed from weights is compared
-/// where both have it.
+/// Two models compared tensor by tensor, whatever their encodings, and setting by setting. What was
+/// computed from weights is compared where both have it.
 public struct ModelComparison: Sendable {
   /// In the order of the first model; what only the second has comes last.
   public let tensors: [TensorComparison]
-  /// Differences of the pipeline's index, the scheduler and the configurations that make it another model.
+  /// Differences of the pipeline's index, the scheduler and the configurations that make it another
+  /// model.
   public let settings: [MetadataDifference]
-  /// Differences that do not: defaults spelled out, versions of the library that saved it, and where two `.sana` files come from.
+  /// Differences that do not: defaults spelled out, versions of the library that saved it, and
+  /// where two `.sana` files come from.
   public let remarks: [MetadataDifference]
 
-  /// Whether the models are the same: the same tensors in the same encodings with the same bits, and the same settings.
+  /// Whether the models are the same: the same tensors in the same encodings with the same bits,
+  /// and the same settings.
   public var isSame: Bool { settings.isEmpty && tensors.allSatisfy(\.isSame) }
 
-  /// Reads both models band by band, on all cores and in bounded memory, and each band once; tensors of two files whose chunks
-  /// have equal checksums are not read at all.
-  /// - Parameter progress: told how many numbers are done and how many there are to compare, from any thread.
+  /// Reads both models band by band, on all cores and in bounded memory, and each band once;
+  /// tensors of two files whose chunks have equal checksums are not read at all.
+  /// - Parameter progress: told how many numbers are done and how many there are to compare, from
+  ///   any thread.
   /// - Throws: `.corruptFile`, `.fileAccess`, `.cancelled`.
   public init(
     _ first: ComparedModel, _ second: ComparedModel,

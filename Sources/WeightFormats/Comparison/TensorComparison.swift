@@ -38,8 +38,9 @@ public struct TensorComparison: Sendable {
 }
 
 extension TensorEntry {
-  /// Whether the bytes of two tensors of equal description are the same as far as their chunks' checksums tell, without
-  /// reading them. `false` where the chunks are cut or compressed differently.
+  /// Whether the bytes of two tensors of equal description are the same as far as their chunks'
+  /// checksums tell, without reading them. `false` where the chunks are cut or compressed
+  /// differently.
   func hasSameChecksums(as other: TensorEntry) -> Bool {
     guard planes.count == other.planes.count else { return false }
     return zip(planes, other.planes).allSatisfy { first, second in

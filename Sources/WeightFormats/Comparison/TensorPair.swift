@@ -44,7 +44,8 @@ struct TensorPair: Sendable {
       } else { false }
   }
 
-  /// The rows to read, none where there is nothing to compare; cut where the first side's chunks end, as the writer cuts them.
+  /// The rows to read, none where there is nothing to compare; cut where the first side's chunks
+  /// end, as the writer cuts them.
   var bands: [Range<Int>] {
     guard let description = both?.first.description, !hasSameChecksums else { return [] }
     let rows = description.rows

@@ -139,7 +139,8 @@ extension AutoencoderConfiguration {
     return stages
   }
 
-  /// The divisibility that blocks and shortcuts need; PyTorch fails on them when it builds or first runs the network.
+  /// The divisibility that blocks and shortcuts need; PyTorch fails on them when it builds or first
+  /// runs the network.
   private func checkChannels(_ reader: ConfigurationReader) throws(SanaError) {
     guard encoder.count == decoder.count else {
       throw reader.invalid(

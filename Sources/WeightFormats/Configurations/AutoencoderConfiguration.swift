@@ -5,14 +5,16 @@ public struct AutoencoderConfiguration: Hashable, Sendable {
     case efficientViT = "EfficientViTBlock"
   }
 
-  /// One resolution. Stage 0 is the outermost (full size), as in the tensor names `up_blocks.0` and `down_blocks.0`.
+  /// One resolution. Stage 0 is the outermost (full size), as in the tensor names `up_blocks.0` and
+  /// `down_blocks.0`.
   public struct Stage: Hashable, Sendable {
     public var block: BlockType
     public var channels: Int
     /// Number of blocks; the sampling block that stands beside them is extra. An outermost stage of
     /// none is left out: the convolution beside the picture changes the resolution in its place.
     public var layers: Int
-    /// Kernel sizes of the multi-scale attention's depthwise convolutions, usually `[5]`; empty for residual stages.
+    /// Kernel sizes of the multi-scale attention's depthwise convolutions, usually `[5]`; empty for
+    /// residual stages.
     public var multiscaleKernels: [Int]
 
     public init(block: BlockType, channels: Int, layers: Int, multiscaleKernels: [Int]) {

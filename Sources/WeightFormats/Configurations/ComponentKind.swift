@@ -1,6 +1,7 @@
 internal import Support
 
-/// The networks of a pipeline. The raw value names the component on the command line and in a `.sana` file.
+/// The networks of a pipeline. The raw value names the component on the command line and in a
+/// `.sana` file.
 public enum ComponentKind: String, Hashable, Sendable, CaseIterable {
   case textEncoder = "text-encoder"
   case transformer = "transformer"
@@ -26,8 +27,8 @@ public enum ComponentKind: String, Hashable, Sendable, CaseIterable {
 }
 
 extension ComponentKind {
-  /// The name of the folder that holds a file, after that of the pipeline where it is a component's:
-  /// `Sana_600M/vae`.
+  /// The name of the folder that holds a file, after that of the pipeline where it is a
+  /// component's: `Sana_600M/vae`.
   static func folderName(of path: String) -> String {
     let parent = FileSystem.parent(of: path)
     let folder = FileSystem.realPath(of: parent) ?? parent

@@ -1,6 +1,7 @@
 internal import Support
 
-/// Takes the values out of one official configuration file, checks each, and says which key is wrong.
+/// Takes the values out of one official configuration file, checks each, and says which key is
+/// wrong.
 struct ConfigurationReader {
   let document: MetadataValue
   /// The file, for error messages.
@@ -16,7 +17,8 @@ struct ConfigurationReader {
     self.location = location
   }
 
-  /// The value, or `nil` when the key is absent or `null`: Python configurations make no difference.
+  /// The value, or `nil` when the key is absent or `null`: Python configurations make no
+  /// difference.
   func value(_ key: String) -> MetadataValue? {
     guard let value = document[key], value != .null else { return nil }
     return value

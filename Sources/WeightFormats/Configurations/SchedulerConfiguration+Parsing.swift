@@ -1,9 +1,11 @@
 public import Support
 
 extension SchedulerConfiguration {
-  /// Reads a `scheduler_config.json`; absent keys have the defaults of the diffusers class that it names.
+  /// Reads a `scheduler_config.json`; absent keys have the defaults of the diffusers class that it
+  /// names.
   /// - Parameter location: the file's name for error messages.
-  /// - Throws: `.invalidConfiguration` naming the key, `.unsupported` naming the class or the variant.
+  /// - Throws: `.invalidConfiguration` naming the key, `.unsupported` naming the class or the
+  ///   variant.
   public init(official document: MetadataValue, location: String) throws(SanaError) {
     let reader = try ConfigurationReader(document, location: location)
     let trainingTimesteps = try reader.integer(

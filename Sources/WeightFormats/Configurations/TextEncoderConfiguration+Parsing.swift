@@ -1,8 +1,9 @@
 public import Support
 
 extension TextEncoderConfiguration {
-  /// Reads the `config.json` of a Gemma-2 text encoder, of transformers 4 (flat `rope_theta`, no `layer_types`) or 5
-  /// (`rope_parameters`). Absent keys have the defaults of `transformers.Gemma2Config`.
+  /// Reads the `config.json` of a Gemma-2 text encoder, of transformers 4 (flat `rope_theta`, no
+  /// `layer_types`) or 5 (`rope_parameters`). Absent keys have the defaults of
+  /// `transformers.Gemma2Config`.
   /// - Parameter location: the file's name for error messages.
   /// - Throws: `.invalidConfiguration` naming the key, `.unsupported` naming the variant.
   public init(official document: MetadataValue, location: String) throws(SanaError) {

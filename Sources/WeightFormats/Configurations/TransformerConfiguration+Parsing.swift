@@ -1,8 +1,9 @@
 public import Support
 
 extension TransformerConfiguration {
-  /// Reads the `config.json` of `diffusers.SanaTransformer2DModel`. Absent keys have that class's defaults, so that the files of
-  /// the first releases, which know no query-key norm and no guidance embedding, mean what they meant.
+  /// Reads the `config.json` of `diffusers.SanaTransformer2DModel`. Absent keys have that class's
+  /// defaults, so that the files of the first releases, which know no query-key norm and no
+  /// guidance embedding, mean what they meant.
   /// - Parameter location: the file's name for error messages.
   /// - Throws: `.invalidConfiguration` naming the key, `.unsupported` naming the variant.
   public init(official document: MetadataValue, location: String) throws(SanaError) {

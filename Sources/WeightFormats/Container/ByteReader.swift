@@ -1,6 +1,7 @@
 internal import Support
 
-/// Reads little-endian fields from bytes that nobody vouches for: every read is checked against the end.
+/// Reads little-endian fields from bytes that nobody vouches for: every read is checked against the
+/// end.
 struct ByteReader {
   private let bytes: UnsafeRawBufferPointer
   private var position = 0
@@ -23,7 +24,8 @@ struct ByteReader {
     return Field(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: Field.self))
   }
 
-  /// A count of things that take at least `minimumByteCount` each, so that no count can promise more than the bytes hold.
+  /// A count of things that take at least `minimumByteCount` each, so that no count can promise
+  /// more than the bytes hold.
   mutating func readCount(of things: String, minimumByteCount: Int, limit: Int = .max)
     throws(SanaError) -> Int
   {

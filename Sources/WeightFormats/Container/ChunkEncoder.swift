@@ -13,18 +13,19 @@ struct EncodedChunk: Sendable {
 
 /// Cuts the bytes of planes into chunks and compresses those that gain by it.
 struct ChunkEncoder: Sendable {
-  /// Bytes of most chunks before compression: small enough for a core's second-level cache, large enough that the
-  /// directory and the loss at its edges do not matter.
+  /// Bytes of most chunks before compression: small enough for a core's second-level cache, large
+  /// enough that the directory and the loss at its edges do not matter.
   static let targetByteCount = 1 << 20
 
-  /// A part of a chunk that is compressed first: if it shrinks by far too little, the rest is not tried.
+  /// A part of a chunk that is compressed first: if it shrinks by far too little, the rest is not
+  /// tried.
   private static let probeByteCount = 64 << 10
 
   let compression: ContainerCompression
   let times: StageTimes
 
-  /// Cuts bytes into chunks and compresses each if that pays. Only a single row longer than the target is cut; the writer's
-  /// bands of more rows are no longer than that.
+  /// Cuts bytes into chunks and compresses each if that pays. Only a single row longer than the
+  /// target is cut; the writer's bands of more rows are no longer than that.
   /// - Parameters:
   ///   - bytes: stay alive with the chunks that are stored as they are.
   ///   - elementByteCount: the unit of the bitshuffle filter; `nil` for none.
@@ -61,7 +62,8 @@ struct ChunkEncoder: Sendable {
     let filtered = UnsafeMutableRawBufferPointer(rebasing: scratch[..<bytes.count])
     let compressed = UnsafeMutableRawBufferPointer(rebasing: scratch[bytes.count...])
     if bytes.count >= 4 * Self.probeByteCount {
-      // From the middle, at a multiple of every element's size. A part shrinks a little less than the whole.
+      // From the middle, at a multiple of every element's size. A part shrinks a little less than
+      // the whole.
       let begin = bytes.count / 2 / 16 * 16
       let part = UnsafeRawBufferPointer(
         rebasing: bytes[begin..<begin + Self.probeByteCount])

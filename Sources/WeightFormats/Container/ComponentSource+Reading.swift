@@ -7,8 +7,8 @@ extension ComponentSource {
   /// this program's memory. Every reading is verified. Chunks that lie raw in the file go straight
   /// to where they are wanted.
   ///
-  /// A worker takes `readingScratchBytes(of:)` at most: less than twice the raw bytes of the largest
-  /// chunk, which are about 1 MiB in files of this toolchain and 16 MiB at most
+  /// A worker takes `readingScratchBytes(of:)` at most: less than twice the raw bytes of the
+  /// largest chunk, which are about 1 MiB in files of this toolchain and 16 MiB at most
   /// (`ContainerLimits.chunkByteCount`).
   public func read(
     _ name: String, into values: UnsafeMutableRawBufferPointer,

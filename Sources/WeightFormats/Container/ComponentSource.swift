@@ -21,8 +21,8 @@ public final class ComponentSource: WeightSource {
   /// Where the tensor's bytes are, and what was recorded about it.
   public func entry(_ name: String) -> TensorEntry? { tensors[ExactString(name)] }
 
-  /// Reads and verifies a tensor. What lies raw in the file is used where it is mapped, and verified when it is first used; the rest is
-  /// decoded on all cores.
+  /// Reads and verifies a tensor. What lies raw in the file is used where it is mapped, and
+  /// verified when it is first used; the rest is decoded on all cores.
   public func load(_ name: String) throws -> StoredTensor {
     let entry = try find(name)
     let isVerified = verified.withLock { $0.contains(ExactString(name)) }

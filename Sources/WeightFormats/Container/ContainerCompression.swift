@@ -2,8 +2,8 @@
 public enum ContainerCompression: String, Hashable, Sendable, CaseIterable {
   /// None: every tensor can be used from the mapped file.
   case none
-  /// Those that load sooner so: a chunk that shrinks to half or less. Decoding it on four cores takes as long as reading the
-  /// other half from a disk of 2 GB/s.
+  /// Those that load sooner so: a chunk that shrinks to half or less. Decoding it on four cores
+  /// takes as long as reading the other half from a disk of 2 GB/s.
   case fast
   /// All that shrink to 7/8 or less, for slow disks and downloads.
   case small

@@ -1,8 +1,8 @@
 internal import Support
 
 extension ContainerDirectory {
-  /// Reads and validates a directory: limits, names, sizes that follow from the descriptions, and that the planes follow one
-  /// another without overlap inside the file.
+  /// Reads and validates a directory: limits, names, sizes that follow from the descriptions, and
+  /// that the planes follow one another without overlap inside the file.
   ///
   /// - Parameters:
   ///   - bytes: the directory, whose checksum agreed.
@@ -143,7 +143,8 @@ private struct DirectoryDecoder {
     var rawEnd = 0
     for _ in 0..<count {
       let chunk = try readChunk(of: name, offset: end, rawOffset: rawEnd)
-      // Both stay small: a chunk is at most 16 MiB, and there are fewer than 2^22 of them in a directory of 64 MiB.
+      // Both stay small: a chunk is at most 16 MiB, and there are fewer than 2^22 of them in a
+      // directory of 64 MiB.
       end += chunk.storedByteCount
       rawEnd += chunk.rawByteCount
       chunks.append(chunk)

@@ -22,7 +22,8 @@ struct ContainerDirectory: Equatable {
   /// Every plane in the order of the file.
   var planes: [PlaneEntry] { components.flatMap { $0.tensors.flatMap(\.planes) } }
 
-  /// The bytes between header, planes and directory: zeros, each run shorter than the alignment of what follows it.
+  /// The bytes between header, planes and directory: zeros, each run shorter than the alignment of
+  /// what follows it.
   func gaps(before directoryOffset: Int) -> [Range<Int>] {
     var end = ContainerHeader.byteCount
     var gaps: [Range<Int>] = []

@@ -1,7 +1,7 @@
 internal import Support
 
-/// Version of the `.sana` format. A newer minor version adds what an older reader may ignore, or marks it with a required
-/// feature; a newer major version is another format.
+/// Version of the `.sana` format. A newer minor version adds what an older reader may ignore, or
+/// marks it with a required feature; a newer major version is another format.
 public struct ContainerVersion: Hashable, Sendable, CustomStringConvertible {
   public let major: UInt16
   public let minor: UInt16

@@ -1,4 +1,5 @@
-/// What a `.sana` file may hold. A reader refuses a file that exceeds any of these (`formats.md`, "Limits").
+/// What a `.sana` file may hold. A reader refuses a file that exceeds any of these (`formats.md`,
+/// "Limits").
 public enum ContainerLimits {
   public static let directoryByteCount = 64 << 20
   public static let components = 16
@@ -21,8 +22,8 @@ public enum ContainerLimits {
 }
 
 extension TensorDescription {
-  /// The rule of the format that this description breaks, or `nil`. Where it is `nil`, none of the sizes derived from the
-  /// description overflows.
+  /// The rule of the format that this description breaks, or `nil`. Where it is `nil`, none of the
+  /// sizes derived from the description overflows.
   package var brokenRule: String? {
     if let rule = containerNameRule(name) { return rule }
     if shape.count > ContainerLimits.rank {

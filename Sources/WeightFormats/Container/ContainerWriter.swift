@@ -9,11 +9,13 @@ public struct TensorBand {
   public let scales: UnsafeMutableBufferPointer<Float>
 }
 
-/// Writes a `.sana` file: components one after another, each with its tensors in order, the directory last.
+/// Writes a `.sana` file: components one after another, each with its tensors in order, the
+/// directory last.
 ///
-/// Chunks are compressed on all cores while earlier ones are written; memory is bounded by a few chunks a core and the scales
-/// of a tensor. The same calls give the same bytes, whatever the number of cores. The file appears under its name, complete
-/// and durable, when `finish` returns; a writer that is dropped before leaves nothing behind.
+/// Chunks are compressed on all cores while earlier ones are written; memory is bounded by a few
+/// chunks a core and the scales of a tensor. The same calls give the same bytes, whatever the
+/// number of cores. The file appears under its name, complete and durable, when `finish` returns; a
+/// writer that is dropped before leaves nothing behind.
 ///
 /// The methods are to be called from one thread.
 public final class ContainerWriter: Sendable {
@@ -41,7 +43,8 @@ public final class ContainerWriter: Sendable {
 
   deinit {
     pipeline.cancel()
-    // The last job may hold the output a moment longer, so its own end would come too late for a process that exits.
+    // The last job may hold the output a moment longer, so its own end would come too late for a
+    // process that exits.
     output.discard()
   }
 
@@ -74,9 +77,10 @@ public final class ContainerWriter: Sendable {
   /// - Parameters:
   ///   - description: unique name within the component, within `ContainerLimits`.
   ///   - metadata: an object, asked for when every band has been produced; on any thread.
-  ///   - produce: fills one band completely; called for disjoint bands from several threads at a time. What it throws ends
-  ///     the writing: it comes out of a later `append` or of `finish`.
-  /// - Throws: `.invalidArgument` for a description that the format cannot hold; the first failure of earlier work.
+  ///   - produce: fills one band completely; called for disjoint bands from several threads at a
+  ///     time. What it throws ends the writing: it comes out of a later `append` or of `finish`.
+  /// - Throws: `.invalidArgument` for a description that the format cannot hold; the first failure
+  ///   of earlier work.
   public func append(
     _ description: TensorDescription,
     metadata: @escaping @Sendable () throws -> MetadataValue = { .object([]) },
@@ -104,7 +108,8 @@ public final class ContainerWriter: Sendable {
   public func finish(metadata: MetadataValue) throws { try finish { metadata } }
 
   /// As above.
-  /// - Parameter metadata: asked for when every band has been produced. What it throws ends the writing.
+  /// - Parameter metadata: asked for when every band has been produced. What it throws ends the
+  ///   writing.
   public func finish(_ metadata: () throws -> MetadataValue) throws {
     try pipeline.finish()
     try output.finish(metadata: metadata())

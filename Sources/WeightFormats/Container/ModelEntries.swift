@@ -85,7 +85,8 @@ public struct ComponentEntry: Hashable, Sendable {
 
 /// Where planes lie in a `.sana` file.
 public enum ContainerLayout {
-  /// Planes at least this long begin on a page, so that they can be mapped and uploaded on their own.
+  /// Planes at least this long begin on a page, so that they can be mapped and uploaded on their
+  /// own.
   static let pageAlignedByteCount = 64 << 10
 
   /// Bytes to a multiple of which a plane of this raw size begins.

@@ -2,8 +2,8 @@ internal import Support
 internal import Synchronization
 
 extension ModelFile {
-  /// Reads and verifies ranges of a plane's raw bytes, one behind the other, through the file descriptor. A chunk is read once for all
-  /// ranges that are in it.
+  /// Reads and verifies ranges of a plane's raw bytes, one behind the other, through the file
+  /// descriptor. A chunk is read once for all ranges that are in it.
   /// - Parameters:
   ///   - ranges: ascending.
   ///   - memory: as many bytes as the ranges have together.
@@ -68,8 +68,8 @@ extension ModelFile {
     fileprivate let raw = ScratchBuffer()
   }
 
-  /// Reads, verifies and decodes a whole chunk. A chunk that lies raw in the file goes straight to where it is wanted and is summed
-  /// there, while it is still in the cache.
+  /// Reads, verifies and decodes a whole chunk. A chunk that lies raw in the file goes straight to
+  /// where it is wanted and is summed there, while it is still in the cache.
   private func read(
     _ index: Int, of plane: PlaneEntry, of name: String, into raw: UnsafeMutableRawBufferPointer,
     scratch: ChunkScratch
@@ -95,9 +95,11 @@ extension ModelFile {
         + " is not what was written")
   }
 
-  /// Checks what opening has left: all chunks against their checksums, decoded. Runs on all cores in bounded memory.
+  /// Checks what opening has left: all chunks against their checksums, decoded. Runs on all cores
+  /// in bounded memory.
   ///
-  /// - Parameter progress: told how many bytes are done and how many there are, from any thread, in increasing order.
+  /// - Parameter progress: told how many bytes are done and how many there are, from any thread, in
+  ///   increasing order.
   /// - Throws: `.corruptFile` naming the first damage found; `.fileAccess`.
   public func verify(
     progress: @Sendable (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
@@ -105,7 +107,8 @@ extension ModelFile {
     let planes = components.flatMap(\.tensors).flatMap { tensor in
       tensor.planes.map { (tensor: tensor.name, plane: $0) }
     }
-    /// The number that each plane's first chunk has among all chunks, and behind them how many there are.
+    /// The number that each plane's first chunk has among all chunks, and behind them how many
+    /// there are.
     var firstChunks = [0]
     for (_, plane) in planes { firstChunks.append((firstChunks.last ?? 0) + plane.chunks.count) }
     let chunkCount = firstChunks.removeLast()

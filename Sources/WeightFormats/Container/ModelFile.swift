@@ -2,21 +2,25 @@ public import Support
 
 /// A `.sana` file, opened for reading.
 ///
-/// Opening maps the file and checks header, footer, the whole directory and the zeros between planes: afterwards every offset lies
-/// in the file, every size follows from a tensor's description, and every other byte belongs to a chunk. The tensors themselves are checked when they are read, or all by `verify`.
+/// Opening maps the file and checks header, footer, the whole directory and the zeros between
+/// planes: afterwards every offset lies in the file, every size follows from a tensor's
+/// description, and every other byte belongs to a chunk. The tensors themselves are checked when
+/// they are read, or all by `verify`.
 public final class ModelFile: Sendable {
   public let path: String
   public let version: ContainerVersion
   public let features: ContainerFeatures
-  /// An object that describes the file as a whole: provenance, the recipe of its quantization, the scheduler.
+  /// An object that describes the file as a whole: provenance, the recipe of its quantization, the
+  /// scheduler.
   public let metadata: MetadataValue
   /// In the order of the file.
   public let components: [ComponentEntry]
   let file: MappedFile
   let footer: ContainerFooter
 
-  /// - Throws: `.fileAccess` when it cannot be read, `.malformedFile` when it is no `.sana` file or breaks its rules,
-  ///   `.corruptFile` when it is incomplete or a checksum disagrees, `.unsupported` when it needs a newer reader.
+  /// - Throws: `.fileAccess` when it cannot be read, `.malformedFile` when it is no `.sana` file or
+  ///   breaks its rules, `.corruptFile` when it is incomplete or a checksum disagrees,
+  ///   `.unsupported` when it needs a newer reader.
   public convenience init(path: String) throws(SanaError) {
     guard FileSystem.kind(of: path) != .directory else {
       throw FileKind.folderRefusal(for: .model, path: path)

@@ -22,8 +22,8 @@ struct PlaneAssembly {
 
 /// A tensor while its bands are being produced and written.
 final class TensorAssembly: @unchecked Sendable {
-  // Sendable: producers write disjoint scales; `values` is touched only by completions, which run one at a time and after
-  // all producers of the bands before them.
+  // Sendable: producers write disjoint scales; `values` is touched only by completions, which run
+  // one at a time and after all producers of the bands before them.
   let description: TensorDescription
   let metadata: @Sendable () throws -> MetadataValue
   let rowByteCount: Int

@@ -39,7 +39,8 @@ extension TensorEncoding {
     }
   }
 
-  /// Bytes of one stored number, the unit of the bitshuffle filter; `nil` where no filter helps: text and flags.
+  /// Bytes of one stored number, the unit of the bitshuffle filter; `nil` where no filter helps:
+  /// text and flags.
   var filteredElementByteCount: Int? {
     switch self {
     case .f32: 4

@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// From an official checkpoint to a `.sana` file.
 ///
-/// Every tensor is read once, band by band, fused, rounded, compressed and written, on all cores; memory is bounded by a few
-/// bands a core.
+/// Every tensor is read once, band by band, fused, rounded, compressed and written, on all cores;
+/// memory is bounded by a few bands a core.
 public struct CheckpointConversion: Sendable {
   private struct Component: Sendable {
     let official: OfficialComponent

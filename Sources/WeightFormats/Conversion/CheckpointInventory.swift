@@ -1,6 +1,7 @@
 public import Support
 
-/// What an official checkpoint holds, part by part, found without reading a number: also of parts that cannot be converted.
+/// What an official checkpoint holds, part by part, found without reading a number: also of parts
+/// that cannot be converted.
 public struct CheckpointInventory: Sendable {
   /// One of the sets of files that hold a part's weights.
   public struct FileSet: Sendable {
@@ -35,7 +36,8 @@ public struct CheckpointInventory: Sendable {
     public internal(set) var className: String?
     public internal(set) var kind: ComponentKind?
     public internal(set) var configuration: ComponentConfiguration?
-    /// The released models that it could be of, by size: weights of one architecture share a configuration.
+    /// The released models that it could be of, by size: weights of one architecture share a
+    /// configuration.
     public internal(set) var releases: [String] = []
     public internal(set) var fileSets: [FileSet] = []
     /// What a conversion says about the files that it takes and the names in them.
@@ -81,8 +83,8 @@ public struct CheckpointInventory: Sendable {
 
   /// - Parameter state: which of a torch file's dictionaries is wanted; `nil` for the weights as
   ///   they were trained.
-  /// - Throws: `.fileAccess`, `.malformedFile` or `.invalidArgument` when there is no checkpoint at all; what is wrong with a part
-  ///   becomes its remark.
+  /// - Throws: `.fileAccess`, `.malformedFile` or `.invalidArgument` when there is no checkpoint at
+  ///   all; what is wrong with a part becomes its remark.
   public init(path: String, state: StateSelection? = nil) throws(SanaError) {
     self.path = path
     if state != nil, FileSystem.kind(of: path) == .directory {

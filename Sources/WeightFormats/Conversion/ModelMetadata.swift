@@ -1,6 +1,7 @@
 public import Support
 
-/// The metadata that a conversion writes into a `.sana` file, and that runners and the export read (`formats.md`, "Metadata").
+/// The metadata that a conversion writes into a `.sana` file, and that runners and the export read
+/// (`formats.md`, "Metadata").
 public enum ModelMetadata {
   // Of the file.
   static let modelIndex = "model_index"
@@ -17,13 +18,15 @@ public enum ModelMetadata {
 }
 
 extension ModelFile {
-  /// The class of the pipeline that the file was converted from: `SanaPipeline`; `nil` for a single component.
+  /// The class of the pipeline that the file was converted from: `SanaPipeline`; `nil` for a single
+  /// component.
   public var pipelineClass: String? {
     metadata[ModelMetadata.modelIndex]?["_class_name"]?.stringValue
   }
 
   /// The configuration of a network of the file.
-  /// - Throws: `.tensorMismatch` when the file has no such component; as `ComponentConfiguration`'s initializer does.
+  /// - Throws: `.tensorMismatch` when the file has no such component; as `ComponentConfiguration`'s
+  ///   initializer does.
   public func configuration(of kind: ComponentKind) throws(SanaError) -> ComponentConfiguration {
     let component = try source(for: kind).component
     return try ComponentConfiguration(
@@ -77,7 +80,8 @@ struct SourceTypes: Hashable {
       uniquingKeysWith: { first, _ in first })
   }
 
-  /// - Throws: `.malformedFile` when the types are no floating-point types. Absent metadata mean f32.
+  /// - Throws: `.malformedFile` when the types are no floating-point types. Absent metadata mean
+  ///   f32.
   init(_ metadata: MetadataValue?, location: String) throws(SanaError) {
     func type(_ value: MetadataValue?) throws(SanaError) -> ScalarType {
       guard let type = value?.stringValue.flatMap(ScalarType.init(rawValue:)), type.isFloatingPoint

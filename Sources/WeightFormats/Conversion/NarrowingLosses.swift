@@ -1,14 +1,16 @@
 internal import Support
 internal import Synchronization
 
-/// Numbers of a tensor that were not zero and became zero, because the format of a file has no smaller ones.
+/// Numbers of a tensor that were not zero and became zero, because the format of a file has no
+/// smaller ones.
 public struct VanishedNumbers: Hashable, Sendable {
   /// `transformer/proj_out.weight`.
   public let tensor: String
   public let count: Int
 }
 
-/// What rounding to a 16-bit format did to the numbers of a conversion beyond the usual half a step, tensor by tensor.
+/// What rounding to a 16-bit format did to the numbers of a conversion beyond the usual half a
+/// step, tensor by tensor.
 final class NarrowingLosses: Sendable {
   private struct Loss {
     var type: ScalarType

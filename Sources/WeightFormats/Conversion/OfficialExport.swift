@@ -1,7 +1,7 @@
 public import Support
 
-/// From a `.sana` file back to the official diffusers layout: the names, shapes and types that the checkpoint had. Quantized
-/// tensors are dequantized.
+/// From a `.sana` file back to the official diffusers layout: the names, shapes and types that the
+/// checkpoint had. Quantized tensors are dequantized.
 public struct OfficialExport: Sendable {
   private struct Component: Sendable {
     let kind: ComponentKind
@@ -26,7 +26,8 @@ public struct OfficialExport: Sendable {
   private let components: [Component]
 
   /// Checks that the file has every tensor that its configurations ask for, and no other.
-  /// - Throws: `.tensorMismatch` naming the tensor; `.invalidConfiguration`, `.unsupported`, `.malformedFile`.
+  /// - Throws: `.tensorMismatch` naming the tensor; `.invalidConfiguration`, `.unsupported`,
+  ///   `.malformedFile`.
   public init(_ model: ModelFile) throws(SanaError) {
     self.model = model
     var components: [Component] = []
@@ -73,7 +74,8 @@ public struct OfficialExport: Sendable {
 
   /// Writes the folder; it appears under its name when it is complete.
   ///
-  /// A file of a whole pipeline becomes a folder with `model_index.json`; one of a single component becomes that component's folder.
+  /// A file of a whole pipeline becomes a folder with `model_index.json`; one of a single component
+  /// becomes that component's folder.
   /// - Parameters:
   ///   - directory: must not exist, or be empty.
   ///   - progress: told how many of `byteCount` are done, from any thread.
@@ -130,7 +132,8 @@ public struct OfficialExport: Sendable {
     }
   }
 
-  /// `model_index.json`, with `[null, null]`, as diffusers writes it, for components that the file does not hold.
+  /// `model_index.json`, with `[null, null]`, as diffusers writes it, for components that the file
+  /// does not hold.
   private func write(index: MetadataValue, to directory: String) throws(SanaError) {
     let held = Set(components.map(\.kind.officialFolder))
     let absent = Set(ComponentKind.allCases.map(\.officialFolder)).subtracting(held)

@@ -69,8 +69,8 @@ enum PipelineClass {
     }
   }
 
-  /// The networks of a pipeline and their classes. An entry is `"transformer": ["diffusers", "SanaTransformer2DModel"]`,
-  /// `[null, null]` for a part left out.
+  /// The networks of a pipeline and their classes. An entry is
+  /// `"transformer": ["diffusers", "SanaTransformer2DModel"]`, `[null, null]` for a part left out.
   static func parts(of index: MetadataValue) -> [(name: String, className: String)] {
     (index.members ?? []).compactMap { member in
       guard let entry = member.value.arrayValue, entry.count == 2,

@@ -1,13 +1,14 @@
 public import Support
 
-/// Official weights as diffusers and transformers store them: a whole pipeline, one component, or one file.
+/// Official weights as diffusers and transformers store them: a whole pipeline, one component, or
+/// one file.
 ///
 /// Opening reads and checks everything but the tensors' bytes.
 public struct OfficialCheckpoint: Sendable {
   /// As the user named it.
   public let path: String
-  /// `model_index.json` as the file has it, but for a ControlNet: without it the pipeline is a `SanaPipeline`. `nil` for a single
-  /// component.
+  /// `model_index.json` as the file has it, but for a ControlNet: without it the pipeline is a
+  /// `SanaPipeline`. `nil` for a single component.
   public internal(set) var modelIndex: MetadataValue?
   /// In the order text encoder, transformer, autoencoder.
   public internal(set) var components: [OfficialComponent]
@@ -24,7 +25,8 @@ public struct OfficialCheckpoint: Sendable {
   /// Licence files found at the top of the checkpoint.
   public internal(set) var licences: [OfficialDocument]
   public let hasReadme: Bool
-  /// What the person should know and no error says: fallbacks taken, files that later steps will miss.
+  /// What the person should know and no error says: fallbacks taken, files that later steps will
+  /// miss.
   public internal(set) var notices: [String]
 
   /// The SentencePiece model that gives the ids of a text.
@@ -36,13 +38,16 @@ public struct OfficialCheckpoint: Sendable {
   public var pipelineClass: String? { modelIndex?["_class_name"]?.stringValue }
 
   /// - Parameters:
-  ///   - path: a pipeline's folder (`model_index.json`), a component's folder (`config.json`), or a `.safetensors` file.
-  ///   - variant: which weights to prefer: `fp16` for `*.fp16.safetensors`. A component without them falls back to the plain ones
-  ///     (the text encoder has no variants in the releases), but one at least must have them.
+  ///   - path: a pipeline's folder (`model_index.json`), a component's folder (`config.json`), or a
+  ///     `.safetensors` file.
+  ///   - variant: which weights to prefer: `fp16` for `*.fp16.safetensors`. A component without
+  ///     them falls back to the plain ones (the text encoder has no variants in the releases), but
+  ///     one at least must have them.
   ///   - kinds: the components wanted; `nil` for all there are.
   ///   - state: which of a torch file's dictionaries is wanted; `nil` for the weights as they were
   ///     trained.
-  /// - Throws: `.fileAccess`, `.malformedFile`, `.invalidConfiguration`, `.unsupported`, `.invalidArgument`.
+  /// - Throws: `.fileAccess`, `.malformedFile`, `.invalidConfiguration`, `.unsupported`,
+  ///   `.invalidArgument`.
   public init(
     path: String, variant: String? = nil, components kinds: Set<ComponentKind>? = nil,
     state: StateSelection? = nil

@@ -45,9 +45,9 @@ public struct OfficialComponent: Sendable {
     notices = found.notices + tensors.notices
   }
 
-  /// One file of weights: safetensors or a torch file, under diffusers' names or NVlabs' own. Its configuration is the
-  /// `config.json` beside it, or that of the only release that has such tensors. A part or the
-  /// index of several files stands for all of them.
+  /// One file of weights: safetensors or a torch file, under diffusers' names or NVlabs' own. Its
+  /// configuration is the `config.json` beside it, or that of the only release that has such
+  /// tensors. A part or the index of several files stands for all of them.
   /// - Parameter state: which of a torch file's dictionaries is wanted.
   init(file path: String, state: StateSelection? = nil) throws(SanaError) {
     let files = try WeightFiles.open(file: path, state: state)

@@ -9,13 +9,15 @@ package struct RenamedTensors: CheckpointTensors {
     let elements: Range<Int>
   }
 
-  /// Side of the latents that the model was trained on, where a position embedding in the file tells.
+  /// Side of the latents that the model was trained on, where a position embedding in the file
+  /// tells.
   package let sampleSize: Int?
   private let source: any CheckpointTensors
   private let views: [String: View]
 
   /// - Returns: `nil` when the names are not NVlabs'.
-  /// - Throws: `.unsupported` for a ControlNet; `.tensorMismatch` when a tensor cannot be divided, or two have one name.
+  /// - Throws: `.unsupported` for a ControlNet; `.tensorMismatch` when a tensor cannot be divided,
+  ///   or two have one name.
   package init?(_ source: any CheckpointTensors, location: String) throws(SanaError) {
     guard let kind = try OriginalNames.kind(of: source, location: location) else { return nil }
     let embedsGuidance = source.tensor(named: "cfg_embedder.mlp.0.weight") != nil

@@ -1,12 +1,14 @@
 package import Support
 
-/// An official component, seen as the tensors of a `.sana` file: fused on demand, in memory, at the precision it has.
+/// An official component, seen as the tensors of a `.sana` file: fused on demand, in memory, at the
+/// precision it has.
 public struct FusedCheckpointSource: WeightSource {
   public let layout: OfficialLayout
   private let weights: any CheckpointTensors
 
-  /// - Throws: `.tensorMismatch` naming up to five tensors that are missing, unexpected, wrongly shaped or of a type that weights
-  ///   cannot have, or one of each side where the names are those of something else.
+  /// - Throws: `.tensorMismatch` naming up to five tensors that are missing, unexpected, wrongly
+  ///   shaped or of a type that weights cannot have, or one of each side where the names are those
+  ///   of something else.
   package init(
     _ weights: any CheckpointTensors, configuration: ComponentConfiguration
   ) throws(SanaError) {

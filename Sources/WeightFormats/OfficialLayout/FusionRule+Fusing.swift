@@ -4,8 +4,8 @@ extension FusionRule {
   /// Elements of one row.
   package var columns: Int { shape.dropFirst().reduce(1, *) }
 
-  /// The type of the container's tensor when the sources are of these types: theirs if it is one, f32 where they differ or where
-  /// numbers are added.
+  /// The type of the container's tensor when the sources are of these types: theirs if it is one,
+  /// f32 where they differ or where numbers are added.
   package func fusedType(of types: [ScalarType]) -> ScalarType {
     guard fusion != .upsamplePhases, let first = types.first, types.allSatisfy({ $0 == first })
     else { return .f32 }

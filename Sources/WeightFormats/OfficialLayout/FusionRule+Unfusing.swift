@@ -8,13 +8,14 @@ extension FusionRule {
     package let elements: TensorElements
   }
 
-  /// Whether some rows of the container's tensor are enough to make some of the official numbers. Otherwise all are needed.
+  /// Whether some rows of the container's tensor are enough to make some of the official numbers.
+  /// Otherwise all are needed.
   package var unfusesByRows: Bool { fusion == .reshape || fusion == .concatenateRows }
 
   /// The inverse of `fuse`: what these rows say about the official tensors, in the types asked for.
   ///
-  /// Bits come back unchanged where the types are the same as before fusing; phase kernels come back to within the rounding of
-  /// their f32 sums.
+  /// Bits come back unchanged where the types are the same as before fusing; phase kernels come
+  /// back to within the rounding of their f32 sums.
   /// - Parameters:
   ///   - elements: floating-point numbers of these rows.
   ///   - rows: all, unless `unfusesByRows`.

@@ -23,8 +23,9 @@ public struct FusionRule: Hashable, Sendable {
     case channelsLast
     /// A depthwise convolution's `[C, 1, k, k]` to `[k, k, C]`.
     case depthwiseChannelsLast
-    /// The 3x3 kernel after a nearest-neighbour upsampling, `[O, I, 3, 3]`, to the four 2x2 kernels that do both at once,
-    /// `[4 O, 2, 2, I]`, phase `2 * (row parity) + (column parity)` outermost. Sums taps; the sums are f32.
+    /// The 3x3 kernel after a nearest-neighbour upsampling, `[O, I, 3, 3]`, to the four 2x2 kernels
+    /// that do both at once, `[4 O, 2, 2, I]`, phase `2 * (row parity) + (column parity)`
+    /// outermost. Sums taps; the sums are f32.
     case upsamplePhases
   }
 

@@ -1,4 +1,5 @@
-/// Which tensors an official component consists of, and which tensors of a `.sana` file they become.
+/// Which tensors an official component consists of, and which tensors of a `.sana` file they
+/// become.
 ///
 /// The table is in `ARCHITECTURE.md`, "Tensor names in a .sana file".
 public struct OfficialLayout: Sendable {

@@ -1,8 +1,9 @@
 internal import Support
 
-/// NVlabs' own names of the networks' tensors, as their `.pth` files and the autoencoder's first safetensors files have them, and
-/// diffusers' names of the same numbers (`convert_sana_to_diffusers.py` and `convert_dcae_to_diffusers.py` in
-/// huggingface/diffusers, `scripts`).
+/// NVlabs' own names of the networks' tensors, as their `.pth` files and the autoencoder's first
+/// safetensors files have them, and diffusers' names of the same numbers
+/// (`convert_sana_to_diffusers.py` and `convert_dcae_to_diffusers.py` in huggingface/diffusers,
+/// `scripts`).
 enum OriginalNames {
   /// What a tensor becomes: equal parts of its rows, one for each name.
   struct Translation: Hashable {
@@ -44,13 +45,14 @@ enum OriginalNames {
       || ((try? kind(of: tensors, location: "")) ?? nil) != nil
   }
 
-  /// Tensors that diffusers drops: the caption of unconditional training, the position embedding, which is computed, and a head
-  /// that only training uses.
+  /// Tensors that diffusers drops: the caption of unconditional training, the position embedding,
+  /// which is computed, and a head that only training uses.
   static let unused: Set<String> = [
     "y_embedder.y_embedding", "pos_embed", "logvar_linear.weight", "logvar_linear.bias",
   ]
 
-  /// - Parameter embedsGuidance: whether the transformer is of SANA-Sprint, whose timestep embedding lies elsewhere.
+  /// - Parameter embedsGuidance: whether the transformer is of SANA-Sprint, whose timestep
+  ///   embedding lies elsewhere.
   static func translate(
     _ name: String, of kind: ComponentKind, embedsGuidance: Bool
   ) -> Translation? {

@@ -1,7 +1,8 @@
 /// The algebra of "nearest-neighbour upsampling by two, then a 3x3 convolution".
 ///
-/// Along one axis, an even output reads the small image at `y - 1, y, y` with taps `w0, w1, w2`: two taps `w0, w1 + w2`. An odd one
-/// reads `y, y, y + 1`: two taps `w0 + w1, w2`. Rows and columns together give four 2x2 kernels.
+/// Along one axis, an even output reads the small image at `y - 1, y, y` with taps `w0, w1, w2`:
+/// two taps `w0, w1 + w2`. An odd one reads `y, y, y + 1`: two taps `w0 + w1, w2`. Rows and columns
+/// together give four 2x2 kernels.
 enum PhaseKernels {
   /// The source taps that fall on each of the two taps: `[parity][tap]`.
   private static let taps: [[ClosedRange<Int>]] = [[0...0, 1...2], [0...1, 2...2]]
@@ -32,9 +33,10 @@ enum PhaseKernels {
     }
   }
 
-  /// The inverse of `split`, up to the rounding of its sums: corner taps come back exactly; an edge tap is a rounded sum less a
-  /// corner, the middle tap a rounded sum less three others. Of the sums that hold a tap the one least in magnitude is used, since
-  /// its rounding error is the least.
+  /// The inverse of `split`, up to the rounding of its sums: corner taps come back exactly; an edge
+  /// tap is a rounded sum less a corner, the middle tap a rounded sum less three others. Of the
+  /// sums that hold a tap the one least in magnitude is used, since its rounding error is the
+  /// least.
   static func join(
     _ phases: UnsafeBufferPointer<Float>, into kernel: UnsafeMutableBufferPointer<Float>,
     outputs: Int, inputs: Int
@@ -47,7 +49,8 @@ enum PhaseKernels {
             phases[(((phase * outputs + output) * 2 + row) * 2 + column) * inputs + input])
         }
         var taps = InlineArray<9, Double>(repeating: 0)
-        // Corners: the outer tap of either axis stands alone in the kernel of the parity on its side.
+        // Corners: the outer tap of either axis stands alone in the kernel of the parity on its
+        // side.
         for row in stride(from: 0, through: 2, by: 2) {
           for column in stride(from: 0, through: 2, by: 2) {
             taps[row * 3 + column] = sum(row / 2, row / 2, column / 2, column / 2)

@@ -1,12 +1,14 @@
 internal import Support
 
-/// The configurations of the official releases, for a file of weights that comes without its `config.json`.
+/// The configurations of the official releases, for a file of weights that comes without its
+/// `config.json`.
 enum ReleasedConfigurations {
   /// The configuration of the one release that has exactly these tensors.
   ///
-  /// Names and shapes do not tell everything: the 512, 1024, 2K and 4K models of one size have the same tensors but not the same
-  /// position embedding. A position embedding among NVlabs' tensors, or a resolution in the file's name (`Sana_1600M_2Kpx.pth`),
-  /// tells them apart. Where several releases fit still, none is taken.
+  /// Names and shapes do not tell everything: the 512, 1024, 2K and 4K models of one size have the
+  /// same tensors but not the same position embedding. A position embedding among NVlabs' tensors,
+  /// or a resolution in the file's name (`Sana_1600M_2Kpx.pth`), tells them apart. Where several
+  /// releases fit still, none is taken.
   /// - Throws: `.invalidConfiguration` when no release fits, or more than one.
   static func infer(
     _ kind: ComponentKind, from weights: any CheckpointTensors, location: String
@@ -24,7 +26,8 @@ enum ReleasedConfigurations {
     return only.document
   }
 
-  /// The releases whose configuration this is, by the names of their sizes; several weights have the same configuration.
+  /// The releases whose configuration this is, by the names of their sizes; several weights have
+  /// the same configuration.
   static func names(of configuration: ComponentConfiguration) -> [String] {
     documents(of: configuration.kind).filter { release, document in
       (try? ComponentConfiguration(configuration.kind, official: document, location: release))

@@ -18,7 +18,8 @@ extension FusionRules {
     linear("proj_out", inputs: width, outputs: configuration.outputChannels, bias: true)
   }
 
-  /// `AdaLayerNormSingle`, or `SanaCombinedTimestepGuidanceEmbeddings` where the guidance scale is an input.
+  /// `AdaLayerNormSingle`, or `SanaCombinedTimestepGuidanceEmbeddings` where the guidance scale is
+  /// an input.
   private mutating func timeEmbedding(_ configuration: TransformerConfiguration) {
     let width = configuration.width
     let sinusoids = 256

@@ -1,4 +1,5 @@
-/// The checksum of zip entries: CRC-32 with the reflected polynomial EDB88320 (APPNOTE.TXT 4.4.7), eight bytes a step.
+/// The checksum of zip entries: CRC-32 with the reflected polynomial EDB88320 (APPNOTE.TXT 4.4.7),
+/// eight bytes a step.
 enum CyclicRedundancyCheck {
   /// Table `n` holds the remainders of each byte followed by `n` zero bytes.
   private static let tables: [UInt32] = {

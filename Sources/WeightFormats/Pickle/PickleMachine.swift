@@ -2,10 +2,11 @@ package import Support
 
 /// Follows a pickle's instructions, as far as they place and collect values.
 ///
-/// A pickle is a program for a stack machine (Python's `pickletools` describes it) and may call anything that its names reach.
-/// This machine has no calls: a name is a case of `PickleGlobal`, for which `REDUCE` knows what to
-/// make, or opaque, and whatever is done to an opaque value leaves it so. Every instruction takes
-/// at least a byte and keeps at most a few values, so memory is bounded by the pickle's size.
+/// A pickle is a program for a stack machine (Python's `pickletools` describes it) and may call
+/// anything that its names reach. This machine has no calls: a name is a case of `PickleGlobal`,
+/// for which `REDUCE` knows what to make, or opaque, and whatever is done to an opaque value leaves
+/// it so. Every instruction takes at least a byte and keeps at most a few values, so memory is
+/// bounded by the pickle's size.
 package struct PickleMachine {
   static let byteLimit = 64 << 20
   static let stackLimit = 1 << 20

@@ -1,7 +1,7 @@
 internal import Support
 
-/// A value that a pickle builds. Collections are places in a `PickleHeap`: nothing nests in memory, whatever the file says, and a
-/// value that holds itself is no cycle of references.
+/// A value that a pickle builds. Collections are places in a `PickleHeap`: nothing nests in memory,
+/// whatever the file says, and a value that holds itself is no cycle of references.
 package enum PickleValue: Sendable {
   case none
   case bool(Bool)

@@ -142,7 +142,8 @@ package final class TorchFile: CheckpointTensors {
     return TensorElements(type: content.tensor.type, bytes: bytes)
   }
 
-  /// Whether the file begins like a zip archive or a pickle. A safetensors file begins with a length below 2^32 and a brace.
+  /// Whether the file begins like a zip archive or a pickle. A safetensors file begins with a
+  /// length below 2^32 and a brace.
   static func isTorchFile(_ path: String) throws(SanaError) -> Bool {
     let file = try MappedFile(path: path)
     return withExtendedLifetime(file) {

@@ -1,10 +1,10 @@
 internal import Support
 
-/// The table of contents of a zip archive whose entries are stored as they are, which is how `torch.save` writes one
-/// (PKWARE's APPNOTE.TXT, sections 4.3 and 4.4; zip64 included).
+/// The table of contents of a zip archive whose entries are stored as they are, which is how
+/// `torch.save` writes one (PKWARE's APPNOTE.TXT, sections 4.3 and 4.4; zip64 included).
 ///
-/// After it is made, every entry lies inside the file and before the table, and no two overlap: nothing can unfold to more than
-/// the file holds.
+/// After it is made, every entry lies inside the file and before the table, and no two overlap:
+/// nothing can unfold to more than the file holds.
 struct ZipArchive: Sendable {
   struct Entry: Hashable, Sendable {
     let name: String
@@ -18,7 +18,8 @@ struct ZipArchive: Sendable {
 
   let entries: [String: Entry]
 
-  /// - Throws: `.malformedFile`; `.unsupported` for compressed or encrypted entries and archives in several parts.
+  /// - Throws: `.malformedFile`; `.unsupported` for compressed or encrypted entries and archives in
+  ///   several parts.
   init(of file: UnsafeRawBufferPointer, location: String) throws(SanaError) {
     let reader = ZipReader(file: file, location: location)
     let directory = try reader.directory()
@@ -167,7 +168,8 @@ private struct ZipReader {
       headerOffset: sizes[2], checksum: try field(UInt32.self, at: position + 16), end: end)
   }
 
-  /// Takes the sizes that do not fit 32 bits from the zip64 field, which holds those only, in this order.
+  /// Takes the sizes that do not fit 32 bits from the zip64 field, which holds those only, in this
+  /// order.
   private func extendSizes(_ sizes: inout [UInt64], extra: Range<Int>) throws(SanaError) {
     var position = extra.lowerBound
     while extra.upperBound - position >= 4 {

@@ -2,8 +2,8 @@ public import Support
 
 /// A safetensors file, mapped into memory; nothing is read until it is touched.
 ///
-/// Opening checks everything the header says: after it, every tensor lies inside the file, no two overlap, and together they
-/// fill the data section without holes, as the format demands
+/// Opening checks everything the header says: after it, every tensor lies inside the file, no two
+/// overlap, and together they fill the data section without holes, as the format demands
 /// (https://github.com/huggingface/safetensors, "Format").
 public final class SafetensorsFile: Sendable {
   public let path: String
@@ -14,8 +14,8 @@ public final class SafetensorsFile: Sendable {
   private let file: MappedFile
   private let index: [String: (tensor: CheckpointTensor, bytes: Range<Int>)]
 
-  /// - Throws: `.fileAccess`; `.malformedFile` when the header is wrong in any way; `.unsupported` for a tensor of a type that
-  ///   official Sana files never use.
+  /// - Throws: `.fileAccess`; `.malformedFile` when the header is wrong in any way; `.unsupported`
+  ///   for a tensor of a type that official Sana files never use.
   public convenience init(path: String) throws(SanaError) {
     try self.init(MappedFile(path: path))
   }
@@ -34,7 +34,8 @@ public final class SafetensorsFile: Sendable {
 
   public func tensor(named name: String) -> CheckpointTensor? { index[name]?.tensor }
 
-  /// The tensor's bytes, little-endian, not aligned to anything; they stay valid as long as the result lives.
+  /// The tensor's bytes, little-endian, not aligned to anything; they stay valid as long as the
+  /// result lives.
   public func bytes(of name: String) -> TensorBytes? {
     index[name].map { TensorBytes(file, $0.bytes) }
   }

@@ -1,7 +1,8 @@
 public import Support
 internal import Synchronization
 
-/// Writes a safetensors file whose tensors are known beforehand and whose bytes come in any order, from any thread.
+/// Writes a safetensors file whose tensors are known beforehand and whose bytes come in any order,
+/// from any thread.
 ///
 /// The file gets its name when it is complete; until then it does not exist under that name.
 public final class SafetensorsWriter: Sendable {
@@ -10,8 +11,10 @@ public final class SafetensorsWriter: Sendable {
   /// Bytes of each tensor that are not written yet.
   private let missing: Mutex<[String: Int]>
 
-  /// - Parameter tensors: unique names; the file holds larger element types first, then by name, as the official writer does.
-  /// - Throws: `.fileAccess` when the place cannot be written to; `.invalidArgument` when a name comes twice or is `__metadata__`.
+  /// - Parameter tensors: unique names; the file holds larger element types first, then by name, as
+  ///   the official writer does.
+  /// - Throws: `.fileAccess` when the place cannot be written to; `.invalidArgument` when a name
+  ///   comes twice or is `__metadata__`.
   public init(
     path: String, tensors: [CheckpointTensor], metadata: [String: String] = ["format": "pt"]
   ) throws(SanaError) {

@@ -1,6 +1,7 @@
 extension StoredTensor {
   /// Numbers in a floating-point encoding; in f32 where one of them is too large for it.
-  /// - Precondition: `encoding` is f32, f16 or bf16, and there are as many values as the shape has elements.
+  /// - Precondition: `encoding` is f32, f16 or bf16, and there are as many values as the shape has
+  ///   elements.
   package init(
     _ name: String, shape: [Int], _ values: [Float], encoding: TensorEncoding
   ) {

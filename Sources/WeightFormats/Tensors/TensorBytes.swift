@@ -5,7 +5,8 @@ public final class TensorBytes: @unchecked Sendable {
   // Sendable: the bytes are written before the object is shared and never after.
   public let bytes: UnsafeRawBufferPointer
   private let release: @Sendable () -> Void
-  /// Gives memory back that the bytes need no longer, at least for now: a range counted from their start.
+  /// Gives memory back that the bytes need no longer, at least for now: a range counted from their
+  /// start.
   private let evict: (@Sendable (Range<Int>) -> Void)?
   /// Reads what is not in memory yet: a range counted from their start.
   private let populate: (@Sendable (Range<Int>) throws -> Void)?
@@ -18,7 +19,8 @@ public final class TensorBytes: @unchecked Sendable {
     populate = nil
   }
 
-  /// A part of a mapped file. Its pages leave this program's memory with the object, though the mapping stays.
+  /// A part of a mapped file. Its pages leave this program's memory with the object, though the
+  /// mapping stays.
   package init(_ file: MappedFile, _ range: Range<Int>) {
     bytes = UnsafeRawBufferPointer(rebasing: file.bytes[range])
     release = { file.evict(range) }
@@ -57,8 +59,8 @@ public final class TensorBytes: @unchecked Sendable {
     self.init(UnsafeRawBufferPointer(used), release: { owned.deallocate() })
   }
 
-  /// Says that some of the bytes have been read and are not needed soon. Those of a mapped file leave this program's memory until
-  /// they are touched again; an allocation stays as it is.
+  /// Says that some of the bytes have been read and are not needed soon. Those of a mapped file
+  /// leave this program's memory until they are touched again; an allocation stays as it is.
   package func evict(_ range: Range<Int>) { evict?(range) }
 
   /// Reads those of the bytes that are not in memory yet, at once instead of page by page.

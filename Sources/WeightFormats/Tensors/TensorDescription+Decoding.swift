@@ -1,7 +1,8 @@
 internal import Support
 
 extension TensorDescription {
-  /// The numbers that some rows of a stored tensor stand for: 16-bit formats as they are, codes multiplied by their scales in f32.
+  /// The numbers that some rows of a stored tensor stand for: 16-bit formats as they are, codes
+  /// multiplied by their scales in f32.
   /// - Parameters:
   ///   - values: the rows' codes or numbers.
   ///   - scales: the rows' scales; empty where the encoding has none.

@@ -78,7 +78,8 @@ package struct TensorElements: Sendable {
     range.lowerBound * storedType.byteCount..<range.upperBound * storedType.byteCount
   }
 
-  /// The same numbers in another floating-point type, rounded to nearest; the same memory where nothing changes.
+  /// The same numbers in another floating-point type, rounded to nearest; the same memory where
+  /// nothing changes.
   package func converted(to target: ScalarType) -> TensorElements {
     guard target != type else { return self }
     return TensorElements(

@@ -1,4 +1,5 @@
-/// How encodings are written on the command line and in tables: `f32`, `f16`, `bf16`, `int8`, `int8:64`, `int4:32`, `I64`.
+/// How encodings are written on the command line and in tables: `f32`, `f16`, `bf16`, `int8`,
+/// `int8:64`, `int4:32`, `I64`.
 extension TensorEncoding: CustomStringConvertible {
   public var description: String {
     switch self {

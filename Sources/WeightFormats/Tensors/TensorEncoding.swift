@@ -1,16 +1,19 @@
 /// How the numbers of one tensor are stored.
 ///
-/// A weight is seen as a matrix: its first axis is the output channel (a *row*), all other axes together are the *columns*.
-/// Quantized encodings are symmetric: `value = code * scale`, codes in -127...127 (int8) or -7...7 (int4).
+/// A weight is seen as a matrix: its first axis is the output channel (a *row*), all other axes
+/// together are the *columns*. Quantized encodings are symmetric: `value = code * scale`, codes in
+/// -127...127 (int8) or -7...7 (int4).
 public enum TensorEncoding: Hashable, Sendable {
   case f32
   case f16
   case bf16
   /// int8 codes `[rows, columns]`, one f32 scale per row.
   case int8PerChannel
-  /// int8 codes `[rows, columns]`, one f32 scale per row and group of `groupSize` columns (the last group may be short).
+  /// int8 codes `[rows, columns]`, one f32 scale per row and group of `groupSize` columns (the last
+  /// group may be short).
   case int8Grouped(groupSize: Int)
-  /// Two int4 codes a byte, low nibble first, each row padded to a whole byte; stored as code + 8. Scales as in `int8Grouped`.
+  /// Two int4 codes a byte, low nibble first, each row padded to a whole byte; stored as code + 8.
+  /// Scales as in `int8Grouped`.
   case int4Grouped(groupSize: Int)
   /// Numbers that are not weights (token tables, masks): kept as they are.
   case plain(ScalarType)
@@ -43,8 +46,8 @@ public enum ScalarType: String, Hashable, Sendable, CaseIterable {
 public enum ActivationEncoding: UInt8, Hashable, Sendable {
   /// Floating point, as the back end stores activations.
   case floatingPoint = 0
-  /// Symmetric int8 with one scale per token (pixel), found at run time. A convolution may quantize transformed patches instead:
-  /// one scale for the channels of each number that it multiplies.
+  /// Symmetric int8 with one scale per token (pixel), found at run time. A convolution may quantize
+  /// transformed patches instead: one scale for the channels of each number that it multiplies.
   case int8PerToken = 1
 }
 

@@ -1,6 +1,7 @@
 public import Support
 
-/// Where a model finds its weights: one component of a `.sana` file, or a checkpoint being converted.
+/// Where a model finds its weights: one component of a `.sana` file, or a checkpoint being
+/// converted.
 public protocol WeightSource: Sendable {
   /// What the source holds under this name, or `nil`.
   func description(of name: String) -> TensorDescription?
