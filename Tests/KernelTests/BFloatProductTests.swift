@@ -1,3 +1,4 @@
+import TestSupport
 import CKernels
 import CPUBackend
 import ReferenceBackend
@@ -12,7 +13,8 @@ import Testing
   private func run(
     _ graph: Graph, on backend: some Backend, _ input: [Float], rounded: Bool
   ) throws -> [Float] {
-    let executable = try backend.load(RandomWeights(for: graph, encoding: .bf16)).prepare(graph)
+    let executable = try backend.load(MemorySource(randomFor: graph, encoding: .bf16)).prepare(
+      graph)
     var values = input
     if rounded {
       var halves = [UInt16](repeating: 0, count: input.count)
@@ -24,8 +26,7 @@ import Testing
     return executable.read(graph.outputs[0]).values
   }
 
-  private func compare(_ graph: Graph, _ set: InstructionSet, _ random: inout RandomNumbers) throws
-  {
+  private func compare(_ graph: Graph, _ set: InstructionSet, _ random: inout SplitMix) throws {
     let input = random.floats(graph[graph.inputs[0]].shape.elementCount)
     let actual = try run(
       graph, on: CPUBackend(threads: 2, instructionSet: set), input, rounded: false)
@@ -55,7 +56,7 @@ import Testing
   }
 
   @Test(arguments: sets) func onlyTheActivationsAreRounded(_ set: InstructionSet) throws {
-    var random = RandomNumbers(seed: 23)
+    var random = SplitMix(seed: 23)
     // More positions than the product of few takes, which is in f32.
     for (rows, columns, outputs) in [
       (9, 1, 1), (12, 2, 16), (13, 3, 17), (25, 1024, 32), (11, 1025, 33), (40, 2061, 257),
@@ -73,7 +74,7 @@ import Testing
   }
 
   @Test(arguments: sets) func convolutionsRoundTheirPatches(_ set: InstructionSet) throws {
-    var random = RandomNumbers(seed: 29)
+    var random = SplitMix(seed: 29)
     for graph in PatchConvolutions.graphs { try compare(graph, set, &random) }
     var builder = GraphBuilder(name: "upsampling")
     let x = builder.input("x", Shape(batch: 2, height: 5, width: 6, channels: 71))

@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import Foundation
 import ReferenceBackend
@@ -8,14 +9,14 @@ import WeightFormats
 
 /// Runs a graph on a back end with random inputs, the same for every back end.
 func outputs(
-  of graph: Graph, on backend: some Backend, weights: RandomWeights, seed: UInt64 = 3
+  of graph: Graph, on backend: any Backend, weights: MemorySource, seed: UInt64 = 3
 ) throws -> [Float] {
   try outputs(of: backend.load(weights).prepare(graph), randomInputs(of: graph, seed: seed))
 }
 
 /// The first output of a run after one of NaN, so that what is read before it is written would show.
 func outputsAfterNaN(
-  of graph: Graph, on backend: some Backend, weights: RandomWeights, inputs: [HostTensor]
+  of graph: Graph, on backend: any Backend, weights: MemorySource, inputs: [HostTensor]
 ) throws -> [Float] {
   let executable = try backend.load(weights).prepare(graph)
   for input in graph.inputs where graph[input].precision == .f32 {
@@ -29,7 +30,7 @@ func outputsAfterNaN(
 
 /// A tensor for each input of a graph, the same for the same shapes.
 func randomInputs(of graph: Graph, seed: UInt64 = 3) -> [HostTensor] {
-  var random = RandomNumbers(seed: seed)
+  var random = SplitMix(seed: seed)
   return graph.inputs.map { input in
     let shape = graph[input].shape
     guard graph[input].precision == .i32 else {
@@ -59,103 +60,98 @@ func signalToNoise(_ values: [Float], _ reference: [Float]) -> Double {
   return values.count == reference.count ? 10 * log10(signal / noise) : -.infinity
 }
 
-extension InstructionSet {
-  /// How near 3x3 convolutions of int8 activations are to their definition. The transforms of F(4x4, 3x3) round: so a number that lies between
-  /// two codes, of 12 bits or so, may become either.
-  var int8ConvolutionAgreement: Double { winogradTile == .fourByFour ? 85 : 110 }
-}
-
 @Suite struct BackendComparison {
   static let encodings: [TensorEncoding] = [
     .f32, .f16, .bf16, .int8PerChannel, .int8Grouped(groupSize: 24), .int4Grouped(groupSize: 20),
   ]
 
   private func compare(
-    _ operation: OperationCase, _ set: InstructionSet, _ encoding: TensorEncoding,
-    _ activations: ActivationEncoding = .floatingPoint, minimum: Double = 110
+    _ operation: OperationCase, on device: TestedDevice, _ encoding: TensorEncoding,
+    _ activations: ActivationEncoding = .floatingPoint, precision: ComputePrecision = .auto,
+    minimum: Double
   ) throws {
     let graph = operation.graph
-    let weights = RandomWeights(for: graph, encoding: encoding, activations: activations)
-    let expected = try outputs(
-      of: graph, on: ReferenceBackend(winograd: set.winogradTile), weights: weights)
-    let actual = try outputs(
-      of: graph, on: CPUBackend(threads: 3, instructionSet: set), weights: weights)
-    let decibels = signalToNoise(actual, expected)
+    let weights = MemorySource(randomFor: graph, encoding: encoding, activations: activations)
+    let expected = try outputs(of: graph, on: device.makeReference(precision), weights: weights)
+    let results = try device.makeBackends(precision).map {
+      try outputs(of: graph, on: $0, weights: weights)
+    }
+    let first = try #require(results.first)
+    let decibels = signalToNoise(first, expected)
     #expect(decibels >= minimum, "\(operation.name), \(encoding): \(decibels) dB")
-    let alone = try outputs(
-      of: graph, on: CPUBackend(threads: 1, instructionSet: set), weights: weights)
-    #expect(alone == actual, "\(operation.name) depends on the number of threads")
+    for other in results.dropFirst() {
+      #expect(other == first, "\(operation.name) depends on how the device is run")
+    }
   }
 
-  @Test(arguments: OperationCase.products, InstructionSet.supported)
+  @Test(arguments: OperationCase.products, TestedDevice.all)
   func productsAgreeWithTheReferenceInEveryEncoding(
-    _ operation: OperationCase, _ set: InstructionSet
+    _ operation: OperationCase, _ device: TestedDevice
   ) throws {
     for encoding in Self.encodings {
-      try compare(operation, set, encoding, minimum: minimum(encoding, set))
+      try compare(operation, on: device, encoding, minimum: minimum(encoding, device))
     }
   }
 
-  /// Where activations are rounded to bf16, each product is off by up to 2^-9; where they and the weights become int16, by up to 2^-12 of the
-  /// largest ones.
-  private func minimum(_ encoding: TensorEncoding, _ set: InstructionSet) -> Double {
-    switch (encoding, set) {
-    case (.bf16, .avx512bf16): 50
-    case (.bf16, .avx2): 60
-    default: 110
-    }
+  private func minimum(_ encoding: TensorEncoding, _ device: TestedDevice) -> Double {
+    encoding == .bf16 ? device.tolerances.bfloatWeights : device.tolerances.floatingPoint
   }
 
-  @Test(arguments: OperationCase.convolutions, InstructionSet.supported)
-  func convolutionsAgreeWithTheReference(_ operation: OperationCase, _ set: InstructionSet) throws {
+  @Test(arguments: OperationCase.convolutions, TestedDevice.all)
+  func convolutionsAgreeWithTheReference(
+    _ operation: OperationCase, _ device: TestedDevice
+  ) throws {
     for encoding in [.f32, .bf16, .int8PerChannel, .int4Grouped(groupSize: 20)]
       as [TensorEncoding]
     {
-      try compare(operation, set, encoding, minimum: minimum(encoding, set))
+      try compare(operation, on: device, encoding, minimum: minimum(encoding, device))
     }
   }
 
-  @Test(arguments: OperationCase.lookups, InstructionSet.supported)
+  @Test(arguments: OperationCase.lookups, TestedDevice.all)
   func lookupsAgreeWithTheReferenceInEveryEncoding(
-    _ operation: OperationCase, _ set: InstructionSet
+    _ operation: OperationCase, _ device: TestedDevice
   ) throws {
-    for encoding in Self.encodings { try compare(operation, set, encoding) }
-    try compare(operation, set, .int8PerChannel, .int8PerToken)
+    let minimum = device.tolerances.floatingPoint
+    for encoding in Self.encodings {
+      try compare(operation, on: device, encoding, minimum: minimum)
+    }
+    try compare(operation, on: device, .int8PerChannel, .int8PerToken, minimum: minimum)
   }
 
   @Test(
     arguments: OperationCase.norms + OperationCase.elementwise + OperationCase.attentions,
-    InstructionSet.supported)
+    TestedDevice.all)
   func otherOperationsAgreeWithTheReference(
-    _ operation: OperationCase, _ set: InstructionSet
+    _ operation: OperationCase, _ device: TestedDevice
   ) throws {
-    try compare(operation, set, .f32)
+    try compare(operation, on: device, .f32, minimum: device.tolerances.floatingPoint)
   }
 
-  @Test(arguments: OperationCase.products, InstructionSet.supported)
-  func int8ProductsAreExactInTheirSums(_ operation: OperationCase, _ set: InstructionSet) throws {
-    // What is left is the rounding of the scales, of the sum as f32 and of the epilogue.
-    try compare(operation, set, .int8PerChannel, .int8PerToken, minimum: 125)
+  @Test(arguments: OperationCase.products, TestedDevice.all)
+  func int8ProductsAreExactInTheirSums(_ operation: OperationCase, _ device: TestedDevice) throws {
+    try compare(
+      operation, on: device, .int8PerChannel, .int8PerToken,
+      minimum: device.tolerances.int8Products)
   }
 
-  @Test(arguments: OperationCase.convolutions, InstructionSet.supported)
+  @Test(arguments: OperationCase.convolutions, TestedDevice.all)
   func int8ConvolutionsAreExactInTheirSums(
-    _ operation: OperationCase, _ set: InstructionSet
+    _ operation: OperationCase, _ device: TestedDevice
   ) throws {
     for encoding in [.f16, .int8PerChannel, .int8Grouped(groupSize: 24)] as [TensorEncoding] {
-      try compare(operation, set, encoding, .int8PerToken, minimum: set.int8ConvolutionAgreement)
+      try compare(
+        operation, on: device, encoding, .int8PerToken,
+        minimum: device.tolerances.int8Convolutions)
     }
   }
 
-  @Test(arguments: OperationCase.products)
-  func precisionF32MultipliesInt8WeightsInFloatingPoint(_ operation: OperationCase) throws {
-    let graph = operation.graph
-    let weights = RandomWeights(
-      for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
-    let expected = try outputs(
-      of: graph, on: ReferenceBackend(precision: .f32), weights: weights)
-    let actual = try outputs(
-      of: graph, on: CPUBackend(threads: 2, precision: .f32), weights: weights)
-    #expect(signalToNoise(actual, expected) >= 110)
+  @Test(arguments: OperationCase.products, TestedDevice.all)
+  func precisionF32MultipliesInt8WeightsInFloatingPoint(
+    _ operation: OperationCase, _ device: TestedDevice
+  ) throws {
+    try compare(
+      operation, on: device, .int8PerChannel, .int8PerToken, precision: .f32,
+      minimum: device.tolerances.floatingPoint)
   }
 }

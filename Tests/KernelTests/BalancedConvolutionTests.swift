@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import ReferenceBackend
 import SanaEngine
@@ -23,7 +24,7 @@ import Testing
   ) throws {
     for channels in [1, 7, 16, 45, 131] {
       let (graph, shape) = graph(channels: channels, upsampling: upsampling)
-      let weights = OutlierWeights(["w": shape], seed: UInt64(channels))
+      let weights = MemorySource(outliersOf: ["w": shape], seed: UInt64(channels))
       let expected = try weights.run(graph, on: ReferenceBackend(winograd: set.winogradTile))
       let actual = try weights.run(graph, on: CPUBackend(threads: 3, instructionSet: set))
       let alone = try weights.run(graph, on: CPUBackend(threads: 1, instructionSet: set))

@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import ReferenceBackend
 import SanaEngine
@@ -22,7 +23,7 @@ import Testing
         }
         let y = builder.linear(x, weight: Parameter("w", [37, channels]), activation: .silu)
         let graph = builder.finish(outputs: [y])
-        let weights = OutlierWeights(["w": [37, channels]], seed: UInt64(channels))
+        let weights = MemorySource(outliersOf: ["w": [37, channels]], seed: UInt64(channels))
         let expected = try weights.run(graph, on: ReferenceBackend())
         let actual = try weights.run(graph, on: CPUBackend(threads: 3, instructionSet: set))
         let alone = try weights.run(graph, on: CPUBackend(threads: 1, instructionSet: set))
@@ -46,8 +47,8 @@ import Testing
           expanded, weight: Parameter("d", [3, 3, 2 * hidden]), gatedLinearUnit: true)
         return builder.finish(outputs: [y])
       }
-      let weights = OutlierWeights(
-        ["w": [2 * hidden, channels], "d": [3, 3, 2 * hidden]], seed: 5)
+      let weights = MemorySource(
+        outliersOf: ["w": [2 * hidden, channels], "d": [3, 3, 2 * hidden]], seed: 5)
       let backend = try CPUBackend(threads: 2, instructionSet: set)
       let fused = try weights.run(graph(.full), on: backend)
       #expect(try fused == weights.run(graph(.observable), on: backend))

@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import SanaEngine
 import SanaGraph
@@ -20,7 +21,7 @@ import WeightFormats
     let x = builder.input("x", .tokens(batch: 1, count: 2, channels: 8))
     let y = builder.linear(x, weight: Parameter("absent", [4, 8]))
     let other = builder.finish(outputs: [y])
-    let model = try CPUBackend(threads: 1).load(RandomWeights(for: graph, encoding: .f32))
+    let model = try CPUBackend(threads: 1).load(MemorySource(randomFor: graph, encoding: .f32))
     let error = error { _ = try model.prepare(other) }
     #expect(error?.code == .tensorMismatch && error?.location == "absent")
   }
@@ -30,14 +31,15 @@ import WeightFormats
     let x = builder.input("x", .tokens(batch: 1, count: 2, channels: 301))
     let y = builder.linear(x, weight: Parameter("w", [76, 301]))
     let other = builder.finish(outputs: [y])
-    let model = try CPUBackend(threads: 1).load(RandomWeights(for: graph, encoding: .f32))
+    let model = try CPUBackend(threads: 1).load(MemorySource(randomFor: graph, encoding: .f32))
     let error = error { _ = try model.prepare(other) }
     #expect(error?.code == .tensorMismatch && error?.location == "w")
   }
 
   @Test(arguments: [ActivationEncoding.floatingPoint, .int8PerToken])
   func whatIsResidentIsWhatWasForetold(_ activations: ActivationEncoding) throws {
-    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: activations)
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: activations)
     let backend = try CPUBackend(threads: 2)
     let foretold = graph.parameters.compactMap { weights.description(of: $0.name) }
       .reduce(0) { $0 + backend.residentBytes(of: $1) }
@@ -51,7 +53,7 @@ import WeightFormats
   @Test func aCancelledRunStops() throws {
     let token = CancellationToken()
     let backend = try CPUBackend(threads: 2, cancellation: token)
-    let executable = try backend.load(RandomWeights(for: graph, encoding: .f32)).prepare(graph)
+    let executable = try backend.load(MemorySource(randomFor: graph, encoding: .f32)).prepare(graph)
     token.cancel()
     #expect(error { try executable.run(observer: nil) }?.code == .cancelled)
   }
@@ -60,14 +62,14 @@ import WeightFormats
     var builder = GraphBuilder(name: "huge")
     let x = builder.input("x", .tokens(batch: 1 << 20, count: 1 << 20, channels: 1 << 10))
     let huge = builder.finish(outputs: [builder.activate(x, .relu)])
-    let model = try CPUBackend(threads: 1).load(RandomWeights(for: huge, encoding: .f32))
+    let model = try CPUBackend(threads: 1).load(MemorySource(randomFor: huge, encoding: .f32))
     #expect(error { _ = try model.prepare(huge) }?.code == .memoryLimit)
   }
 
   @Test(arguments: InstructionSet.supported)
   func aRowThatIsNotFiniteDoesNotBecomeFinite(_ set: InstructionSet) throws {
-    let weights = RandomWeights(
-      for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
     let backend = try CPUBackend(threads: 2, instructionSet: set)
     let executable = try backend.load(weights).prepare(graph)
     for input in graph.inputs {

@@ -2,6 +2,7 @@ import CPUBackend
 import ReferenceBackend
 import SanaEngine
 import SanaGraph
+import TestSupport
 import Testing
 import WeightFormats
 
@@ -62,11 +63,11 @@ import WeightFormats
     _ encoding: TensorEncoding
   ) throws -> [Float] {
     let (graph, inputs) = example.graph(fusion)
-    let weights = RandomWeights(
-      for: graph, encoding: encoding,
+    let weights = MemorySource(
+      randomFor: graph, encoding: encoding,
       activations: encoding == .int8PerChannel ? .int8PerToken : .floatingPoint)
     let executable = try backend.load(weights).prepare(graph)
-    var random = RandomNumbers(seed: 5)
+    var random = SplitMix(seed: 5)
     for input in inputs.dropLast() {
       let shape = graph[input].shape
       executable.write(HostTensor(shape, random.floats(shape.elementCount)), to: input)
@@ -112,8 +113,8 @@ import WeightFormats
       _ fusion: GraphBuilder.Fusion, _ bandPositions: Int? = nil
     ) throws -> Int {
       let graph = example.graph(fusion).graph
-      let weights = RandomWeights(
-        for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+      let weights = MemorySource(
+        randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
       return try CPUBackend(threads: 1, instructionSet: .chosen(), bandPositions: bandPositions)
         .plan(graph, weights: weights).arenaBytes
     }

@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import SanaEngine
 import SanaGraph
@@ -68,7 +69,7 @@ import WeightFormats
 
   /// Several bands each, with every remainder of rows behind the last whole one.
   static let cases: [CascadeCase] = {
-    var random = RandomNumbers(seed: 41)
+    var random = SplitMix(seed: 41)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
     let decoder: [CascadeCase.Layers] = [
       .upsampling, .residualBlock, .upsampling, .residualBlock, .residualBlock, .normAndActivation,
@@ -107,7 +108,7 @@ import WeightFormats
   ) throws -> [Float] {
     try outputs(
       of: graph, on: CPUBackend(threads: threads, instructionSet: set),
-      weights: RandomWeights(for: graph, encoding: encoding, activations: activations))
+      weights: MemorySource(randomFor: graph, encoding: encoding, activations: activations))
   }
 
   @Test(arguments: cases, InstructionSet.supported)
@@ -131,7 +132,7 @@ import WeightFormats
 
   /// Small images, which are cut into bands of a few rows where little is taken at a time.
   static let small: [CascadeCase] = {
-    var random = RandomNumbers(seed: 43)
+    var random = SplitMix(seed: 43)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
     let decoder: [CascadeCase.Layers] = [
       .upsampling, .residualBlock, .upsampling, .residualBlock, .residualBlock, .normAndActivation,
@@ -168,7 +169,7 @@ import WeightFormats
     ] {
       let graph = item.graph(.full)
       let inputs = randomInputs(of: graph)
-      let weights = RandomWeights(for: graph, encoding: encoding, activations: activations)
+      let weights = MemorySource(randomFor: graph, encoding: encoding, activations: activations)
       func run(_ graph: Graph, _ bandPositions: Int?) throws -> [Float] {
         try outputsAfterNaN(
           of: graph,
@@ -190,7 +191,8 @@ import WeightFormats
     let inputs = randomInputs(of: graph)
     let size = graph[graph.outputs[0]].shape
     for activations in [ActivationEncoding.floatingPoint, .int8PerToken] {
-      let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: activations)
+      let weights = MemorySource(
+        randomFor: graph, encoding: .int8PerChannel, activations: activations)
       for positions in [nil, 1, 60] {
         let backend = try CPUBackend(
           threads: 2, instructionSet: .chosen(), bandPositions: positions)
@@ -217,7 +219,7 @@ import WeightFormats
       layers: [.residualBlock, .convolution], isInPlace: true)
     let graph = item.graph(.full, handsOverRows: true)
     let backend = try CPUBackend(threads: 2, instructionSet: .chosen(), bandPositions: 32)
-    let executable = try backend.load(RandomWeights(for: graph, encoding: .f32)).prepare(graph)
+    let executable = try backend.load(MemorySource(randomFor: graph, encoding: .f32)).prepare(graph)
     var count = 0
     #expect(throws: Stop.self) {
       try executable.run { _, _ in
@@ -240,7 +242,7 @@ import WeightFormats
     for (encoding, activations) in [
       (TensorEncoding.f16, ActivationEncoding.floatingPoint), (.f16, .int8PerToken),
     ] {
-      let weights = RandomWeights(for: graph, encoding: encoding, activations: activations)
+      let weights = MemorySource(randomFor: graph, encoding: encoding, activations: activations)
       let backend = try CPUBackend(
         threads: 2, instructionSet: .chosen(), bandPositions: 8192)
       let arena = backend.plan(graph, weights: weights).arenaBytes
@@ -257,7 +259,8 @@ import WeightFormats
       layers: [.shuffledUpsampling, .residualBlock, .residualBlock, .normAndActivation],
       isInPlace: false)
     let graph = item.graph(.full)
-    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
     let input = graph[graph.inputs[0]].byteCount
     #expect(
       try CPUBackend(threads: 2).plan(graph, weights: weights).arenaBytes
@@ -274,7 +277,7 @@ import WeightFormats
         .shuffledPicture,
       ], isInPlace: false)
     let graph = item.graph(.full)
-    let weights = RandomWeights(for: graph, encoding: .f16, activations: .int8PerToken)
+    let weights = MemorySource(randomFor: graph, encoding: .f16, activations: .int8PerToken)
     let arena = try CPUBackend(threads: 2).plan(graph, weights: weights).arenaBytes
     let input = graph[graph.inputs[0]].byteCount
     // The largest activation is four times the input.
@@ -287,7 +290,8 @@ import WeightFormats
       shape: Shape(batch: 1, height: 1024, width: 512, channels: 8),
       layers: [.upsampling, .residualBlock, .residualBlock, .normAndActivation], isInPlace: false)
     let graph = item.graph(.full)
-    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
     let input = graph[graph.inputs[0]].byteCount
     let backend = try CPUBackend(threads: 2)
     let bands = input / 2

@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import ReferenceBackend
 import SanaEngine
@@ -38,7 +39,7 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
 
   /// Sizes by hand where something is at its limit, and random ones.
   static let all: [ChainCase] = {
-    var random = RandomNumbers(seed: 11)
+    var random = SplitMix(seed: 11)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
     func shape() -> Shape {
       Shape(batch: pick(1...3), height: pick(1...23), width: pick(1...19), channels: pick(1...140))
@@ -57,8 +58,8 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
     _ graph: Graph, _ set: InstructionSet, threads: Int = 2,
     precision: ComputePrecision = .auto
   ) throws -> [Float] {
-    let weights = RandomWeights(
-      for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
     return try outputs(
       of: graph,
       on: CPUBackend(threads: threads, precision: precision, instructionSet: set), weights: weights)
@@ -74,7 +75,8 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
   @Test(arguments: ChainCase.all, InstructionSet.supported)
   func aChainAgreesWithTheReference(_ chain: ChainCase, _ set: InstructionSet) throws {
     let graph = chain.graph(.full)
-    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
     let expected = try outputs(of: graph, on: ReferenceBackend(), weights: weights)
     // The norm is rounded differently: a code that lies between two may become the other one.
     let decibels = signalToNoise(try run(graph, set), expected)
@@ -91,7 +93,8 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
 
   @Test(arguments: ChainCase.all) func inFloatingPointNodesStayApart(_ chain: ChainCase) throws {
     let graph = chain.graph(.full)
-    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
     let expected = try outputs(
       of: graph, on: ReferenceBackend(precision: .f32), weights: weights)
     let actual = try run(graph, .chosen(), precision: .f32)
@@ -106,7 +109,8 @@ struct ChainCase: Sendable, CustomTestStringConvertible {
       x, shift: ModulationRow(modulation, 0), scale: ModulationRow(modulation, 1), epsilon: 1e-6)
     let product = builder.linear(normalized, weight: Parameter("w", [20, 20]))
     let graph = builder.finish(outputs: [builder.add(product, normalized)])
-    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
     let expected = try outputs(of: graph, on: ReferenceBackend(), weights: weights)
     let actual = try outputs(of: graph, on: CPUBackend(threads: 2), weights: weights)
     #expect(signalToNoise(actual, expected) >= 55)

@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import ReferenceBackend
 import SanaEngine
@@ -21,7 +22,7 @@ import Testing
   }
 
   static let all: [ConvolutionCase] = {
-    var random = RandomNumbers(seed: 31)
+    var random = SplitMix(seed: 31)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
     let channels = 5...40
     return [
@@ -51,7 +52,7 @@ import Testing
   }
 
   /// `[batch, height, width, channels]`
-  private static func pixels(_ test: ConvolutionCase, _ random: inout RandomNumbers) -> [Int] {
+  private static func pixels(_ test: ConvolutionCase, _ random: inout SplitMix) -> [Int] {
     let size = test.shape
     var pixels: [Int] = []
     for row in 0..<size.batch * size.height {
@@ -71,7 +72,7 @@ import Testing
   }
 
   /// 3x3 kernels `[outputs, 3, 3, channels]`
-  private static func kernels(_ test: ConvolutionCase, _ random: inout RandomNumbers) -> [Int] {
+  private static func kernels(_ test: ConvolutionCase, _ random: inout SplitMix) -> [Int] {
     let channels = test.shape.channels
     var kernels = [Int](repeating: 0, count: test.outputs * 9 * channels)
     for output in 0..<test.outputs {
@@ -86,7 +87,7 @@ import Testing
 
   /// One channel's 3x3 taps. None has a greatest tap less than a quarter of another's, so that channels need no balance.
   private static func kernel(
-    _ transform: ConvolutionCase.Transform, _ channel: Int, _ random: inout RandomNumbers
+    _ transform: ConvolutionCase.Transform, _ channel: Int, _ random: inout SplitMix
   ) -> [Int] {
     switch (transform, channel) {
     // Halved sums and differences along (1, 0, 1) are 1 as its ends are; of (1, -1, 1) the sum is.
@@ -150,7 +151,7 @@ import Testing
   }
 
   private func compare(_ test: ConvolutionCase, on backends: [any Backend]) throws {
-    var random = RandomNumbers(seed: UInt64(test.shape.channels * 100 + test.outputs))
+    var random = SplitMix(seed: UInt64(test.shape.channels * 100 + test.outputs))
     let pixels = Self.pixels(test, &random)
     let taps = Self.kernels(test, &random)
     let expected = Self.convolution(test, pixels, taps).map(Float.init)
@@ -172,9 +173,9 @@ import Testing
     }
     let graph = builder.finish(outputs: [output])
     for backend in backends {
-      let executable = try backend.load(
-        FloatWeights(values: values.map(Float.init), shape: weight.shape)
-      ).prepare(graph)
+      var weights = MemorySource()
+      weights.add("w", weight.shape, values.map(Float.init), activations: .int8PerToken)
+      let executable = try backend.load(weights).prepare(graph)
       executable.write(HostTensor(test.shape, pixels.map(Float.init)), to: x)
       try executable.run(observer: nil)
       #expect(executable.read(output).values == expected)

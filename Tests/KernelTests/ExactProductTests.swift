@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import SanaEngine
 import SanaGraph
@@ -7,34 +8,8 @@ import WeightFormats
 
 /// int8 products of integers with scales of one are integers, and must be exactly those.
 @Suite struct ExactProductTests {
-  /// A matrix of codes whose scales are one.
-  private struct Codes: WeightSource {
-    let values: [Int8]
-    let shape: [Int]
-
-    func description(of name: String) -> TensorDescription? {
-      TensorDescription(
-        name: name, shape: shape, encoding: .int8PerChannel, activations: .int8PerToken)
-    }
-
-    func load(_ name: String) throws -> StoredTensor {
-      let scales = [Float](repeating: 1, count: shape[0])
-      guard let description = description(of: name) else {
-        throw SanaError(.tensorMismatch, "no tensor '\(name)'", remedy: "add it")
-      }
-      return StoredTensor(
-        description: description,
-        values: values.withUnsafeBytes { source in
-          TensorBytes(byteCount: source.count) { $0.copyMemory(from: source) }
-        },
-        scales: scales.withUnsafeBytes { source in
-          TensorBytes(byteCount: source.count) { $0.copyMemory(from: source) }
-        })
-    }
-  }
-
   private func compare(
-    rows: Int, columns: Int, outputs: Int, _ set: InstructionSet, _ random: inout RandomNumbers
+    rows: Int, columns: Int, outputs: Int, _ set: InstructionSet, _ random: inout SplitMix
   ) throws {
     // The largest code of a row is 127, so that its scale is one. Sums below 2^24 are exact in f32.
     let limit: Int8 = columns <= 1040 ? 127 : 31
@@ -51,8 +26,12 @@ import WeightFormats
     var builder = GraphBuilder(name: "integers")
     let x = builder.input("x", .tokens(batch: 1, count: rows, channels: columns))
     let y = builder.linear(x, weight: Parameter("w", [outputs, columns]))
+    var source = MemorySource()
+    source.add(
+      "w", [outputs, columns], .int8PerChannel, bytes: weights.map { UInt8(bitPattern: $0) },
+      scales: [Float](repeating: 1, count: outputs), activations: .int8PerToken)
     let executable = try CPUBackend(threads: 2, instructionSet: set)
-      .load(Codes(values: weights, shape: [outputs, columns]))
+      .load(source)
       .prepare(builder.finish(outputs: [y]))
     executable.write(
       HostTensor(.tokens(batch: 1, count: rows, channels: columns), activations.map(Float.init)),
@@ -76,7 +55,7 @@ import WeightFormats
   }
 
   @Test(arguments: InstructionSet.supported) func sumsAreTheIntegers(_ set: InstructionSet) throws {
-    var random = RandomNumbers(seed: 5)
+    var random = SplitMix(seed: 5)
     for (rows, columns, outputs) in [
       (1, 1, 1), (12, 4, 32), (13, 64, 33), (2, 1040, 31), (400, 60, 65), (7, 3000, 9),
     ] {

@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import ReferenceBackend
 import SanaEngine
@@ -44,7 +45,7 @@ import WeightFormats
     }
 
     static let all: [Case] = {
-      var random = RandomNumbers(seed: 12)
+      var random = SplitMix(seed: 12)
       func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
       let scales = [
         Case(batch: 2, height: 9, width: 11, kernels: [5]),
@@ -139,8 +140,8 @@ import WeightFormats
     let graph = item.graph()
     let inputs = randomInputs(of: graph)
     for encoding in Self.encodings {
-      let weights = RandomWeights(
-        for: graph, encoding: encoding.weights, activations: encoding.activations)
+      let weights = MemorySource(
+        randomFor: graph, encoding: encoding.weights, activations: encoding.activations)
       func run(_ graph: Graph, rows: Int? = nil) throws -> [Float] {
         try outputsAfterNaN(
           of: graph,
@@ -171,8 +172,8 @@ import WeightFormats
   func resultsAgreeWithTheReference(_ item: Case, _ set: InstructionSet) throws {
     let graph = item.graph()
     for (encoding, minimum) in [(Self.encodings[0], 50.0), (Self.encodings[4], 105)] {
-      let weights = RandomWeights(
-        for: graph, encoding: encoding.weights, activations: encoding.activations)
+      let weights = MemorySource(
+        randomFor: graph, encoding: encoding.weights, activations: encoding.activations)
       let expected = try outputs(of: graph, on: ReferenceBackend(), weights: weights)
       let actual = try outputs(
         of: graph, on: CPUBackend(threads: 2, instructionSet: set, bandPositions: 70),
@@ -186,8 +187,8 @@ import WeightFormats
     let graph = item.graph()
     let inputs = randomInputs(of: graph)
     for encoding in Self.encodings {
-      let weights = RandomWeights(
-        for: graph, encoding: encoding.weights, activations: encoding.activations)
+      let weights = MemorySource(
+        randomFor: graph, encoding: encoding.weights, activations: encoding.activations)
       func run(threads: Int) throws -> [Float] {
         try outputsAfterNaN(
           of: graph,
@@ -205,7 +206,7 @@ import WeightFormats
     let graph = item.graph()
     let isFused = item.size.rows > 8 && (item.kernels.isEmpty || item.dimension % 32 == 0)
     for encoding in Self.encodings where encoding.activations == .floatingPoint {
-      let weights = RandomWeights(for: graph, encoding: encoding.weights)
+      let weights = MemorySource(randomFor: graph, encoding: encoding.weights)
       let plan = try CPUBackend(threads: 1).load(weights).prepare(graph).plan
       let stored = plan.offsets.count { $0 != nil }
       #expect(stored == (isFused ? 3 + (item.isInPlace ? 1 : 0) : graph.values.count))
@@ -220,8 +221,8 @@ import WeightFormats
   func aBandBoundsTheMemory(_ item: Case) throws {
     let graph = item.graph()
     for encoding in Self.encodings {
-      let weights = RandomWeights(
-        for: graph, encoding: encoding.weights, activations: encoding.activations)
+      let weights = MemorySource(
+        randomFor: graph, encoding: encoding.weights, activations: encoding.activations)
       func arenaBytes(_ bandPositions: Int?) throws -> Int {
         let backend = try CPUBackend(
           threads: 2, instructionSet: .chosen(), bandPositions: bandPositions)

@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import ReferenceBackend
 import SanaEngine
@@ -30,7 +31,7 @@ import WeightFormats
     }
 
     static let all: [Case] = {
-      var random = RandomNumbers(seed: 18)
+      var random = SplitMix(seed: 18)
       func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
       func shape(batch: Int = 1, _ height: Int, _ width: Int, _ channels: Int) -> Shape {
         Shape(batch: batch, height: height, width: width, channels: channels)
@@ -96,7 +97,7 @@ import WeightFormats
     let graph = item.graph()
     let inputs = randomInputs(of: graph)
     for encoding in Self.encodings {
-      let weights = RandomWeights(for: graph, encoding: encoding.0, activations: encoding.1)
+      let weights = MemorySource(randomFor: graph, encoding: encoding.0, activations: encoding.1)
       func run(_ graph: Graph, rows: Int? = nil) throws -> [Float] {
         try outputsAfterNaN(
           of: graph,
@@ -116,7 +117,7 @@ import WeightFormats
     let graph = item.graph()
     let inputs = randomInputs(of: graph)
     for encoding in Self.encodings {
-      let weights = RandomWeights(for: graph, encoding: encoding.0, activations: encoding.1)
+      let weights = MemorySource(randomFor: graph, encoding: encoding.0, activations: encoding.1)
       func run(threads: Int) throws -> [Float] {
         try outputsAfterNaN(
           of: graph,
@@ -134,7 +135,7 @@ import WeightFormats
   func resultsAgreeWithTheReference(_ item: Case, _ set: InstructionSet) throws {
     let graph = item.graph()
     for (encoding, minimum) in zip(Self.encodings.dropFirst(3), [105.0, 105]) {
-      let weights = RandomWeights(for: graph, encoding: encoding.0, activations: encoding.1)
+      let weights = MemorySource(randomFor: graph, encoding: encoding.0, activations: encoding.1)
       let expected = try outputs(of: graph, on: ReferenceBackend(), weights: weights)
       let actual = try outputs(
         of: graph, on: CPUBackend(threads: 2, instructionSet: set, bandPositions: 20),
@@ -151,8 +152,8 @@ import WeightFormats
       let backend = try CPUBackend(threads: 1)
       var nodes = 0
       backend.onStep = { step, _ in nodes += step.nodes.count }
-      let weights = RandomWeights(
-        for: graph, encoding: encoding.0, activations: encoding.1)
+      let weights = MemorySource(
+        randomFor: graph, encoding: encoding.0, activations: encoding.1)
       let executable = try backend.load(weights).prepare(graph)
       try executable.run(observer: nil)
       #expect(nodes == graph.nodes.count)
@@ -169,8 +170,8 @@ import WeightFormats
       shape: Shape(batch: 1, height: 256, width: 64, channels: 64), hidden: 256,
       ending: .normAndResidual)
     let graph = item.graph()
-    let weights = RandomWeights(
-      for: graph, encoding: Self.encodings[encoding].0,
+    let weights = MemorySource(
+      randomFor: graph, encoding: Self.encodings[encoding].0,
       activations: Self.encodings[encoding].1)
     func arenaBytes(_ bandPositions: Int?) throws -> Int {
       let backend = try CPUBackend(

@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import SanaEngine
 import SanaGraph
@@ -8,9 +9,10 @@ import Testing
   private func run(
     _ graph: Graph, _ set: InstructionSet, _ change: (inout [Float]) -> Void
   ) throws -> HostTensor {
-    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
     let executable = try CPUBackend(threads: 2, instructionSet: set).load(weights).prepare(graph)
-    var random = RandomNumbers(seed: 41)
+    var random = SplitMix(seed: 41)
     for input in graph.inputs {
       var values = random.floats(graph[input].shape.elementCount)
       if input == graph.inputs[0] { change(&values) }
@@ -27,7 +29,7 @@ import Testing
   ) throws {
     var builder = GraphBuilder(name: "not finite")
     let graph = { builder.finish(outputs: [$0]) }(build(&builder, builder.input("x", size)))
-    var random = RandomNumbers(seed: 43)
+    var random = SplitMix(seed: 43)
     for number in [Float.nan, .infinity, -.infinity] {
       let y = Int.random(in: 0..<size.height, using: &random)
       let x = Int.random(in: 0..<size.width, using: &random)

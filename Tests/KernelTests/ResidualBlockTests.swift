@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import ReferenceBackend
 import SanaEngine
@@ -33,7 +34,7 @@ import WeightFormats
 
   /// One band each.
   static let small: [BlockCase] = {
-    var random = RandomNumbers(seed: 29)
+    var random = SplitMix(seed: 29)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
     return [
       BlockCase(
@@ -65,7 +66,7 @@ import WeightFormats
   ) throws -> [Float] {
     try outputs(
       of: graph, on: CPUBackend(threads: threads, instructionSet: set),
-      weights: RandomWeights(for: graph, encoding: .int8PerChannel, activations: activations))
+      weights: MemorySource(randomFor: graph, encoding: .int8PerChannel, activations: activations))
   }
 
   @Test(arguments: small + banded, InstructionSet.supported)
@@ -80,7 +81,8 @@ import WeightFormats
   func aBlockAgreesWithTheReference(_ block: BlockCase, _ set: InstructionSet) throws {
     for (activations, minimum) in [(ActivationEncoding.floatingPoint, 105.0), (.int8PerToken, 50)] {
       let graph = block.graph(.full)
-      let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: activations)
+      let weights = MemorySource(
+        randomFor: graph, encoding: .int8PerChannel, activations: activations)
       let reference = ReferenceBackend(winograd: set.winogradTile)
       let expected = try outputs(of: graph, on: reference, weights: weights)
       let decibels = signalToNoise(try run(graph, set, activations), expected)
@@ -103,7 +105,8 @@ import WeightFormats
     let block = BlockCase(
       shape: Shape(batch: 1, height: 1024, width: 1024, channels: 32), hidden: 32, isInPlace: true)
     let graph = block.graph(.full)
-    let weights = RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
     let image = graph[graph.inputs[0]].byteCount
     let backend = try CPUBackend(threads: 2)
     #expect(backend.plan(graph, weights: weights).arenaBytes < image * 5 / 2)

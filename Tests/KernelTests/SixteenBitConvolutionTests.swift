@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import ReferenceBackend
 import SanaEngine
@@ -21,7 +22,7 @@ import Testing
   /// Half the noise of rounding to int8, or less; with one channel there is hardly any.
   @Test(arguments: sets) func resultsAreNearerToFloatingPointThanInt8(_ set: InstructionSet) throws
   {
-    var random = RandomNumbers(seed: 37)
+    var random = SplitMix(seed: 37)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
     let sizes = [(1, 1, 1, 1), (1, 4, 4, 2), (2, 5, 3, 64), (1, 13, 21, 130), (1, 6, 9, 512)]
     for (batch, height, width, channels) in sizes
@@ -29,7 +30,7 @@ import Testing
     {
       let size = Shape(batch: batch, height: height, width: width, channels: channels)
       let graph = graph(size, outputs: pick(1...150))
-      let weights = RandomWeights(for: graph, encoding: .bf16, activations: .int8PerToken)
+      let weights = MemorySource(randomFor: graph, encoding: .bf16, activations: .int8PerToken)
       let expected = try outputs(
         of: graph, on: ReferenceBackend(precision: .f32), weights: weights)
       let actual = try outputs(
@@ -50,13 +51,15 @@ import Testing
       let graph = builder.finish(outputs: [
         builder.convolution(x, weight: Parameter("w", [3, 3, 3, channels]))
       ])
-      var random = RandomNumbers(seed: 3)
+      var random = SplitMix(seed: 3)
       let pixels = random.floats(size.height * size.width)
       let taps = random.floats(3 * 9)
       let input = HostTensor(size, pixels.flatMap { [Float](repeating: $0, count: channels) })
-      let weights = FloatWeights(
-        values: taps.flatMap { [Float](repeating: $0, count: channels) },
-        shape: [3, 3, 3, channels])
+      var source = MemorySource()
+      source.add(
+        "w", [3, 3, 3, channels], taps.flatMap { [Float](repeating: $0, count: channels) },
+        activations: .int8PerToken)
+      let weights = source
       func run(_ backend: some Backend) throws -> [Float] {
         let executable = try backend.load(weights).prepare(graph)
         executable.write(input, to: x)
@@ -74,7 +77,7 @@ import Testing
     _ set: InstructionSet
   ) throws {
     let graph = graph(Shape(batch: 1, height: 3, width: 3, channels: 4097), outputs: 2)
-    let weights = RandomWeights(for: graph, encoding: .bf16, activations: .int8PerToken)
+    let weights = MemorySource(randomFor: graph, encoding: .bf16, activations: .int8PerToken)
     let expected = try outputs(of: graph, on: ReferenceBackend(), weights: weights)
     let actual = try outputs(
       of: graph, on: CPUBackend(threads: 2, instructionSet: set), weights: weights)

@@ -1,3 +1,4 @@
+import TestSupport
 import CKernels
 import CPUBackend
 import ReferenceBackend
@@ -30,10 +31,9 @@ import WeightFormats
     return executable.read(graph.outputs[0]).values
   }
 
-  private func compare(_ graph: Graph, _ set: InstructionSet, _ random: inout RandomNumbers) throws
-  {
+  private func compare(_ graph: Graph, _ set: InstructionSet, _ random: inout SplitMix) throws {
     let input = random.floats(graph[graph.inputs[0]].shape.elementCount)
-    let weights = RandomWeights(for: graph, encoding: .bf16)
+    let weights = MemorySource(randomFor: graph, encoding: .bf16)
     func run(threads: Int, _ precision: ComputePrecision = .auto) throws -> [Float] {
       let backend = try CPUBackend(threads: threads, precision: precision, instructionSet: set)
       return try self.run(graph, on: backend, weights, input)
@@ -49,7 +49,7 @@ import WeightFormats
   }
 
   @Test(arguments: sets) func roundingCostsLessThanThatOfBFloats(_ set: InstructionSet) throws {
-    var random = RandomNumbers(seed: 23)
+    var random = SplitMix(seed: 23)
     // More positions than the product of few takes, which is in f32; depths around blocks and exact sums.
     for (rows, columns, outputs) in [
       (9, 7, 5), (12, 2, 16), (13, 127, 17), (14, 128, 8), (15, 129, 24), (25, 1024, 32),
@@ -68,39 +68,19 @@ import WeightFormats
   }
 
   @Test(arguments: sets) func convolutionsQuantizeTheirPatches(_ set: InstructionSet) throws {
-    var random = RandomNumbers(seed: 29)
+    var random = SplitMix(seed: 29)
     for graph in PatchConvolutions.graphs { try compare(graph, set, &random) }
-  }
-
-  /// A weight of ones and minus ones in bf16, by row.
-  private struct Signs: WeightSource {
-    let shape: [Int]
-
-    func description(of name: String) -> TensorDescription? {
-      TensorDescription(
-        name: name, shape: shape, encoding: .bf16, activations: .floatingPoint)
-    }
-
-    func load(_ name: String) throws -> StoredTensor {
-      let halves: [UInt16] = (0..<shape[0] * shape[1]).map {
-        ($0 / shape[1]).isMultiple(of: 2) ? 0x3f80 : 0xbf80
-      }
-      guard let description = description(of: name) else {
-        preconditionFailure("every name has a description")
-      }
-      return StoredTensor(
-        description: description,
-        values: halves.withUnsafeBytes { source in
-          TensorBytes(byteCount: source.count) { $0.copyMemory(from: source) }
-        }, scales: nil)
-    }
   }
 
   @Test(arguments: sets) func theLargestSumsDoNotOverflow(_ set: InstructionSet) throws {
     let graph = linear(rows: 10, columns: 2061, outputs: 18)
     let input = (0..<10 * 2061).map { ($0 / 2061).isMultiple(of: 3) ? Float(3) : -3 }
+    // Ones and minus ones, by row.
+    let signs: [UInt16] = (0..<18 * 2061).map { ($0 / 2061).isMultiple(of: 2) ? 0x3f80 : 0xbf80 }
+    var weights = MemorySource()
+    weights.add("w", [18, 2061], .bf16, bytes: signs.withUnsafeBytes(Array.init))
     let output = try run(
-      graph, on: CPUBackend(threads: 1, instructionSet: set), Signs(shape: [18, 2061]), input)
+      graph, on: CPUBackend(threads: 1, instructionSet: set), weights, input)
     for (index, value) in output.enumerated() {
       let (row, column) = index.quotientAndRemainder(dividingBy: 18)
       let isPositive = row.isMultiple(of: 3) == column.isMultiple(of: 2)
@@ -112,7 +92,7 @@ import WeightFormats
     _ set: InstructionSet
   ) throws {
     let graph = linear(rows: 12, columns: 150, outputs: 9)
-    var random = RandomNumbers(seed: 31)
+    var random = SplitMix(seed: 31)
     var input = random.floats(12 * 150)
     for column in 0..<150 { input[4 * 150 + column] = 0 }
     for (row, number) in [(1, Float.nan), (6, .infinity), (11, -.infinity)] {
@@ -120,7 +100,7 @@ import WeightFormats
     }
     let output = try run(
       graph, on: CPUBackend(threads: 2, instructionSet: set),
-      RandomWeights(for: graph, encoding: .bf16), input)
+      MemorySource(randomFor: graph, encoding: .bf16), input)
     for (index, value) in output.enumerated() {
       #expect(value.isFinite == ![1, 6, 11].contains(index / 9))
       #expect(index / 9 != 4 || value == 0)

@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import SanaEngine
 import SanaGraph
@@ -26,7 +27,7 @@ import WeightFormats
 
   /// Every ratio of channels, those with a kernel of their own and others.
   static let cases: [UpsamplingCase] = {
-    var random = RandomNumbers(seed: 37)
+    var random = SplitMix(seed: 37)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
     return [(1, 1), (2, 1), (4, 1), (1, 2), (1, 4)].flatMap { (inputs, outputs) in
       [1, 16, pick(2...15), pick(17...70)].flatMap { unit in
@@ -48,7 +49,8 @@ import WeightFormats
         let graph = item.graph(fusion)
         return try outputs(
           of: graph, on: CPUBackend(threads: 3, instructionSet: set),
-          weights: RandomWeights(for: graph, encoding: .int8PerChannel, activations: activations))
+          weights: MemorySource(
+            randomFor: graph, encoding: .int8PerChannel, activations: activations))
       }
       #expect(values[0] == values[1])
     }

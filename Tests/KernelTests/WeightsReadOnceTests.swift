@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import ReferenceBackend
 import SanaEngine
@@ -9,25 +10,12 @@ import WeightFormats
 
 /// A weight that does not stay gives what it gives when it is resident.
 @Suite struct WeightsReadOnceTests {
-  /// Random weights that count how often they are loaded.
-  private final class CountedWeights: WeightSource {
-    let weights: RandomWeights
-    let loads = Mutex(0)
-    let failure: SanaError?
+  private final class Counter: Sendable {
+    private let count = Mutex(0)
 
-    init(_ weights: RandomWeights, failure: SanaError? = nil) {
-      self.weights = weights
-      self.failure = failure
-    }
+    var value: Int { count.withLock { $0 } }
 
-    func description(of name: String) -> TensorDescription? { weights.description(of: name) }
-
-    func load(_ name: String) throws -> StoredTensor {
-      guard name == "w" else { return try weights.load(name) }
-      if let failure { throw failure }
-      loads.withLock { $0 += 1 }
-      return try weights.load(name)
-    }
+    func increment() { count.withLock { $0 += 1 } }
   }
 
   private func graph(
@@ -48,9 +36,9 @@ import WeightFormats
     _ activations: ActivationEncoding, _ set: InstructionSet
   ) throws -> [UInt32] {
     let (graph, _, output) = graph(rows: rows, columns: columns, outputs: outputs, access: access)
-    let weights = RandomWeights(for: graph, encoding: encoding, activations: activations)
+    let weights = MemorySource(randomFor: graph, encoding: encoding, activations: activations)
     let executable = try CPUBackend(threads: 3, instructionSet: set).load(weights).prepare(graph)
-    var random = RandomNumbers(seed: UInt64(rows + columns + outputs))
+    var random = SplitMix(seed: UInt64(rows + columns + outputs))
     for input in graph.inputs {
       executable.write(
         HostTensor(graph[input].shape, random.floats(graph[input].shape.elementCount)), to: input)
@@ -61,7 +49,7 @@ import WeightFormats
 
   @Test(arguments: InstructionSet.supported)
   func theResultIsThatOfAResidentWeight(_ set: InstructionSet) throws {
-    var random = RandomNumbers(seed: 11)
+    var random = SplitMix(seed: 11)
     let encodings: [(TensorEncoding, ActivationEncoding)] = [
       (.int8PerChannel, .int8PerToken), (.int8PerChannel, .floatingPoint), (.f16, .floatingPoint),
       (.int4Grouped(groupSize: 32), .floatingPoint),
@@ -87,24 +75,28 @@ import WeightFormats
 
   @Test func itIsLoadedForEveryRunAndNeverResident() throws {
     let (graph, _, _) = graph(rows: 3, columns: 64, outputs: 32, access: .once)
-    let weights = CountedWeights(
-      RandomWeights(for: graph, encoding: .int8PerChannel, activations: .int8PerToken))
+    let loads = Counter()
+    let weights = MemorySource(
+      over: MemorySource(
+        randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    ) { if $0 == "w" { loads.increment() } }
     let backend = try CPUBackend(threads: 1)
     let model = backend.load(weights)
     let executable = try model.prepare(graph)
-    #expect(weights.loads.withLock { $0 } == 0)
+    #expect(loads.value == 0)
     let bias = try #require(weights.description(of: "b"))
     #expect(model.residentBytes == backend.residentBytes(of: bias))
     try executable.run(observer: nil)
     try executable.run(observer: nil)
-    #expect(weights.loads.withLock { $0 } == 2)
+    #expect(loads.value == 2)
   }
 
   @Test func whatLoadingThrowsEndsTheRun() throws {
     let (graph, _, _) = graph(rows: 3, columns: 64, outputs: 32, access: .once)
-    let weights = CountedWeights(
-      RandomWeights(for: graph, encoding: .f16),
-      failure: SanaError(.corruptFile, "is damaged", remedy: "fetch it again"))
+    let weights = MemorySource(over: MemorySource(randomFor: graph, encoding: .f16)) {
+      guard $0 == "w" else { return }
+      throw SanaError(.corruptFile, "is damaged", remedy: "fetch it again")
+    }
     for backend: any Backend in [try CPUBackend(threads: 1), ReferenceBackend()] {
       let executable = try backend.load(weights).prepare(graph)
       let error = #expect(throws: SanaError.self) { try executable.run(observer: nil) }

@@ -81,9 +81,9 @@ enum QuantizationSamples {
     _ model: [ComponentKind: [StoredTensor]] = model, _ body: (String, String) throws -> Result
   ) throws -> Result {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "model.sana").path
+      let path = directory.path("model.sana")
       try write(model, to: path)
-      return try body(path, directory.appending(path: "quantized.sana").path)
+      return try body(path, directory.path("quantized.sana"))
     }
   }
 }

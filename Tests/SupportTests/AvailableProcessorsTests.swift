@@ -8,12 +8,12 @@ import Testing
   private func quota(_ files: [String: String]) throws -> ProcessorQuota? {
     try withTemporaryDirectory { directory in
       for (path, text) in files {
-        let file = directory.appending(path: path)
+        let file = directory.url.appending(path: path)
         try FileManager.default.createDirectory(
           at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(text.utf8).write(to: file)
       }
-      return ControlGroups(root: directory.path).quota
+      return ControlGroups(root: directory.url.path).quota
     }
   }
 

@@ -11,4 +11,14 @@ public struct SplitMix: RandomNumberGenerator, Sendable {
     value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
     return value ^ value >> 31
   }
+
+  /// Roughly normal numbers with a few outliers, as activations have them.
+  public mutating func floats(_ count: Int, scale: Float = 1) -> [Float] {
+    (0..<count).map { _ in
+      let sum = (0..<4).reduce(Float(0)) { total, _ in
+        total + Float.random(in: -1...1, using: &self)
+      }
+      return sum * scale * (next() % 97 == 0 ? 8 : 1)
+    }
+  }
 }

@@ -42,3 +42,11 @@ public final class TestDirectory: Sendable {
     return target.path
   }
 }
+
+/// Runs `body` with a folder of its own, which is there until `body` has ended.
+public func withTemporaryDirectory<Result>(
+  _ body: (TestDirectory) throws -> Result
+) throws -> Result {
+  let directory = try TestDirectory()
+  return try withExtendedLifetime(directory) { try body(directory) }
+}

@@ -7,7 +7,7 @@ import Traces
 @Suite struct TraceFileTests {
   @Test func whatIsWrittenIsReadBack() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "trace.h5").path
+      let path = directory.path("trace.h5")
       let writer = try TraceWriter(path: path)
       let floats = TraceArray<Float>(shape: [2, 3], values: [1, -2.5, .infinity, 0, 1e-30, 7])
       try writer.write(floats, to: "case_a/text/embeds")
@@ -44,11 +44,11 @@ import Traces
   @Test func anUnfinishedFileIsNeverLeftBehind() throws {
     try withTemporaryDirectory { directory in
       do {
-        let writer = try TraceWriter(path: directory.appending(path: "trace.h5").path)
+        let writer = try TraceWriter(path: directory.path("trace.h5"))
         try writer.write(TraceArray<UInt8>(shape: [1], values: [1]), to: "value")
         _ = consume writer
       }
-      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.url.path).isEmpty)
     }
   }
 
@@ -70,7 +70,7 @@ import Traces
 
   @Test func failuresOfReadingNameFileAndDataset() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "trace.h5").path
+      let path = directory.path("trace.h5")
       try writeSmallTrace(to: path)
       let trace = try TraceFile(path: path)
       expectFailure(path, .tensorMismatch, naming: "group/nothing") {
@@ -97,7 +97,7 @@ import Traces
 
   @Test func failuresOfWritingNameFileAndDataset() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "trace.h5").path
+      let path = directory.path("trace.h5")
       expectFailure(path, .fileAccess, naming: "value") {
         let writer = try TraceWriter(path: path)
         try writer.write(TraceArray<Int32>(shape: [1], values: [1]), to: "value")
@@ -108,7 +108,7 @@ import Traces
 
   @Test func aDatasetLargerThanTheLimitIsNotRead() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "trace.h5").path
+      let path = directory.path("trace.h5")
       let writer = try TraceWriter(path: path)
       try writer.write(
         TraceArray<Float>(shape: [26], values: Array(repeating: 0, count: 26)), to: "wide")
@@ -122,7 +122,7 @@ import Traces
 
   @Test func filesThatAreNoTracesAreRefused() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "text.h5").path
+      let path = directory.path("text.h5")
       let missing = #expect(throws: SanaError.self) { try TraceFile(path: path) }
       #expect(missing?.code == .fileAccess)
       try Data("not hdf5".utf8).write(to: URL(filePath: path))
@@ -133,11 +133,11 @@ import Traces
 
   /// A copy of a fixture, `edit`ed.
   private func edited(
-    _ name: String, in directory: URL, _ edit: (inout Data) throws -> Void
+    _ name: String, in directory: TestDirectory, _ edit: (inout Data) throws -> Void
   ) throws -> String {
     var bytes = try Data(contentsOf: Fixtures.directory.appending(path: "traces/\(name).h5"))
     try edit(&bytes)
-    let path = directory.appending(path: "\(name).h5")
+    let path = directory.url.appending(path: "\(name).h5")
     try bytes.write(to: path)
     return path.path
   }
@@ -210,7 +210,7 @@ import Traces
 
   @Test func damagedFilesFailWithoutCrashing() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "trace.h5").path
+      let path = directory.path("trace.h5")
       let writer = try TraceWriter(path: path)
       for index in 0..<8 {
         try writer.write(

@@ -59,37 +59,25 @@ import WeightFormats
     #expect(report.values.contains { $0.name == "case_310/dpm2/latents[1]" })
   }
 
-  /// Weights of the right shapes in the wrong places.
-  private struct SwappedSource: WeightSource {
-    let base: any WeightSource
-
-    private func other(_ name: String) -> String {
-      switch name {
-      case "transformer_blocks.0.attn2.to_out.0.weight":
-        "transformer_blocks.1.attn2.to_out.0.weight"
-      case "transformer_blocks.1.attn2.to_out.0.weight":
-        "transformer_blocks.0.attn2.to_out.0.weight"
-      default: name
-      }
-    }
-
-    func description(of name: String) -> TensorDescription? { base.description(of: name) }
-
-    func load(_ name: String) throws -> StoredTensor {
-      let tensor = try base.load(other(name))
-      let description = tensor.description
-      return StoredTensor(
-        description: TensorDescription(
-          name: name, shape: description.shape, encoding: description.encoding,
-          activations: description.activations), values: tensor.values, scales: tensor.scales)
-    }
+  /// Two weights of the same shape, each in the place of the other.
+  private func swapped(_ source: any WeightSource) throws -> MemorySource {
+    let names = (0...1).map { "transformer_blocks.\($0).attn2.to_out.0.weight" }
+    return MemorySource(
+      try zip(names, names.reversed()).map { name, other in
+        let tensor = try source.load(other)
+        let description = tensor.description
+        return StoredTensor(
+          description: TensorDescription(
+            name: name, shape: description.shape, encoding: description.encoding,
+            activations: description.activations), values: tensor.values, scales: tensor.scales)
+      }, over: source)
   }
 
   @Test(arguments: [VerificationBounds.report, .parity])
   func aModelOfTheSameShapesIsNotTakenForTheTraces(bounds: VerificationBounds) throws {
     var model = try ModelUnderTest.fixture("sprint-tiny")
     let transformer = try #require(model.transformer)
-    model.transformer?.weights = SwappedSource(base: transformer.weights)
+    model.transformer?.weights = try swapped(transformer.weights)
     let report = try verify(model, trace("sprint-tiny"), bounds: bounds)
     #expect(!report.passed)
     #expect(report.isOfAnotherModel)

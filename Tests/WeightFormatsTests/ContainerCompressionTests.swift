@@ -29,7 +29,7 @@ import WeightFormats
 
   private func storedShares(_ compression: ContainerCompression) throws -> [String: Double] {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "model.sana").path
+      let path = directory.path("model.sana")
       let writer = try ContainerWriter(path: path, compression: compression)
       try writer.beginComponent(.transformer, metadata: .object([]))
       let tensors = [Self.half, Self.widened, Self.full]

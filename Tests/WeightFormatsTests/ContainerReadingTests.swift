@@ -66,7 +66,7 @@ import WeightFormats
   /// Chunks of sizes that this writer does not make, in every form.
   @Test func chunksOfAnySizeAndFormAreRead() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "model.sana").path
+      let path = directory.path("model.sana")
       var container = HandmadeContainer()
       container.features = 3
       var chunks: [HandmadeContainer.Chunk] = []
@@ -104,7 +104,7 @@ import WeightFormats
 
   @Test func sourcesThatOnlyLoadCopy() throws {
     let tensors = ContainerSamples.everyEncoding
-    let source = LoadingSource(tensors: tensors)
+    let source = MemorySource(tensors)
     for tensor in tensors {
       let read = try Self.read(tensor.description.name, of: source, on: SerialLoops())
       #expect(read.values == tensor.values.array)
@@ -167,7 +167,7 @@ import WeightFormats
     let tensor = ContainerSamples.tensor("int8", [9, 33], .int8PerChannel)
     try ContainerSamples.withFile([tensor]) { path in
       let sources: [any WeightSource] = [
-        try ModelFile(path: path).source(for: .transformer), LoadingSource(tensors: [tensor]),
+        try ModelFile(path: path).source(for: .transformer), MemorySource([tensor]),
       ]
       for source in sources {
         for (bytes, scales) in [(296, 9), (298, 9), (297, 8), (297, 10), (0, 0)] {
@@ -286,18 +286,5 @@ private struct EndedLoops: LoopRunner {
 
   func forEach(_ count: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
     if count > 1 { body(0, 0) }
-  }
-}
-
-/// A source that knows nothing but to load.
-private struct LoadingSource: WeightSource {
-  let tensors: [StoredTensor]
-
-  func description(of name: String) -> TensorDescription? {
-    tensors.first { $0.description.name == name }?.description
-  }
-
-  func load(_ name: String) throws -> StoredTensor {
-    try #require(tensors.first { $0.description.name == name })
   }
 }

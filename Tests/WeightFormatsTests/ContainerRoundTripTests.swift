@@ -35,7 +35,7 @@ import WeightFormats
 
   @Test func componentsAreKeptApart() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "model.sana").path
+      let path = directory.path("model.sana")
       let writer = try ContainerWriter(path: path)
       for kind in ComponentKind.allCases {
         try writer.beginComponent(kind, metadata: .object([]))
@@ -141,7 +141,7 @@ import WeightFormats
       ]
     try withTemporaryDirectory { directory in
       let files = try [1, 2, 16].map { depth in
-        let url = directory.appending(path: "\(depth).sana")
+        let url = directory.url.appending(path: "\(depth).sana")
         try ContainerSamples.write(tensors, to: url.path, depth: depth)
         return try Data(contentsOf: url)
       }

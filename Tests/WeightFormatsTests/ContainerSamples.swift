@@ -72,7 +72,7 @@ enum ContainerSamples {
     _ body: (String) throws -> Result
   ) throws -> Result {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "model.sana").path
+      let path = directory.path("model.sana")
       try write(tensors, to: path, compression: compression)
       return try body(path)
     }

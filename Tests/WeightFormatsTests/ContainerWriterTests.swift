@@ -5,13 +5,13 @@ import Testing
 import WeightFormats
 
 @Suite struct ContainerWriterTests {
-  private func names(in directory: URL) throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted()
+  private func names(in directory: TestDirectory) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: directory.url.path).sorted()
   }
 
   @Test func aDroppedWriterLeavesNothingBehind() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "model.sana").path
+      let path = directory.path("model.sana")
       do {
         let writer = try ContainerWriter(path: path)
         try writer.beginComponent(.transformer, metadata: .object([]))
@@ -23,7 +23,7 @@ import WeightFormats
 
   @Test func aFailingProducerEndsTheWritingAndLeavesTheOldFile() throws {
     try withTemporaryDirectory { directory in
-      let url = directory.appending(path: "model.sana")
+      let url = directory.url.appending(path: "model.sana")
       try Data("old".utf8).write(to: url)
       let failure = SanaError(.cancelled, "enough", remedy: "none")
       let error = #expect(throws: SanaError.self) {
@@ -54,7 +54,7 @@ import WeightFormats
 
   @Test func bandsTogetherCoverEveryRowOnce() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "model.sana").path
+      let path = directory.path("model.sana")
       let writer = try ContainerWriter(path: path)
       try writer.beginComponent(.textEncoder, metadata: .object([]))
       let description = TensorDescription(
@@ -84,7 +84,7 @@ import WeightFormats
 
   @Test func whatTheFormatCannotHoldIsRefused() throws {
     try withTemporaryDirectory { directory in
-      let writer = try ContainerWriter(path: directory.appending(path: "model.sana").path)
+      let writer = try ContainerWriter(path: directory.path("model.sana"))
       let tensor = ContainerSamples.tensor("w", [2], .f32)
       func expectRefusal(_ words: String, _ body: () throws -> Void) {
         let error = #expect(throws: SanaError.self) { try body() }
@@ -109,7 +109,7 @@ import WeightFormats
 
   @Test func placesThatCannotBeWrittenAreRefusedAtOnce() throws {
     try withTemporaryDirectory { directory in
-      for path in [directory.path, directory.path + "/missing/model.sana", "/dev/null"] {
+      for path in [directory.url.path, directory.url.path + "/missing/model.sana", "/dev/null"] {
         let error = #expect(throws: SanaError.self) { try ContainerWriter(path: path) }
         #expect(error?.code == .fileAccess)
       }

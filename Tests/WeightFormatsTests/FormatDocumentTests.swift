@@ -35,7 +35,7 @@ import WeightFormats
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     try withTemporaryDirectory { directory in
-      let url = directory.appending(path: "example.sana")
+      let url = directory.url.appending(path: "example.sana")
       let writer = try ContainerWriter(path: url.path)
       try writer.beginComponent(.transformer, metadata: .object([]))
       for tensor in tensors { try writer.append(tensor) }

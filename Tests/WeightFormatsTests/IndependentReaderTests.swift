@@ -92,7 +92,7 @@ struct IndependentReaderTests {
   ) throws {
     try withTemporaryDirectory { directory in
       for (number, file) in files.enumerated() {
-        try Data(file.bytes).write(to: directory.appending(path: "\(number).sana"))
+        try Data(file.bytes).write(to: directory.url.appending(path: "\(number).sana"))
       }
       let program = """
         import runpy, sys; \(preparation)
@@ -104,16 +104,16 @@ struct IndependentReaderTests {
             except (reader['Refused'], IndexError) as error:
                 print('refused', ascii(str(error)))
         """
-      let path = directory.appending(path: "verdicts.py")
+      let path = directory.url.appending(path: "verdicts.py")
       try program.write(to: path, atomically: true, encoding: .utf8)
       let outcome = try Tool.shell(
-        "python3 '\(path.path)' '\(Self.script)' '\(directory.path)'")
+        "python3 '\(path.path)' '\(Self.script)' '\(directory.url.path)'")
       #expect(outcome.status == 0, "\(outcome.error)")
       let lines = outcome.output.split(separator: "\n")
       try #require(lines.count == files.count)
       for (number, file) in files.enumerated() {
         let failure = Self.failure {
-          try ModelFile(path: directory.appending(path: "\(number).sana").path).verify()
+          try ModelFile(path: directory.path("\(number).sana")).verify()
         }
         let label = "\(file.name): \(lines[number]), \(failure.map { "\($0)" } ?? "accepted")"
         #expect(lines[number].hasPrefix("accepted") == (failure == nil), "\(label)")

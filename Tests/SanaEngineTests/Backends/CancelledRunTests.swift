@@ -1,3 +1,4 @@
+import TestSupport
 import CPUBackend
 import Dispatch
 import SanaEngine

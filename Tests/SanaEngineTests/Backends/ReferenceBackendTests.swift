@@ -1,3 +1,4 @@
+import TestSupport
 import ReferenceBackend
 import SanaEngine
 import SanaGraph

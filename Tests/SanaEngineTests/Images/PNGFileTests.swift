@@ -28,11 +28,11 @@ import Testing
   @Test(arguments: [(1, 1), (7, 3), (300, 200)])
   func whatIsWrittenIsReadBack(width: Int, height: Int) throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "picture.png").path
+      let path = directory.path("picture.png")
       let image = image(width: width, height: height)
       try PNGFile.write(image, to: path)
       #expect(try PNGFile.read(path) == image)
-      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).count == 1)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.url.path).count == 1)
     }
   }
 
@@ -80,7 +80,7 @@ import Testing
     ] as [(String, [UInt8])])
   func otherKindsBecomeRGB(base64: String, pixels: [UInt8]) throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "picture.png").path
+      let path = directory.path("picture.png")
       try #require(Data(base64Encoded: base64)).write(to: URL(filePath: path))
       #expect(try PNGFile.read(path) == RGBImage(width: 2, height: 1, pixels: pixels))
     }
@@ -89,7 +89,7 @@ import Testing
   @Test func damagedFilesAreRefused() throws {
     let bytes = try encode(image(width: 16, height: 16))
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "picture.png").path
+      let path = directory.path("picture.png")
       #expect(throws: SanaError.self) { try PNGFile.read(path) }
       for length in stride(from: 0, to: bytes.count - 12, by: 13) {
         try Data(bytes.prefix(length)).write(to: URL(filePath: path))

@@ -80,8 +80,8 @@ struct RecordedOperation {
 
   private mutating func run(_ backend: TestedBackend, path: (String) -> String) throws {
     let graph = builder.finish(outputs: expectations.map(\.value))
-    let source = try TraceWeights(
-      trace, parameters: graph.parameters.map { ($0.name, $0.shape) }, path: path)
+    let source = try MemorySource(
+      recordedIn: trace, parameters: graph.parameters.map { ($0.name, $0.shape) }, path: path)
     let executable = try backend.make().load(source).prepare(graph)
     for (value, tensor) in inputs { executable.write(tensor, to: value) }
     try executable.run(observer: nil)

@@ -16,7 +16,10 @@ import WeightFormats
   private let model: PipelineModel
   private let source: any WeightSource
   private let instruction: [Int32]
-  private let withState: OverlaidSource
+  /// What quantizing adds to the text encoder, in f32.
+  private let state: [StoredTensor]
+
+  private var withState: MemorySource { MemorySource(state, over: source) }
 
   init() throws {
     directory = try TestDirectory()
@@ -24,33 +27,9 @@ import WeightFormats
     source = try model.source(for: .textEncoder)
     instruction = try PromptPreparation(tokenizer: model.tokenizer, instruction: .standard)
       .instructionTokens()
-    withState = OverlaidSource(
-      base: source,
-      tensors: try TextEncoderStage(
-        model.textEncoder, source: source, backend: CPUBackend(precision: .f32)
-      ).instructionTensors(of: instruction, encoding: .f32))
-  }
-
-  /// A component with more tensors, or with others in their place.
-  private struct OverlaidSource: WeightSource {
-    let base: any WeightSource
-    var tensors: [StoredTensor]
-
-    private func tensor(_ name: String) -> StoredTensor? {
-      tensors.first { $0.description.name == name }
-    }
-
-    func description(of name: String) -> TensorDescription? {
-      tensor(name)?.description ?? base.description(of: name)
-    }
-
-    func load(_ name: String) throws -> StoredTensor { try tensor(name) ?? base.load(name) }
-
-    func loadRows(
-      _ rows: [Int], of name: String, on loops: any LoopRunner
-    ) throws -> StoredTensor {
-      try tensor(name)?.picking(rows) ?? base.loadRows(rows, of: name, on: loops)
-    }
+    state = try TextEncoderStage(
+      model.textEncoder, source: source, backend: CPUBackend(precision: .f32)
+    ).instructionTensors(of: instruction, encoding: .f32)
   }
 
   private func preparation(_ instruction: PromptInstruction) throws -> PromptPreparation {
@@ -128,12 +107,12 @@ import WeightFormats
   }
 
   @Test func aTokenThatDiffersEndsWhatIsShared() throws {
-    var other = withState
     var tokens = instruction
     tokens[7] = tokens[7] == 5 ? 6 : 5
-    other.tensors = try TextEncoderStage(
-      model.textEncoder, source: source, backend: CPUBackend(precision: .f32)
-    ).instructionTensors(of: tokens, encoding: .f32)
+    let other = MemorySource(
+      try TextEncoderStage(
+        model.textEncoder, source: source, backend: CPUBackend(precision: .f32)
+      ).instructionTensors(of: tokens, encoding: .f32), over: source)
     let prompt = try preparation(.standard).prepare("a fox")
     #expect(try computedTokens(prompt, other) == [prompt.tokens.count - 7])
     let comparison = try Comparison(
@@ -143,10 +122,10 @@ import WeightFormats
   }
 
   @Test func sixteenBitsAreCloseAndWhatTheyCannotHoldStaysWide() throws {
-    var narrow = withState
-    narrow.tensors = try TextEncoderStage(
-      model.textEncoder, source: source, backend: CPUBackend(precision: .f32)
-    ).instructionTensors(of: instruction, encoding: .f16)
+    let narrow = MemorySource(
+      try TextEncoderStage(
+        model.textEncoder, source: source, backend: CPUBackend(precision: .f32)
+      ).instructionTensors(of: instruction, encoding: .f16), over: source)
     #expect(
       narrow.description(of: InstructionTensors.keyValue(layer: 0))?.encoding == .f16)
     #expect(narrow.description(of: InstructionTensors.firstHiddenState)?.encoding == .f32)
@@ -161,14 +140,14 @@ import WeightFormats
 
   private func expectMismatch(_ tensors: [StoredTensor], _ words: String) throws {
     let prompt = try preparation(.standard).prepare("a fox")
-    let damaged = OverlaidSource(base: source, tensors: tensors)
+    let damaged = MemorySource(tensors, over: source)
     let error = #expect(throws: SanaError.self) { _ = try caption(prompt, damaged, .cpu) }
     #expect(error?.code == .tensorMismatch)
     #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
   }
 
   private func without(_ name: String) -> [StoredTensor] {
-    withState.tensors.filter { $0.description.name != name }
+    state.filter { $0.description.name != name }
   }
 
   private func tensor(_ name: String, _ shape: [Int], _ encoding: TensorEncoding) -> StoredTensor {
@@ -202,14 +181,14 @@ import WeightFormats
 
   @Test func keysThatAreNoNumbersAreNoticed() throws {
     let name = InstructionTensors.keyValue(layer: 0)
-    let kept = try #require(withState.tensors.first { $0.description.name == name })
+    let kept = try #require(state.first { $0.description.name == name })
     let broken = StoredTensor(
       description: kept.description,
       values: TensorBytes(byteCount: kept.description.valueByteCount) {
         $0.bindMemory(to: Float.self).update(repeating: .nan)
       })
     let prompt = try preparation(.standard).prepare("a fox")
-    let damaged = OverlaidSource(base: source, tensors: without(name) + [broken])
+    let damaged = MemorySource(without(name) + [broken], over: source)
     let error = #expect(throws: SanaError.self) { _ = try caption(prompt, damaged, .cpu) }
     #expect(error?.code == .numericalFailure)
   }

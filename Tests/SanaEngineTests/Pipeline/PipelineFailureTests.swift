@@ -15,37 +15,21 @@ import WeightFormats
     model = try PipelineModel(path: try ConvertedModels.make("sana-tiny", in: directory))
   }
 
-  /// A component some of whose rows of one tensor are wrong.
-  private struct DamagedSource: WeightSource {
-    let base: any WeightSource
-    let damaged: String
-    var value = Float.nan
-    /// All unless given.
-    var rows: Range<Int>?
-
-    func description(of name: String) -> TensorDescription? {
-      guard let description = base.description(of: name), name == damaged else {
-        return base.description(of: name)
+  /// A component some of whose rows of one tensor, all unless given, are wrong.
+  private func damaged(
+    _ kind: ComponentKind, _ name: String, value: Float = .nan, rows: Range<Int>? = nil
+  ) throws -> MemorySource {
+    let source = try model.source(for: kind)
+    let description = try #require(source.description(of: name))
+    var numbers = [Float](repeating: 0.5, count: description.elementCount)
+    for row in rows ?? 0..<description.rows {
+      for column in 0..<description.columns {
+        numbers[row * description.columns + column] = value
       }
-      return TensorDescription(name: name, shape: description.shape, encoding: .f32)
     }
-
-    func load(_ name: String) throws -> StoredTensor {
-      guard name == damaged, let description = description(of: name) else {
-        return try base.load(name)
-      }
-      return StoredTensor(
-        description: description,
-        values: TensorBytes(byteCount: description.valueByteCount) { memory in
-          let numbers = memory.bindMemory(to: Float.self)
-          numbers.update(repeating: rows == nil ? value : 0.5)
-          guard let rows else { return }
-          for index in rows.lowerBound * description.columns..<rows.upperBound * description.columns
-          {
-            numbers[index] = value
-          }
-        })
-    }
+    var damaged = MemorySource(over: source)
+    damaged.add(name, description.shape, numbers)
+    return damaged
   }
 
   private func expectNumericalFailure(
@@ -62,7 +46,7 @@ import WeightFormats
   @Test func aTextEncoderThatGoesWrongIsNoticed() throws {
     let stage = try TextEncoderStage(
       model.textEncoder,
-      source: DamagedSource(base: try model.source(for: .textEncoder), damaged: "norm.weight"),
+      source: try damaged(.textEncoder, "norm.weight"),
       backend: try CPUBackend())
     expectNumericalFailure(naming: "last_hidden_state", "norm.weight") {
       _ = try stage.encode([2, 10, 11])
@@ -72,7 +56,7 @@ import WeightFormats
   @Test func aTransformerThatGoesWrongIsNoticedAtTheFirstStep() throws {
     let stage = DenoiserStage(
       model.transformer,
-      source: DamagedSource(base: try model.source(for: .transformer), damaged: "proj_out.bias"),
+      source: try damaged(.transformer, "proj_out.bias"),
       backend: try CPUBackend())
     let channels = model.transformer.captionChannels
     let caption = Caption(
@@ -90,8 +74,7 @@ import WeightFormats
   @Test func aDecoderThatGoesWrongIsNoticed() throws {
     let stage = DecoderStage(
       model.autoencoder,
-      source: DamagedSource(
-        base: try model.source(for: .autoencoder), damaged: "decoder.conv_out.bias"),
+      source: try damaged(.autoencoder, "decoder.conv_out.bias"),
       backend: try CPUBackend())
     let shape = Shape(
       batch: 1, height: 1, width: 1, channels: model.autoencoder.latentChannels)
@@ -111,8 +94,8 @@ import WeightFormats
   func withoutAGuiltyWeightTheRemedyIsNotWhatWasTried(precision: ComputePrecision) throws {
     let stage = DecoderStage(
       model.autoencoder,
-      source: DamagedSource(
-        base: try model.source(for: .autoencoder), damaged: "decoder.conv_in.bias",
+      source: try damaged(
+        .autoencoder, "decoder.conv_in.bias",
         value: .greatestFiniteMagnitude),
       backend: try CPUBackend(precision: precision))
     let shape = Shape(
@@ -130,8 +113,7 @@ import WeightFormats
   @Test func anEmbeddingThatWasNotReadIsNotBlamed() throws {
     let stage = try TextEncoderStage(
       model.textEncoder,
-      source: DamagedSource(
-        base: try model.source(for: .textEncoder), damaged: "embed_tokens.weight", rows: 20..<30),
+      source: try damaged(.textEncoder, "embed_tokens.weight", rows: 20..<30),
       backend: try CPUBackend())
     #expect(throws: Never.self) { try stage.encode([2, 10, 11]) }
     expectNumericalFailure(naming: "last_hidden_state", "embed_tokens.weight") {

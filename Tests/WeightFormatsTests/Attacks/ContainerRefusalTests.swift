@@ -26,7 +26,7 @@ import WeightFormats
     _ change: (inout HandmadeContainer) -> Void
   ) throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "handmade.sana").path
+      let path = directory.path("handmade.sana")
       var container = HandmadeContainer()
       change(&container)
       let error = #expect(throws: SanaError.self, sourceLocation: sourceLocation) {
@@ -41,7 +41,7 @@ import WeightFormats
 
   @Test func aHandmadeFileIsRead() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "handmade.sana").path
+      let path = directory.path("handmade.sana")
       var container = HandmadeContainer()
       container.componentNames = ["transformer", "a component of the future"]
       try Self.use(container.bytes, at: path)
@@ -54,7 +54,7 @@ import WeightFormats
 
   @Test func aTensorInThePlaceOfAnEmptyOneIsVerifiedToo() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "handmade.sana").path
+      let path = directory.path("handmade.sana")
       var container = HandmadeContainer()
       container.tensors[0].planes[0].chunks[0].checksum = 1
       var empty = HandmadeContainer.Tensor()
@@ -114,7 +114,7 @@ import WeightFormats
     try withTemporaryDirectory { directory in
       var container = HandmadeContainer()
       container.major = 2
-      let path = directory.appending(path: "handmade.sana").path
+      let path = directory.path("handmade.sana")
       let error = #expect(throws: SanaError.self) {
         try Self.use(container.header + Data(count: 8), at: path)
       }
@@ -124,7 +124,7 @@ import WeightFormats
 
   @Test func namesOfOneFileAreTwoIfTheirBytesAre() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "handmade.sana").path
+      let path = directory.path("handmade.sana")
       var container = HandmadeContainer()
       container.tensors[0].name = Array("caf\u{e9}".utf8)
       var second = HandmadeContainer.Tensor()
@@ -145,7 +145,7 @@ import WeightFormats
     try withTemporaryDirectory { directory in
       var container = HandmadeContainer()
       container.tensors[0].name = [UInt8](repeating: 0x41, count: 1 << 20)
-      let path = directory.appending(path: "handmade.sana").path
+      let path = directory.path("handmade.sana")
       let error = #expect(throws: SanaError.self) { try Self.use(container.bytes, at: path) }
       #expect((error?.message.count ?? .max) < 200)
     }
@@ -155,7 +155,7 @@ import WeightFormats
     try withTemporaryDirectory { directory in
       var container = HandmadeContainer()
       container.minor = 9
-      try Self.use(container.bytes, at: directory.appending(path: "handmade.sana").path)
+      try Self.use(container.bytes, at: directory.path("handmade.sana"))
     }
   }
 
@@ -282,7 +282,7 @@ import WeightFormats
 
   @Test func otherFilesAreNoContainers() throws {
     try withTemporaryDirectory { directory in
-      let path = directory.appending(path: "other").path
+      let path = directory.path("other")
       for (bytes, words) in [
         (Data(), "is empty"), (Data("PK".utf8), "is a text ('PK'), not a .sana file"),
         (Data(repeating: 0x89, count: 5000), "is not a .sana file"),
@@ -293,7 +293,7 @@ import WeightFormats
       }
       let missing = #expect(throws: SanaError.self) { try ModelFile(path: path + "x") }
       #expect(missing?.code == .fileAccess)
-      let folder = #expect(throws: SanaError.self) { try ModelFile(path: directory.path) }
+      let folder = #expect(throws: SanaError.self) { try ModelFile(path: directory.url.path) }
       #expect(folder?.code == .fileAccess)
     }
   }

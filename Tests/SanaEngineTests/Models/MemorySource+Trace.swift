@@ -1,18 +1,20 @@
+import TestSupport
 import Support
 import Traces
 import WeightFormats
 
-/// The weights recorded with a unit operation, under their PyTorch names, presented as the tensors of a container.
-struct TraceWeights: WeightSource {
-  private let tensors: [String: StoredTensor]
-
+extension MemorySource {
+  /// The weights recorded with a unit operation, under their PyTorch names, presented as the tensors
+  /// of a container.
+  ///
   /// - Parameters:
   ///   - parameters: the tensors that the graph asks for.
   ///   - path: from a PyTorch name to the dataset.
   init(
-    _ trace: TraceFile, parameters: [(name: String, shape: [Int])], path: (String) -> String
+    recordedIn trace: TraceFile, parameters: [(name: String, shape: [Int])],
+    path: (String) -> String
   ) throws {
-    var tensors: [String: StoredTensor] = [:]
+    self.init()
     for (name, shape) in parameters {
       let sources = Self.officialNames(of: name)
       let arrays = try sources.map { try trace.floats(path($0)) }
@@ -27,20 +29,11 @@ struct TraceWeights: WeightSource {
               array.values.withUnsafeBytes { memory.copyMemory(from: $0) }
             })
         })
-      tensors[name] = StoredTensor(
-        description: TensorDescription(name: name, shape: shape, encoding: .f32),
-        values: fused.bytes)
+      add(
+        StoredTensor(
+          description: TensorDescription(name: name, shape: shape, encoding: .f32),
+          values: fused.bytes))
     }
-    self.tensors = tensors
-  }
-
-  func description(of name: String) -> TensorDescription? { tensors[name]?.description }
-
-  func load(_ name: String) throws -> StoredTensor {
-    guard let tensor = tensors[name] else {
-      throw SanaError(.tensorMismatch, "no tensor '\(name)'", remedy: "record it")
-    }
-    return tensor
   }
 
   private static func officialNames(of name: String) -> [String] {

@@ -1,41 +1,31 @@
+import TestSupport
 import CKernels
 import SanaEngine
 import SanaGraph
 import Support
 import WeightFormats
 
-/// A weight for every parameter of a graph, random, in one encoding.
-struct RandomWeights: WeightSource {
-  private let tensors: [String: StoredTensor]
-
+extension MemorySource {
+  /// A weight for every parameter of a graph, random, in one encoding.
   init(
-    for graph: Graph, encoding: TensorEncoding, activations: ActivationEncoding = .floatingPoint,
+    randomFor graph: Graph, encoding: TensorEncoding,
+    activations: ActivationEncoding = .floatingPoint,
     seed: UInt64 = 7
   ) {
-    var random = RandomNumbers(seed: seed)
-    var tensors: [String: StoredTensor] = [:]
+    var random = SplitMix(seed: seed)
+    self.init()
     for parameter in graph.parameters {
       // Vectors and depthwise kernels stay in floating point, as every recipe leaves them.
       let isMatrix = [2, 4].contains(parameter.shape.count)
       let description = TensorDescription(
         name: parameter.name, shape: parameter.shape, encoding: isMatrix ? encoding : .bf16,
         activations: isMatrix ? activations : .floatingPoint)
-      tensors[parameter.name] = Self.tensor(description, &random)
+      add(Self.tensor(description, &random))
     }
-    self.tensors = tensors
-  }
-
-  func description(of name: String) -> TensorDescription? { tensors[name]?.description }
-
-  func load(_ name: String) throws -> StoredTensor {
-    guard let tensor = tensors[name] else {
-      throw SanaError(.tensorMismatch, "no tensor '\(name)'", remedy: "add it")
-    }
-    return tensor
   }
 
   private static func tensor(
-    _ description: TensorDescription, _ random: inout RandomNumbers
+    _ description: TensorDescription, _ random: inout SplitMix
   ) -> StoredTensor {
     let scale = 1 / Float(max(description.columns, 1)).squareRoot()
     var bytes: [UInt8]
