@@ -63,9 +63,16 @@ struct sana_pool {
   // Workers that sleep, or are about to, and that nobody has sent a token.
   _Alignas(CACHE_LINE) atomic_size_t asleep;
 
+  // What one worker does meanwhile. Whoever changes `errand_state` from waiting has it.
+  void (*errand)(void *);
+  void *errand_context;
+  _Alignas(CACHE_LINE) atomic_int errand_state;
+
   size_t worker_count;
   worker workers[];
 };
+
+enum { NO_ERRAND, ERRAND_WAITS, ERRAND_RUNS, ERRAND_ENDED };
 
 enum {
   // How long a thread looks for the next loop, or for the end of this one, before it sleeps. Loops
@@ -119,7 +126,8 @@ static void wait_for(sem_t *semaphore) {
 }
 
 static bool has_news(sana_pool *pool) {
-  return atomic_load(&pool->remaining) > 0 || atomic_load(&pool->stopping);
+  return atomic_load(&pool->remaining) > 0 || atomic_load(&pool->stopping) ||
+         atomic_load(&pool->errand_state) == ERRAND_WAITS;
 }
 
 static bool is_finished(sana_pool *pool) { return atomic_load(&pool->unfinished) == 0; }
@@ -255,11 +263,22 @@ static void run_together(sana_pool *pool, int64_t begin) {
   if (has_slept && waited > 2 * task + INTERRUPTION) pool->contended_until = end + CONTENTION;
 }
 
+static bool take_errand(sana_pool *pool) {
+  int waiting = ERRAND_WAITS;
+  return atomic_load(&pool->errand_state) == ERRAND_WAITS &&
+         atomic_compare_exchange_strong(&pool->errand_state, &waiting, ERRAND_RUNS);
+}
+
 static void *worker_main(void *argument) {
   const worker *self = argument;
   sana_pool *pool = self->pool;
   turn = nanoseconds();
   while (await_loop(pool)) {
+    if (take_errand(pool)) {
+      pool->errand(pool->errand_context);
+      atomic_store(&pool->errand_state, ERRAND_ENDED);
+      turn = nanoseconds();
+    }
     wake(pool, WOKEN_AT_ONCE);
     work(pool, self->number);
     if (turn_is_over()) {
@@ -301,6 +320,26 @@ void sana_pool_destroy(sana_pool *pool) {
 }
 
 void sana_pool_observe(sana_pool *pool, const sana_flag *flag) { pool->stop = flag; }
+
+void sana_pool_send(sana_pool *pool, void (*errand)(void *), void *context) {
+  if (pool->worker_count == 0) return;
+  pool->errand = errand;
+  pool->errand_context = context;
+  atomic_store(&pool->errand_state, ERRAND_WAITS);
+  wake(pool, 1);
+}
+
+bool sana_pool_settle(sana_pool *pool) {
+  if (atomic_load(&pool->errand_state) == NO_ERRAND || take_errand(pool)) {
+    atomic_store(&pool->errand_state, NO_ERRAND);
+    return false;
+  }
+  // An errand takes milliseconds, and the caller has nothing to do.
+  const struct timespec moment = {.tv_nsec = 50 * 1000};
+  while (atomic_load(&pool->errand_state) != ERRAND_ENDED) nanosleep(&moment, NULL);
+  atomic_store(&pool->errand_state, NO_ERRAND);
+  return true;
+}
 
 size_t sana_pool_size(const sana_pool *pool) { return pool->worker_count + 1; }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "sana_flag.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 /// Threads that share the tasks of one loop at a time, and sleep in between.
@@ -17,10 +18,20 @@ void sana_pool_destroy(sana_pool *_Nonnull pool);
 /// Threads that really run, the caller included.
 size_t sana_pool_size(const sana_pool *_Nonnull pool);
 
-/// Makes the pool heed a flag, which must live as long as the pool: once it is raised, tasks that
-/// have not begun never do, in this loop and in all that follow. What a loop leaves undone is then
-/// undefined, so whoever raises the flag must not use any result.
-void sana_pool_observe(sana_pool *_Nonnull pool, const sana_flag *_Nonnull flag);
+/// Makes the pool heed a flag, or none, in the loops that follow: once it is raised, tasks that
+/// have not begun never do. What a loop leaves undone is then undefined, so whoever raises the flag
+/// must not use any result. The flag must live until another is observed.
+void sana_pool_observe(sana_pool *_Nonnull pool, const sana_flag *_Nullable flag);
+
+/// Lets one thread of the pool do something while others share the loops that follow without it.
+/// One such errand at a time: each is followed by `sana_pool_settle`, by the same caller. A pool
+/// without other threads leaves it undone.
+void sana_pool_send(
+    sana_pool *_Nonnull pool, void (*_Nonnull errand)(void *_Nullable context),
+    void *_Nullable context);
+
+/// Waits for the errand's end; false when no thread has begun it, and none will.
+bool sana_pool_settle(sana_pool *_Nonnull pool);
 
 /// Calls `task(context, index, worker)` once for every index below `count`, and returns when all
 /// calls have. It waits for tasks only that a thread has begun: a thread that does not run holds

@@ -19,6 +19,9 @@ public struct Graph: Sendable {
   public internal(set) var nodes: [Node] = []
   public internal(set) var inputs: [Value] = []
   public internal(set) var outputs: [Value] = []
+  /// How many nodes there are up to the end of each segment; those behind the last end are one
+  /// more.
+  public internal(set) var segmentEnds: [Int] = []
 
   public subscript(value: Value) -> ValueDescription { values[value.index] }
 

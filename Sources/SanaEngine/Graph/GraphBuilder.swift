@@ -26,7 +26,15 @@ public struct GraphBuilder {
     graph.values[value.index].names.append(name)
   }
 
-  /// - Parameter handsOverRows: whether the rows of the output, which is one of one image, are to be handed over as they are made.
+  /// Says that what was appended since the last call belongs together, as a block of a network
+  /// does: weights may be in memory for one segment at a time.
+  public mutating func endSegment() {
+    guard graph.segmentEnds.last ?? 0 < graph.nodes.count else { return }
+    graph.segmentEnds.append(graph.nodes.count)
+  }
+
+  /// - Parameter handsOverRows: whether the rows of the output, which is one of one image, are to
+  ///   be handed over as they are made.
   public mutating func finish(outputs: [Value], handsOverRows: Bool = false) -> Graph {
     precondition(!handsOverRows || (outputs.count == 1 && shape(outputs[0]).batch == 1))
     graph.outputs = outputs

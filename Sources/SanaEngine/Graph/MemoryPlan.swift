@@ -1,5 +1,8 @@
-/// Where every activation of a graph lives: an offset in one arena, found from when each value is first written and last read,
-/// before anything is allocated.
+/// Where every activation of a graph lives: an offset in an arena, found from when each value is
+/// first written and last read, before anything is allocated.
+///
+/// The arena has two regions. What lasts beyond a segment may be kept apart from what does not, so
+/// that several graphs that run segment by segment can share the memory for the latter.
 public struct MemoryPlan: Sendable {
   /// Offsets start at multiples of this many bytes: a cache line, the widest vector register.
   public static let alignment = 64
@@ -42,27 +45,42 @@ public struct MemoryPlan: Sendable {
     }
   }
 
-  /// Byte offset of each value, by `Value.index`; nil for those that are never stored.
-  public let offsets: [Int?]
-  /// Bytes of the whole arena.
-  public let arenaBytes: Int
-  /// Byte offset of the scratch area of each step.
+  /// Where something is.
+  public struct Place: Hashable, Sendable {
+    /// Whether it is in the region that outlasts segments.
+    public let isKept: Bool
+    /// In the region.
+    public let offset: Int
+  }
+
+  /// Of each value, by `Value.index`; nil for those that are never stored.
+  public let places: [Place?]
+  /// Bytes of the region for what outlasts a segment; 0 where all is in one region.
+  public let keptBytes: Int
+  /// Bytes of the region for everything else.
+  public let workBytes: Int
+  /// Byte offset of the scratch area of each step, in the second region.
   public let scratchOffsets: [Int]
 
-  public subscript(value: Value) -> Int {
-    guard let offset = offsets[value.index] else {
+  /// Bytes of both regions.
+  public var arenaBytes: Int { keptBytes + workBytes }
+
+  public subscript(value: Value) -> Place {
+    guard let place = places[value.index] else {
       preconditionFailure("value \(value.index) is never stored")
     }
-    return offset
+    return place
   }
 
   /// Every node a step of its own, without working memory.
-  public init(_ graph: Graph) {
+  package init(_ graph: Graph) {
     self.init(graph, steps: graph.nodes.indices.map { Step(node: $0, of: graph) })
   }
 
-  /// - Parameter steps: every node of the graph in one of them, in order.
-  public init(_ graph: Graph, steps: [Step]) {
+  /// - Parameters:
+  ///   - steps: every node of the graph in one of them, in order.
+  ///   - segments: steps, in order; those that share memory with other graphs where there are any.
+  package init(_ graph: Graph, steps: [Step], keepingBetween segments: [Range<Int>] = []) {
     precondition(steps.flatMap { Array($0.nodes) } == Array(graph.nodes.indices))
     let lastUse = graph.lastUses(steps)
     var blocks: [Block] = []
@@ -93,8 +111,15 @@ public struct MemoryPlan: Sendable {
       }
     }
 
-    arenaBytes = Block.place(&blocks)
-    offsets = blockOfValue.map { $0.map { blocks[$0].offset } }
+    let outlasts = blocks.map { block in
+      !segments.isEmpty
+        && !segments.contains { $0.contains(block.first) && $0.contains(block.last) }
+    }
+    keptBytes = Block.place(&blocks, blocks.indices.filter { outlasts[$0] })
+    workBytes = Block.place(&blocks, blocks.indices.filter { !outlasts[$0] })
+    places = blockOfValue.map {
+      $0.map { Place(isKept: outlasts[$0], offset: blocks[$0].offset) }
+    }
     scratchOffsets = blockOfScratch.map { $0.map { blocks[$0].offset } ?? 0 }
   }
 }
@@ -121,10 +146,10 @@ private struct Block {
   var last: Int
   var offset = 0
 
-  /// Gives every block an offset, largest block first, each at the lowest offset where it overlaps no block that lives at the
-  /// same time. Returns the arena's size.
-  static func place(_ blocks: inout [Block]) -> Int {
-    let order = blocks.indices.sorted {
+  /// Gives blocks their offsets, largest block first, each at the lowest offset where it overlaps no
+  /// block that lives at the same time. Returns the region's size.
+  static func place(_ blocks: inout [Block], _ members: [Int]) -> Int {
+    let order = members.sorted {
       (blocks[$0].bytes, blocks[$1].first) > (blocks[$1].bytes, blocks[$0].first)
     }
     var placed: [Int] = []

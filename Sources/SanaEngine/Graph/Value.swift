@@ -34,11 +34,8 @@ public struct ValueDescription: Hashable, Sendable {
 public struct Parameter: Hashable, Sendable {
   /// How an operation reads it.
   public enum Access: Hashable, Sendable {
-    /// All of it, whenever the graph runs: a back end makes it resident.
+    /// All of it, whenever the graph runs.
     case whole
-    /// All of it, by a linear layer in a graph that runs too seldom for the weight to stay: loaded when the layer runs, and released
-    /// after it.
-    case once
     /// A few rows, which depend on the inputs: never resident, its rows are loaded when the operation runs.
     case rows
   }
@@ -52,7 +49,4 @@ public struct Parameter: Hashable, Sendable {
     self.shape = shape
     self.access = access
   }
-
-  /// The same weight with another access.
-  package var readOnce: Parameter { Parameter(name, shape, access: .once) }
 }

@@ -78,11 +78,13 @@ public struct AutoencoderDecoder: Sendable {
         path: path[position], outputChannels: stage.channels, kind: configuration.upsampling
       ).apply(stream, &builder)
       builder.name(stream, "\(name).\(position)")
+      builder.endSegment()
       position += 1
     }
     for _ in 0..<stage.layers {
       stream = configuration.apply(stage, stream, path[position], &builder)
       builder.name(stream, "\(name).\(position)")
+      builder.endSegment()
       position += 1
     }
     builder.name(stream, name)

@@ -69,6 +69,7 @@ public struct AutoencoderEncoder: Sendable {
     for position in 0..<stage.layers {
       stream = configuration.apply(stage, stream, path[position], &builder)
       builder.name(stream, "\(name).\(position)")
+      builder.endSegment()
     }
     if index < configuration.encoder.count - 1 {
       stream = DownsamplingBlock(
@@ -76,6 +77,7 @@ public struct AutoencoderEncoder: Sendable {
         kind: configuration.downsampling
       ).apply(stream, &builder)
       builder.name(stream, "\(name).\(stage.layers)")
+      builder.endSegment()
     }
     builder.name(stream, name)
     return stream

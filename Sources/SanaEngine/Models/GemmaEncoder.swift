@@ -6,8 +6,7 @@ public import WeightFormats
 ///     ids ─ embedding · sqrt(C) ─┬─ norm ─ attention ─ norm ─(+)─┬─ norm ─ gate·up, down ─ norm ─(+)─ … ─ norm
 ///                                └──────────────────────────┘  └─────────────────────────────┘
 ///
-/// A prompt is encoded once, and its tokens take longer to multiply than the weights to read: so the large ones are loaded layer by layer
-/// and do not stay. Only tokens that exist are computed. The attention is causal, so prompts shorter than the longest of their batch are padded
+/// Only tokens that exist are computed. The attention is causal, so prompts shorter than the longest of their batch are padded
 /// on the right with any id, and the padding changes nothing. For the same reason tokens that prompts have in common at their beginning
 /// can be computed at another time: a later graph reads their keys and values.
 public struct GemmaEncoder: Sendable {
@@ -61,6 +60,7 @@ public struct GemmaEncoder: Sendable {
     for index in 0..<configuration.layers {
       stream = layer(stream, index, earlier, &builder)
       builder.name(stream, "hidden_states.\(index + 1)")
+      builder.endSegment()
     }
     let output = norm(stream, root["norm"], &builder, name: "last_hidden_state")
     return EncoderGraph(
@@ -101,7 +101,7 @@ public struct GemmaEncoder: Sendable {
     let dimension = configuration.headDimension
     let queryKeyValue = builder.linear(
       input,
-      weight: path["qkv_proj"].weight((heads + 2 * keyValueHeads) * dimension, width).readOnce,
+      weight: path["qkv_proj"].weight((heads + 2 * keyValueHeads) * dimension, width),
       name: name)
     let attended = builder.causalAttention(
       queryKeyValue, after: earlier, heads: heads, keyValueHeads: keyValueHeads,
@@ -111,7 +111,7 @@ public struct GemmaEncoder: Sendable {
       window: type == .sliding ? configuration.slidingWindow : nil,
       ropeTheta: configuration.ropeTheta)
     return builder.linear(
-      attended, weight: path["o_proj"].weight(width, heads * dimension).readOnce)
+      attended, weight: path["o_proj"].weight(width, heads * dimension))
   }
 
   /// The name of a layer's queries, keys and values.
@@ -137,9 +137,9 @@ public struct GemmaEncoder: Sendable {
   ) -> Value {
     let (width, hidden) = (configuration.hiddenSize, configuration.intermediateSize)
     let gateUp = builder.linear(
-      input, weight: path["gate_up_proj"].weight(2 * hidden, width).readOnce)
+      input, weight: path["gate_up_proj"].weight(2 * hidden, width))
     let gated = builder.gatedLinearUnit(gateUp, activation: .geluTanh)
-    return builder.linear(gated, weight: path["down_proj"].weight(width, hidden).readOnce)
+    return builder.linear(gated, weight: path["down_proj"].weight(width, hidden))
   }
 
   /// `Gemma2RMSNorm`, which multiplies by `1 + weight`.

@@ -167,6 +167,7 @@ public struct LinearDiffusionTransformer: Sendable {
     for (block, keyValue) in zip(blocks, keyValues) {
       stream = block.apply(
         stream, modulation: modulation, keyValue: keyValue, tokenCounts: tokenCounts, &builder)
+      builder.endSegment()
     }
     let normalized = outputNorm(stream, embeddedTimestep, &builder)
     let projection = ModulePath.root["proj_out"]

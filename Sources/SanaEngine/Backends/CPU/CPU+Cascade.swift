@@ -11,8 +11,8 @@ extension CPUExecutable {
     for image in 0..<shape(cascade.input).batch {
       var rows = CascadeRows(self, cascade, image: image, at: scratch)
       for band in cascade.bands.all {
-        try device.cancellation?.check()
-        device.onProgress?()
+        try context.cancellation?.check()
+        context.onProgress?()
         for (index, part) in band.enumerated() {
           durations[index] += clock.measure {
             rows.hold(part.held, of: index, pool)

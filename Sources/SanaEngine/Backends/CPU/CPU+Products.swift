@@ -2,9 +2,9 @@ internal import CKernels
 internal import SanaGraph
 
 extension CPUExecutable {
-  func compute(_ operation: Linear, _ output: Value, _ scratch: UnsafeMutableRawPointer) throws {
-    if operation.weight.access == .once {
-      try computeOnce(operation, output, scratch)
+  func compute(_ operation: Linear, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
+    if let codes = storedCodes(operation.weight) {
+      multiplyCodes(operation, codes, output, scratch)
     } else if let int8Matrix = int8Matrix(operation.weight) {
       multiply(operation, nil, int8Matrix, output, scratch)
     } else {

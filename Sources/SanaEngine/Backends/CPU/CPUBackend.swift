@@ -10,35 +10,15 @@ public import WeightFormats
 public final class CPUBackend: Backend {
   public let name = "cpu"
   public var precision: ComputePrecision { device.precision }
-  public var cancellation: CancellationToken? { device.cancellation }
+  public var ledger: MemoryLedger { device.ledger }
   let device: CPUDevice
 
-  /// Called after every step, where set: for profiles.
-  public var onStep: ((_ step: ExecutedStep, _ graph: Graph) -> Void)? {
-    get { device.onStep }
-    set { device.onStep = newValue }
-  }
-
-  /// Called several times while a graph runs, where set.
-  public var onProgress: (() -> Void)? {
-    get { device.onProgress }
-    set { device.onProgress = newValue }
-  }
-
-  /// - Parameters:
-  ///   - threads: how many threads compute; one for each of `AvailableProcessors` when nil. More
-  ///     than those take turns.
-  ///   - cancellation: ends a run within the operation that it finds it in; the run throws, and its
-  ///     results are undefined.
-  /// - Throws: `SanaError` `.invalidArgument` when `SANA_ISA` names no instruction set of this processor, `.memoryLimit` when there
-  ///   is no memory for the threads.
-  public convenience init(
-    threads: Int? = nil, precision: ComputePrecision = .auto,
-    cancellation: CancellationToken? = nil
-  ) throws {
-    try self.init(
-      threads: threads, precision: precision, cancellation: cancellation,
-      instructionSet: .chosen())
+  /// - Parameter threads: how many threads compute and load; one for each of `AvailableProcessors`
+  ///   when nil. More than those take turns.
+  /// - Throws: `SanaError` `.invalidArgument` when `SANA_ISA` names no instruction set of this
+  ///   processor, `.memoryLimit` when there is no memory for the threads.
+  public convenience init(threads: Int? = nil, precision: ComputePrecision = .auto) throws {
+    try self.init(threads: threads, precision: precision, instructionSet: .chosen())
   }
 
   /// - Parameters:
@@ -46,27 +26,12 @@ public final class CPUBackend: Backend {
   ///   - bandPositions: about how many positions of an image are computed at a time where nodes are
   ///     computed in bands of image rows; all when nil. Results do not depend on it.
   package init(
-    threads: Int? = nil, precision: ComputePrecision = .auto,
-    cancellation: CancellationToken? = nil, instructionSet: InstructionSet,
+    threads: Int? = nil, precision: ComputePrecision = .auto, instructionSet: InstructionSet,
     bandPositions: Int? = nil
   ) throws {
     device = CPUDevice(
-      pool: try ThreadPool(
-        threads: threads ?? AvailableProcessors.current.count, cancellation: cancellation),
-      kernels: instructionSet.kernels, precision: precision, bandPositions: bandPositions,
-      cancellation: cancellation)
-  }
-
-  public func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan {
-    device.plan(graph, steps: device.steps(graph, weights: source))
-  }
-
-  public func residentBytes(of weight: TensorDescription) -> Int {
-    device.storage(of: weight).residentBytes
-  }
-
-  public func keepsLoadedBytes(of weight: TensorDescription) -> Bool {
-    if case .stored = device.storage(of: weight) { true } else { false }
+      pool: try ThreadPool(threads: threads ?? AvailableProcessors.current.count),
+      kernels: instructionSet.kernels, precision: precision, bandPositions: bandPositions)
   }
 
   public func load(_ source: any WeightSource) -> any ResidentModel {
@@ -79,21 +44,18 @@ final class CPUDevice {
   let pool: ThreadPool
   let kernels: sana_kernels
   let precision: ComputePrecision
-  /// About how many positions of an image are computed at a time; all when nil.
+  /// About how many positions of an image are computed at a time unless a plan says so; all when
+  /// nil.
   let bandPositions: Int?
-  let cancellation: CancellationToken?
-  var onStep: ((_ step: ExecutedStep, _ graph: Graph) -> Void)?
-  var onProgress: (() -> Void)?
+  let ledger = MemoryLedger()
 
   init(
-    pool: ThreadPool, kernels: sana_kernels, precision: ComputePrecision, bandPositions: Int?,
-    cancellation: CancellationToken?
+    pool: ThreadPool, kernels: sana_kernels, precision: ComputePrecision, bandPositions: Int?
   ) {
     self.pool = pool
     self.kernels = kernels
     self.precision = precision
     self.bandPositions = bandPositions
-    self.cancellation = cancellation
   }
 
   /// Kernels of bf16 weights, where the processor multiplies pairs of 16 bits.
@@ -107,13 +69,7 @@ final class CPUDevice {
     weight.encoding == SANA_ENCODING_BF16 ? bf16(depth: weight.columns) : nil
   }
 
-  /// As `bf16(for:)`, of a weight that is not loaded.
-  func bf16(for weight: TensorDescription) -> sana_bf16_kernels? {
-    guard case .stored = storage(of: weight), weight.encoding == .bf16 else { return nil }
-    return bf16(depth: weight.columns)
-  }
-
-  private func bf16(depth: Int) -> sana_bf16_kernels? {
+  func bf16(depth: Int) -> sana_bf16_kernels? {
     guard precision == .auto, let bf16, depth >= bf16.least_depth else { return nil }
     return bf16
   }

@@ -27,7 +27,7 @@ extension CPUDevice {
     guard graph.fusion == .full, position >= 2,
       case .linear(let projection) = graph.nodes[position].operation,
       let residual = projection.epilogue.residual, projection.epilogue.gate == nil,
-      projection.epilogue.activation == .none, projection.weight.access == .whole,
+      projection.epilogue.activation == .none,
       case .crossAttention(let attention) = graph.nodes[position - 1].operation
     else { return nil }
     guard graph.makes(projection.input, at: position - 1, readers: readers),
@@ -44,7 +44,7 @@ extension CPUDevice {
     }
     // Few rows are multiplied in another way.
     guard case .linear(let query) = graph.nodes[first].operation,
-      graph[queries].shape.positions > kernels.few_rows, query.weight.access == .whole,
+      graph[queries].shape.positions > kernels.few_rows,
       query.epilogue.gate == nil, query.epilogue.residual == nil
     else { return nil }
     return CPUCaptionAttention(

@@ -15,14 +15,12 @@ struct CPUChain {
 
 extension CPUDevice {
   /// The norm and product that end at a node.
-  /// - Parameters:
-  ///   - readers: how many inputs each value is.
-  ///   - source: describes the weights.
+  /// - Parameter readers: how many inputs each value is.
   func chain(
-    _ graph: Graph, _ readers: [Int], _ source: any WeightSource, endingAt position: Int
+    _ graph: Graph, _ readers: [Int], _ forms: CPUWeightForms, endingAt position: Int
   ) -> CPUChain? {
-    guard graph.fusion == .full, let linear = graph.nodes[position].operation.residentLinear,
-      arithmetic(of: .linear(linear), source) == .int8
+    guard graph.fusion == .full, let linear = graph.nodes[position].operation.linear,
+      arithmetic(of: .linear(linear), forms) == .int8
     else { return nil }
     var pattern = NodePattern(graph, readers, endingAt: position)
     guard let norm = pattern.take(linear.input)?.modulatedLayerNorm, let nodes = pattern.nodes

@@ -2,40 +2,65 @@ internal import CKernels
 internal import SanaGraph
 internal import WeightFormats
 
-/// A graph, its weights and its arena. The operations are in the extensions, one file a family.
+/// A graph, its weights and its memory. The operations are in the extensions, one file a family.
 final class CPUExecutable: Executable {
-  let graph: Graph
-  let plan: MemoryPlan
+  let planned: CPUPlan
+  let model: CPUModel
   let device: CPUDevice
-  private let weights: [CPUWeightKey: CPUWeight]
-  private let source: any WeightSource
-  private let arena: AlignedMemory
-  private let steps: [CPUStep]
-  /// Takes the rows of an output that is not stored, while the graph runs.
-  private(set) var rowHandler:
-    ((_ rows: Range<Int>, _ values: UnsafeBufferPointer<Float>) throws -> Void)?
+  let stream: CPUWeightStream?
+  /// What outlasts segments, where it is kept apart.
+  private let kept: AlignedMemory?
+  /// All other memory, unless it is the model's workspace.
+  private let work: AlignedMemory?
+  /// Of the run that goes on.
+  var context = RunContext()
 
+  var plan: ExecutionPlan { planned.plan }
+  var graph: Graph { planned.plan.graph }
   var kernels: sana_kernels { device.kernels }
   var pool: ThreadPool { device.pool }
 
-  /// - Parameter source: of the weights that are read by rows.
-  /// - Throws: `SanaError` `.memoryLimit` when the system refuses the arena.
-  init(
-    graph: Graph, weights: [CPUWeightKey: CPUWeight], source: any WeightSource, device: CPUDevice
-  ) throws {
-    self.graph = graph
-    self.weights = weights
-    self.source = source
-    self.device = device
-    steps = device.steps(graph, weights: source)
-    plan = device.plan(graph, steps: steps)
-    arena = try AlignedMemory(
-      byteCount: plan.arenaBytes, purpose: "the activations of \(graph.name)")
+  /// - Throws: `SanaError` `.memoryLimit` when the ledger or the system refuses the memory.
+  init(_ planned: CPUPlan, model: CPUModel, stream: CPUWeightStream?) throws {
+    self.planned = planned
+    self.model = model
+    self.device = model.device
+    self.stream = stream
+    let memory = planned.plan.memory
+    let name = planned.graph.name
+    kept =
+      memory.keptBytes == 0
+      ? nil
+      : try AlignedMemory(
+        byteCount: memory.keptBytes, .arena, of: device.ledger, "the activations of \(name)")
+    work =
+      planned.plan.choices.sharesWorkspace
+      ? nil
+      : try AlignedMemory(
+        byteCount: memory.workBytes, .arena, of: device.ledger, "the activations of \(name)")
+    try reserveWorkspace()
+  }
+
+  /// Makes sure that the workspace, where it is used, is large enough.
+  func reserveWorkspace() throws {
+    guard work == nil else { return }
+    try model.workspace.reserve(
+      max(plan.memory.workBytes, 1), "the activations of \(graph.name)")
+  }
+
+  private var workStart: UnsafeMutableRawPointer { work?.start ?? model.workspace.start }
+
+  /// Where a value is.
+  private func start(of value: Value) -> UnsafeMutableRawPointer {
+    let place = plan.memory[value]
+    guard place.isKept else { return workStart + place.offset }
+    guard let kept else { preconditionFailure("there is no memory that outlasts segments") }
+    return kept.start + place.offset
   }
 
   func write(_ tensor: HostTensor, to input: Value) {
     precondition(tensor.shape == graph[input].shape, "\(tensor.shape) for \(graph[input].shape)")
-    let target = arena.start + plan[input]
+    let target = start(of: input)
     switch tensor.storage {
     case .floats(let values):
       precondition(graph[input].precision == .f32)
@@ -50,15 +75,30 @@ final class CPUExecutable: Executable {
     }
   }
 
-  func run(observer: ((_ name: String, _ tensor: HostTensor) throws -> Void)?) throws {
-    for (index, step) in steps.enumerated() {
-      let scratch = arena.start + plan.scratchOffsets[index]
-      try device.cancellation?.check()
+  func copy(_ output: Value, of other: any Executable, to input: Value) {
+    guard let other = other as? CPUExecutable else {
+      return write(other.read(output), to: input)
+    }
+    precondition(
+      other.graph[output].shape == graph[input].shape
+        && other.graph[output].precision == graph[input].precision)
+    start(of: input).copyMemory(
+      from: other.start(of: output), byteCount: graph[input].byteCount)
+  }
+
+  func run(_ context: RunContext) throws { try model.run([self], context) }
+
+  /// Runs the steps of a part of the plan.
+  func run(_ part: Int) throws {
+    for index in planned.parts[part] {
+      let step = planned.steps[index]
+      let scratch = workStart + plan.memory.scratchOffsets[index]
+      try context.cancellation?.check()
       let durations = try execute(step, scratch)
       // A loop that the cancellation ended has left numbers behind that mean nothing.
-      try device.cancellation?.check()
-      device.onProgress?()
-      if let onStep = device.onStep {
+      try context.cancellation?.check()
+      context.onProgress?()
+      if let onStep = context.onStep {
         for (part, duration) in zip(step.parts, durations) {
           let nodes = Array(graph.nodes[part.nodes])
           onStep(
@@ -69,7 +109,9 @@ final class CPUExecutable: Executable {
         }
       }
       let output = graph.nodes[step.nodes.upperBound].output
-      guard let observer, plan.offsets[output.index] != nil else { continue }
+      guard let observer = context.observer, plan.memory.places[output.index] != nil else {
+        continue
+      }
       for name in graph[output].names { try observer(name, read(output)) }
     }
   }
@@ -107,40 +149,47 @@ final class CPUExecutable: Executable {
 
   func floats(_ value: Value) -> UnsafeMutablePointer<Float> {
     precondition(graph[value].precision == .f32, "the CPU holds activations in f32")
-    return (arena.start + plan[value]).assumingMemoryBound(to: Float.self)
+    return start(of: value).assumingMemoryBound(to: Float.self)
   }
 
   func integers(_ value: Value) -> [Int32] {
     precondition(graph[value].precision == .i32)
-    let start = (arena.start + plan[value]).assumingMemoryBound(to: Int32.self)
+    let start = start(of: value).assumingMemoryBound(to: Int32.self)
     return Array(UnsafeBufferPointer(start: start, count: shape(value).elementCount))
+  }
+
+  private func weight(_ parameter: Parameter, isForInt8Activations: Bool) -> CPUWeight? {
+    let key = CPUWeightKey(name: parameter.name, isForInt8Activations: isForInt8Activations)
+    return stream?[key] ?? model.resident(key)
   }
 
   /// A matrix in its stored encoding.
   func matrix(_ parameter: Parameter) -> sana_matrix {
-    guard let matrix = weights[CPUWeightKey(name: parameter.name, isPacked: false)]?.matrix else {
-      preconditionFailure("\(parameter.name) is no matrix, or not made resident by prepare")
+    guard let matrix = weight(parameter, isForInt8Activations: false)?.matrix else {
+      preconditionFailure("\(parameter.name) is no matrix, or not in memory")
     }
     return matrix
   }
 
-  /// A weight that does not stay.
-  func load(_ parameter: Parameter) throws -> StoredTensor { try source.load(parameter) }
-
   /// Some rows of a weight, in this order.
   func weight(_ parameter: Parameter, rows: [Int]) throws -> CPUWeight {
-    try CPUWeight(source.loadRows(rows, of: parameter.name), isPacked: false, on: device)
+    try CPUWeight(model.source.loadRows(rows, of: parameter.name, on: pool))
   }
 
-  /// The packed codes of a linear layer's weight, unless it multiplies in floating point.
+  /// The packed codes of a weight, unless it is multiplied in floating point or as it is stored.
   func int8Matrix(_ parameter: Parameter) -> sana_int8_matrix? {
-    weights[CPUWeightKey(name: parameter.name, isPacked: true)]?.int8Matrix
+    weight(parameter, isForInt8Activations: true)?.int8Matrix
+  }
+
+  /// The codes, as they are stored, that rows of int8 activations are multiplied by.
+  func storedCodes(_ parameter: Parameter) -> sana_matrix? {
+    weight(parameter, isForInt8Activations: true)?.matrix
   }
 
   /// A bias, a norm's weight or a depthwise kernel.
   func vector(_ parameter: Parameter) -> UnsafePointer<Float> {
-    guard let floats = weights[CPUWeightKey(name: parameter.name, isPacked: false)]?.floats else {
-      preconditionFailure("\(parameter.name) is no vector, or not made resident by prepare")
+    guard let floats = weight(parameter, isForInt8Activations: false)?.floats else {
+      preconditionFailure("\(parameter.name) is no vector, or not in memory")
     }
     return floats
   }
@@ -174,7 +223,7 @@ final class CPUExecutable: Executable {
   private func execute(_ node: Node, _ scratch: UnsafeMutableRawPointer) throws {
     let output = node.output
     switch node.operation {
-    case .linear(let operation): try compute(operation, output, scratch)
+    case .linear(let operation): compute(operation, output, scratch)
     case .groupedLinear(let operation): compute(operation, output, scratch)
     case .convolution(let operation): compute(operation, output, scratch)
     case .upsampleConvolution(let operation): compute(operation, output, scratch)

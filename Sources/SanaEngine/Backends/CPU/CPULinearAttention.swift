@@ -78,17 +78,15 @@ struct CPULinearAttention {
 
 extension CPUDevice {
   /// The attention that ends at a node.
-  /// - Parameters:
-  ///   - readers: how many inputs each value is.
-  ///   - source: describes the weights.
+  /// - Parameter readers: how many inputs each value is.
   func linearAttention(
-    _ graph: Graph, _ readers: [Int], _ source: any WeightSource, endingAt position: Int
+    _ graph: Graph, _ readers: [Int], _ forms: CPUWeightForms, endingAt position: Int
   ) -> CPULinearAttention? {
     guard graph.fusion == .full else { return nil }
     var pattern = NodePattern(graph, readers, endingAt: position)
     let last = graph.nodes[position].operation
     let outputNorm = last.wholeNorm
-    guard let projection = (outputNorm.map { pattern.take($0.input) } ?? last)?.residentLinear,
+    guard let projection = (outputNorm.map { pattern.take($0.input) } ?? last)?.linear,
       outputNorm == nil || projection.epilogue.inputs.isEmpty,
       case .reluAttention(let attention)? = pattern.take(projection.input),
       attention.form == .linear, let gathered = scales(of: attention, &pattern, graph)
@@ -97,14 +95,14 @@ extension CPUDevice {
     guard
       let product = pattern.take(
         norms?.query.input ?? gathered.queryKeyValue, readBy: 1 + gathered.scales.count)?
-        .residentLinear, product.epilogue.isPlain
+        .linear, product.epilogue.isPlain
     else { return nil }
     let norm = pattern.take(product.input) { $0.modulatedLayerNorm }
 
     // Few rows are multiplied in another way.
     let size = graph[product.input].shape
     let dimension = attention.headDimension
-    let productArithmetic = arithmetic(of: .linear(product), source)
+    let productArithmetic = arithmetic(of: .linear(product), forms)
     let isFused =
       productArithmetic == .int8 && attention.layout == .blocks
       && kernels.has_relu_attention_int8(dimension)
@@ -114,14 +112,14 @@ extension CPUDevice {
       isFused || productArithmetic != .int8 || cut % ProductTasks.panelColumns == 0
     else { return nil }
     let margin = gathered.scales.reduce(0) { max($0, $1.gathering.kernel / 2) }
-    let rows = bandRows(of: size)
+    let rows = forms.bandRows(of: size)
     let sums = AttentionBands(
       size, rows: rows, margin: margin, multiple: kernels.sum_positions)
     let results = AttentionBands(size, rows: rows, margin: margin, multiple: size.width)
     return CPULinearAttention(
       norm: norm, product: product, norms: norms, scales: gathered.scales, attention: attention,
       projection: projection, outputNorm: outputNorm, isFused: isFused,
-      arithmetic: (productArithmetic, arithmetic(of: .linear(projection), source)), nodes: nodes,
+      arithmetic: (productArithmetic, arithmetic(of: .linear(projection), forms)), nodes: nodes,
       sums: sums, results: results,
       layout: layout(
         attention, gathered.scales, product, projection, size, sums, results,
@@ -148,7 +146,6 @@ extension CPUDevice {
     var scales: [CPULinearAttention.Scale] = []
     for part in parts.dropFirst() {
       guard case .groupedLinear(let projection)? = pattern.take(part),
-        projection.weight.access == .whole,
         projection.weight.shape == [channels, attention.headDimension],
         case .depthwiseConvolution(let gathering)? = pattern.take(projection.input),
         gathering.input == parts[0], gathering.bias == nil, !gathering.gatedLinearUnit,

@@ -60,36 +60,34 @@ struct CPUMixFeedForward {
 
 extension CPUDevice {
   /// The Mix-FFN that ends at a node.
-  /// - Parameters:
-  ///   - readers: how many inputs each value is.
-  ///   - source: describes the weights.
+  /// - Parameter readers: how many inputs each value is.
   func mixFeedForward(
-    _ graph: Graph, _ readers: [Int], _ source: any WeightSource, endingAt position: Int
+    _ graph: Graph, _ readers: [Int], _ forms: CPUWeightForms, endingAt position: Int
   ) -> CPUMixFeedForward? {
     guard graph.fusion == .full else { return nil }
     var pattern = NodePattern(graph, readers, endingAt: position)
     let last = graph.nodes[position].operation
     let outputNorm = last.wholeNorm
-    guard let projection = (outputNorm.map { pattern.take($0.input) } ?? last)?.residentLinear,
+    guard let projection = (outputNorm.map { pattern.take($0.input) } ?? last)?.linear,
       outputNorm == nil || projection.epilogue.inputs.isEmpty,
       case .depthwiseConvolution(let gating)? = pattern.take(projection.input),
       gating.gatedLinearUnit, gating.kernel == 3,
-      let expansion = pattern.take(gating.input)?.residentLinear,
+      let expansion = pattern.take(gating.input)?.linear,
       expansion.epilogue.inputs.isEmpty
     else { return nil }
     let norm = pattern.take(expansion.input) { $0.modulatedLayerNorm }
     // Few rows are multiplied in another way.
     let size = graph[expansion.input].shape
     guard size.rows > kernels.few_rows, let nodes = pattern.nodes else { return nil }
-    let kind = expansionKind(of: expansion, source)
-    let rows = bandRows(of: size)
+    let kind = expansionKind(of: expansion, forms)
+    let rows = forms.bandRows(of: size)
     let bands = stride(from: 0, to: size.height, by: rows).map {
       $0..<min($0 + rows, size.height)
     }
     return CPUMixFeedForward(
       norm: norm, expansion: expansion, gating: gating, projection: projection,
       outputNorm: outputNorm, kind: kind,
-      projectionArithmetic: arithmetic(of: .linear(projection), source), nodes: nodes,
+      projectionArithmetic: arithmetic(of: .linear(projection), forms), nodes: nodes,
       bands: bands,
       layout: layout(
         kind, expansion, projection, size, bands, hasNorm: norm != nil,
@@ -97,10 +95,10 @@ extension CPUDevice {
   }
 
   private func expansionKind(
-    of expansion: Linear, _ source: any WeightSource
+    of expansion: Linear, _ forms: CPUWeightForms
   ) -> CPUMixFeedForward.Expansion {
     let (outputs, inputs) = (expansion.weight.shape[0], expansion.weight.shape[1])
-    let arithmetic = arithmetic(of: .linear(expansion), source)
+    let arithmetic = arithmetic(of: .linear(expansion), forms)
     switch arithmetic {
     case .int8 where kernels.has_feed_forward(outputs / 2):
       return .int8

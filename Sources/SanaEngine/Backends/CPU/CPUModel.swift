@@ -3,52 +3,94 @@ internal import WeightFormats
 
 /// One component's weights on the CPU.
 final class CPUModel: ResidentModel {
-  private let source: any WeightSource
-  private let device: CPUDevice
+  let source: any WeightSource
+  let device: CPUDevice
+  let workspace: CPUWorkspace
   private var weights: [CPUWeightKey: CPUWeight] = [:]
+  private var weightBytes = 0
+  /// That of the graphs prepared last whose weights are streamed: those with the same weights
+  /// share it.
+  private weak var stream: CPUWeightStream?
 
   init(source: any WeightSource, device: CPUDevice) {
     self.source = source
     self.device = device
+    workspace = CPUWorkspace(ledger: device.ledger)
   }
 
-  var residentBytes: Int { weights.values.reduce(0) { $0 + $1.residentBytes } }
+  var residentBytes: Int { weightBytes }
 
-  func prepare(_ graph: Graph) throws -> any Executable {
-    var used: [CPUWeightKey: CPUWeight] = [:]
-    for node in graph.nodes {
-      for parameter in node.operation.payload.parameters {
-        try device.cancellation?.check()
-        guard parameter.access == .whole else {
-          _ = try source.description(of: parameter)
-          continue
-        }
-        let (key, weight) = try resident(parameter, in: node.operation)
-        used[key] = weight
+  func plan(_ graph: Graph, _ choices: ExecutionChoices) throws -> any PlannedGraph {
+    try CPUPlan(graph, choices, for: self)
+  }
+
+  func prepare(_ plan: CPUPlan, _ context: RunContext) throws -> any Executable {
+    try device.pool.observing(context.cancellation) {
+      try load(plan, context)
+      var stream: CPUWeightStream?
+      if plan.plan.slotBytes > 0 {
+        stream =
+          if let known = self.stream, known.isOf(plan) {
+            known
+          } else {
+            try CPUWeightStream(plan, source: source, device: device)
+          }
+        self.stream = stream
+      }
+      return try CPUExecutable(plan, model: self, stream: stream)
+    }
+  }
+
+  /// Makes the weights resident that stay.
+  private func load(_ plan: CPUPlan, _ context: RunContext) throws {
+    let missing = plan.resident.filter { weights[$0.key] == nil }
+    let stagingBytes = missing.map(\.staging.byteCount).max() ?? 0
+    var own: AlignedMemory?
+    if plan.plan.choices.sharesWorkspace {
+      try workspace.reserve(stagingBytes, "loading weights")
+    } else {
+      own = try AlignedMemory(
+        byteCount: stagingBytes, .staging, of: device.ledger, "loading weights")
+    }
+    try withExtendedLifetime(own) {
+      for weight in missing {
+        try context.cancellation?.check()
+        context.onProgress?()
+        let memory = try AlignedMemory(
+          byteCount: weight.form.byteCount, .weights, of: device.ledger, weight.description.name)
+        weights[weight.key] = try CPUWeight(
+          weight, from: source, to: memory.start, of: memory,
+          staging: own?.start ?? (stagingBytes > 0 ? workspace.start : memory.start), on: device,
+          device.pool)
+        weightBytes += weight.form.byteCount
       }
     }
     // The last weight may have been packed in part.
-    try device.cancellation?.check()
-    return try CPUExecutable(graph: graph, weights: used, source: source, device: device)
+    try context.cancellation?.check()
   }
 
-  private func resident(
-    _ parameter: Parameter, in operation: Operation
-  ) throws -> (CPUWeightKey, CPUWeight) {
-    let description = try source.description(of: parameter)
-    // Whatever else a file says int8 activations are for reads its weight as stored.
-    let isPacked = operation.takesInt8Activations && device.storage(of: description).isPacked
-    let key = CPUWeightKey(name: parameter.name, isPacked: isPacked)
-    if let weight = weights[key] { return (key, weight) }
+  /// A weight that stays.
+  func resident(_ key: CPUWeightKey) -> CPUWeight? { weights[key] }
 
-    let weight = try CPUWeight(source.load(description), isPacked: isPacked, on: device)
-    weights[key] = weight
-    return (key, weight)
+  func run(_ executables: [any Executable], _ context: RunContext) throws {
+    let executables = executables.map { executable in
+      guard let executable = executable as? CPUExecutable, executable.model === self else {
+        preconditionFailure("an executable of another model")
+      }
+      return executable
+    }
+    guard let first = executables.first else { return }
+    precondition(executables.allSatisfy { $0.stream === first.stream })
+    try device.pool.observing(context.cancellation) {
+      for executable in executables { executable.context = context }
+      defer { for executable in executables { executable.context = RunContext() } }
+      for executable in executables { try executable.reserveWorkspace() }
+      first.stream?.begin()
+      defer { first.stream?.end() }
+      for part in first.planned.parts.indices {
+        try first.stream?.take(part, context)
+        for executable in executables { try executable.run(part) }
+      }
+    }
   }
-}
-
-/// A weight in one of the forms in which it can be resident.
-struct CPUWeightKey: Hashable {
-  let name: String
-  let isPacked: Bool
 }

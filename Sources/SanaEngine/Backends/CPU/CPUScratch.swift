@@ -29,10 +29,12 @@ struct CPUScratch {
 
 extension CPUDevice {
   /// What a node needs, whatever the encoding of its weights.
-  func scratch(for node: Node, in graph: Graph) -> CPUScratch {
+  func scratch(for node: Node, in graph: Graph, _ forms: CPUWeightForms) -> CPUScratch {
     switch node.operation {
     case .linear(let linear):
-      scratch(for: linear, graph[linear.input].shape)
+      scratch(
+        for: linear, graph[linear.input].shape,
+        multipliesStoredCodes: forms.isOfStoredCodes(linear.weight, in: node.operation))
     case .groupedLinear:
       convolutionScratch
     case .convolution(let convolution):
@@ -51,9 +53,12 @@ extension CPUDevice {
   }
 
   /// Of a linear layer that may turn out to be one of int8 activations.
-  func scratch(for linear: Linear, _ input: Shape) -> CPUScratch {
+  /// - Parameter multipliesStoredCodes: whether it packs some of its weight's codes at a time.
+  func scratch(
+    for linear: Linear, _ input: Shape, multipliesStoredCodes: Bool = false
+  ) -> CPUScratch {
     let int8Bytes =
-      linear.weight.access == .once
+      multipliesStoredCodes
       ? kernels.int8_stored_scratch_bytes(input.channels) : kernels.int8_scratch_bytes()
     return CPUScratch(
       sharedBytes: quantizedBytes(

@@ -66,28 +66,33 @@ struct CPUStep {
 extension CPUDevice {
   /// How a graph is executed: Mix-FFNs, linear attention and cross-attention with the products around them, cascades, and products of int8
   /// activations with the norm before them are computed as one; every other node is by itself.
-  /// - Parameter source: describes the weights.
-  func steps(_ graph: Graph, weights source: any WeightSource) -> [CPUStep] {
+  func steps(_ graph: Graph, _ forms: CPUWeightForms) -> [CPUStep] {
+    // A weight that is loaded for one use of it is in memory while one node is computed.
+    guard !forms.isUsedOnce else {
+      return graph.nodes.indices.map {
+        CPUStep(.node, $0...$0, arithmetic(of: graph.nodes[$0].operation, forms))
+      }
+    }
     var steps: [CPUStep] = []
     let readers = graph.readerCounts
-    let cascades = cascades(graph, readers, source)
+    let cascades = cascades(graph, readers, forms)
     var end = graph.nodes.count
     while end > 0 {
       let position = end - 1
       let step: CPUStep
-      if let feedForward = mixFeedForward(graph, readers, source, endingAt: position) {
+      if let feedForward = mixFeedForward(graph, readers, forms, endingAt: position) {
         step = CPUStep(feedForward)
-      } else if let attention = linearAttention(graph, readers, source, endingAt: position) {
+      } else if let attention = linearAttention(graph, readers, forms, endingAt: position) {
         step = CPUStep(attention)
-      } else if let chain = chain(graph, readers, source, endingAt: position) {
+      } else if let chain = chain(graph, readers, forms, endingAt: position) {
         step = CPUStep(.chain(chain), chain.nodes, .int8)
       } else if let cascade = cascades[position] {
         step = CPUStep(cascade)
       } else if let attention = captionAttention(graph, readers, endingAt: position) {
-        step = CPUStep(attention) { arithmetic(of: $0, source) }
+        step = CPUStep(attention) { arithmetic(of: $0, forms) }
       } else {
         step = CPUStep(
-          .node, position...position, arithmetic(of: graph.nodes[position].operation, source))
+          .node, position...position, arithmetic(of: graph.nodes[position].operation, forms))
       }
       steps.append(step)
       end = step.nodes.lowerBound
@@ -96,56 +101,63 @@ extension CPUDevice {
   }
 
   /// What an operation that is computed by itself multiplies.
-  func arithmetic(of operation: Operation, _ source: any WeightSource) -> Arithmetic {
+  func arithmetic(of operation: Operation, _ forms: CPUWeightForms) -> Arithmetic {
     let parameters = operation.payload.parameters
-    if operation.takesInt8Activations,
-      parameters.contains(where: { multipliesInt8($0, source) })
-    {
+    if parameters.contains(where: {
+      forms.form(of: $0, in: operation)?.isForInt8Activations == true
+    }) {
       return .int8
     }
-    let weights = parameters.compactMap { source.description(of: $0.name) }
-    return weights.contains { bf16(for: $0) != nil } ? .bf16 : .f32
+    return parameters.contains { forms.bf16Kernels(of: $0, in: operation) != nil } ? .bf16 : .f32
   }
 
-  private func multipliesInt8(_ parameter: Parameter, _ source: any WeightSource) -> Bool {
-    guard let description = source.description(of: parameter.name) else { return false }
-    return parameter.access == .once
-      ? multipliesInt8AsStored(description) : storage(of: description).isPacked
+  /// What the steps take, for a memory plan.
+  func memorySteps(
+    _ graph: Graph, steps: [CPUStep], _ forms: CPUWeightForms
+  ) -> [MemoryPlan.Step] {
+    steps.map { step in
+      switch step.form {
+      case .node:
+        let position = step.nodes.upperBound
+        return MemoryPlan.Step(
+          node: position, of: graph,
+          scratchBytes: scratch(for: graph.nodes[position], in: graph, forms).byteCount)
+      case .chain(let chain):
+        return MemoryPlan.Step(
+          nodes: step.nodes,
+          scratchBytes: scratch(for: chain.linear, graph[chain.input].shape).byteCount)
+      case .cascade(let cascade):
+        return MemoryPlan.Step(
+          nodes: step.nodes, scratchBytes: scratch(for: cascade, in: graph).byteCount,
+          inPlaceInput: cascade.isInPlace ? cascade.input : nil)
+      case .mixFeedForward(let feedForward):
+        return MemoryPlan.Step(
+          nodes: step.nodes, scratchBytes: feedForward.layout.byteCount,
+          inPlaceInput: feedForward.inPlaceInput)
+      case .captionAttention(let caption):
+        return MemoryPlan.Step(
+          nodes: step.nodes, scratchBytes: scratch(for: caption, in: graph).byteCount,
+          inPlaceInput: caption.residual)
+      case .linearAttention(let attention):
+        return MemoryPlan.Step(
+          nodes: step.nodes, scratchBytes: attention.layout.byteCount,
+          inPlaceInput: attention.inPlaceInput)
+      }
+    }
   }
+}
 
-  func plan(_ graph: Graph, steps: [CPUStep]) -> MemoryPlan {
-    MemoryPlan(
-      graph,
-      steps: steps.map { step in
-        switch step.form {
-        case .node:
-          let position = step.nodes.upperBound
-          return MemoryPlan.Step(
-            node: position, of: graph,
-            scratchBytes: scratch(for: graph.nodes[position], in: graph).byteCount)
-        case .chain(let chain):
-          return MemoryPlan.Step(
-            nodes: step.nodes,
-            scratchBytes: scratch(for: chain.linear, graph[chain.input].shape).byteCount)
-        case .cascade(let cascade):
-          return MemoryPlan.Step(
-            nodes: step.nodes, scratchBytes: scratch(for: cascade, in: graph).byteCount,
-            inPlaceInput: cascade.isInPlace ? cascade.input : nil,
-            storesValue: !cascade.handsOverRows)
-        case .mixFeedForward(let feedForward):
-          return MemoryPlan.Step(
-            nodes: step.nodes, scratchBytes: feedForward.layout.byteCount,
-            inPlaceInput: feedForward.inPlaceInput)
-        case .captionAttention(let caption):
-          return MemoryPlan.Step(
-            nodes: step.nodes, scratchBytes: scratch(for: caption, in: graph).byteCount,
-            inPlaceInput: caption.residual)
-        case .linearAttention(let attention):
-          return MemoryPlan.Step(
-            nodes: step.nodes, scratchBytes: attention.layout.byteCount,
-            inPlaceInput: attention.inPlaceInput)
-        }
-      })
+extension CPUStep.Form {
+  /// For people and tests.
+  var name: String {
+    switch self {
+    case .node: "node"
+    case .chain: "normalizedProduct"
+    case .cascade: "cascade"
+    case .captionAttention: "captionAttention"
+    case .linearAttention: "linearAttention"
+    case .mixFeedForward: "mixFeedForward"
+    }
   }
 }
 

@@ -3,244 +3,224 @@ internal import SanaGraph
 internal import Support
 internal import WeightFormats
 
-/// How a weight is held in memory.
-enum CPUStorage {
-  /// As it was loaded: matrices and convolution kernels.
-  case stored(bytes: Int)
-  /// As f32: biases, norms and depthwise kernels, which are small.
-  case widened(count: Int)
-  /// As int8 codes in the order of the int8 product.
-  case packed(codeBytes: Int, rows: Int)
-  /// As `packed`, the codes made when it is loaded, and a factor for each column.
-  case coded(codeBytes: Int, rows: Int, columns: Int)
-  /// As the transformed codes of a convolution, and a factor for each of its input channels.
-  case transformed(sana_convolution_form, codeBytes: Int, rows: Int, channels: Int)
-
-  /// Whether only an operation that takes int8 activations can use it.
-  var isPacked: Bool {
-    switch self {
-    case .packed, .coded, .transformed: true
-    case .stored, .widened: false
-    }
-  }
-
-  var residentBytes: Int {
-    switch self {
-    case .stored(let bytes): bytes
-    case .widened(let count): count * MemoryLayout<Float>.size
-    case .packed(let codeBytes, let rows):
-      PackedCodes.byteCount(codeBytes: codeBytes, rows: rows)
-    case .coded(let codeBytes, let rows, let channels),
-      .transformed(_, let codeBytes, let rows, let channels):
-      PackedCodes.byteCount(codeBytes: codeBytes, rows: rows)
-        + ChannelFactors.byteCount(channels: channels)
-    }
-  }
-}
-
-extension CPUDevice {
-  /// The longest sum of products of an unsigned and a signed byte that cannot leave the range of an int32.
-  private static let int8Columns = Int(Int32.max) / (255 * 127)
-
-  func storage(of description: TensorDescription) -> CPUStorage {
-    switch description.shape.count {
-    case 2
-    where precision == .auto && description.activations == .int8PerToken
-      && description.columns <= Self.int8Columns:
-      packedStorage(of: description)
-    case 4 where precision == .auto && description.activations == .int8PerToken:
-      transformedStorage(of: description)
-    case 2, 4:
-      .stored(bytes: description.storedBytes)
-    default:
-      .widened(count: description.elementCount)
-    }
-  }
-}
-
-extension CPUDevice {
-  private func packedStorage(of description: TensorDescription) -> CPUStorage {
-    let codeBytes = kernels.int8_packed_bytes(description.rows, description.columns)
-    let rows = kernels.int8_packed_rows(description.rows)
-    return switch description.encoding {
-    case .int8PerChannel: .packed(codeBytes: codeBytes, rows: rows)
-    case .f32, .f16, .bf16:
-      .coded(codeBytes: codeBytes, rows: rows, columns: description.columns)
-    default: .stored(bytes: description.storedBytes)
-    }
-  }
-
-  private func transformedStorage(of description: TensorDescription) -> CPUStorage {
-    let form: sana_convolution_form
-    switch Array(description.shape[1...2]) {
-    case [3, 3]: form = SANA_CONVOLUTION_WINOGRAD
-    case [2, 2] where description.rows % 4 == 0: form = SANA_CONVOLUTION_UPSAMPLE
-    default: return .stored(bytes: description.storedBytes)
-    }
-    let channels = description.shape[3]
-    guard channels <= Self.int8Columns else { return .stored(bytes: description.storedBytes) }
-    let outputs = form.outputs(rows: description.rows)
-    let kernels = kernels.convolution(form, channels).pointee
-    return .transformed(
-      form, codeBytes: kernels.packed_bytes(form, channels, outputs),
-      rows: kernels.packed_rows(form, outputs), channels: channels)
-  }
-}
-
-extension sana_convolution_form {
-  /// Output channels of a weight of so many rows: phases are rows of their own.
-  func outputs(rows: Int) -> Int { self == SANA_CONVOLUTION_UPSAMPLE ? rows / 4 : rows }
-}
-
-extension TensorDescription {
-  fileprivate var storedBytes: Int { valueByteCount + scaleCount * MemoryLayout<Float>.size }
-}
-
-/// A weight on the CPU.
+/// A weight on the CPU, in memory of its own or of whoever streams it.
 final class CPUWeight {
   private enum Contents {
-    case stored(StoredTensor, sana_matrix)
-    case widened(AlignedMemory)
-    case packed(AlignedMemory, sana_int8_matrix, ChannelFactors?)
+    case stored(sana_matrix)
+    case codes(sana_matrix)
+    case widened(UnsafePointer<Float>)
+    case packed(sana_int8_matrix)
   }
 
   private let contents: Contents
-  let residentBytes: Int
+  /// Keeps the memory.
+  private let owner: AnyObject
 
-  /// - Parameter isPacked: whether the operation that uses it takes int8 activations; otherwise the weight stays as it is stored.
-  init(_ tensor: StoredTensor, isPacked: Bool, on device: CPUDevice) throws {
-    let description = tensor.description
-    var storage = device.storage(of: description)
-    if storage.isPacked, !isPacked { storage = .stored(bytes: description.storedBytes) }
-    let matrix = try sana_matrix(tensor)
-    residentBytes = storage.residentBytes
-    switch storage {
-    case .stored:
-      contents = .stored(tensor, matrix)
-    case .widened(let count):
-      contents = .widened(try Self.widen(matrix, count: count, tensor, on: device))
-    case .packed(let codeBytes, let rows):
-      contents = try Self.pack(matrix, codeBytes: codeBytes, rows: rows, tensor, on: device)
-    case .coded(let codeBytes, let rows, _):
-      contents = try Self.code(matrix, codeBytes: codeBytes, rows: rows, tensor, on: device)
-    case .transformed(let form, let codeBytes, let rows, _):
-      contents = try Self.transform(
-        matrix, form, codeBytes: codeBytes, rows: rows, tensor, on: device)
-    }
-  }
-
-  private static func widen(
-    _ matrix: sana_matrix, count: Int, _ tensor: StoredTensor, on device: CPUDevice
-  ) throws -> AlignedMemory {
-    let memory = try AlignedMemory(
-      byteCount: count * MemoryLayout<Float>.size, purpose: tensor.description.name)
-    let floats = memory.start.bindMemory(to: Float.self, capacity: count)
-    withUnsafePointer(to: matrix) { matrix in
-      for row in 0..<matrix.pointee.rows {
-        let columns = matrix.pointee.columns
-        device.kernels.decode_row(matrix, row, 0, columns, floats + row * columns)
+  /// Reads a weight into memory and brings it into its form.
+  /// - Parameters:
+  ///   - target: the form's bytes.
+  ///   - owner: of that memory.
+  ///   - staging: the planned bytes.
+  ///   - loops: as many threads as the staging was planned for, or fewer.
+  /// - Throws: what the source throws, `.unsupported` for numbers that are no weight.
+  init(
+    _ planned: CPUPlannedWeight, from source: any WeightSource,
+    to target: UnsafeMutableRawPointer, of owner: AnyObject,
+    staging: UnsafeMutableRawPointer, on device: CPUDevice, _ loops: any LoopRunner
+  ) throws {
+    self.owner = owner
+    let description = planned.description
+    let loader = CPUWeightLoader(
+      planned: planned, source: source, target: target, staging: staging, device: device,
+      loops: loops)
+    contents =
+      switch planned.form {
+      case .stored: .stored(try loader.store(description))
+      case .codes: .codes(try loader.store(description))
+      case .widened: .widened(try loader.widen())
+      case .packed(let codeBytes, let rows):
+        .packed(try loader.pack(codeBytes: codeBytes, rows: rows))
+      case .coded(let codeBytes, let rows, _):
+        .packed(try loader.code(codeBytes: codeBytes, rows: rows))
+      case .transformed(let form, let codeBytes, let rows, _):
+        .packed(try loader.transform(form, codeBytes: codeBytes, rows: rows))
       }
-    }
-    return memory
   }
 
-  private static func pack(
-    _ matrix: sana_matrix, codeBytes: Int, rows: Int, _ tensor: StoredTensor, on device: CPUDevice
-  ) throws -> Contents {
-    let packed = try PackedCodes(codeBytes: codeBytes, rows: rows, tensor)
-    if let source = matrix.scales {
-      UnsafeMutableRawPointer(packed.scales).copyMemory(
-        from: source, byteCount: matrix.rows * MemoryLayout<Float>.size)
-    }
-    let source = matrix.values.assumingMemoryBound(to: Int8.self)
-    let panel = ProductTasks.panelColumns
-    device.pool.forEach((matrix.rows + panel - 1) / panel) { index, _ in
-      device.kernels.int8_pack(
-        source, matrix.rows, matrix.columns, index * panel,
-        min((index + 1) * panel, matrix.rows), packed.codes, packed.offsets)
-    }
-    return .packed(packed.memory, packed.matrix(rows: matrix.rows, columns: matrix.columns), nil)
-  }
-
-  private static func code(
-    _ matrix: sana_matrix, codeBytes: Int, rows: Int, _ tensor: StoredTensor, on device: CPUDevice
-  ) throws -> Contents {
-    let packed = try PackedCodes(codeBytes: codeBytes, rows: rows, tensor)
-    let layout = CPUScratch(
-      workerBytes: device.kernels.int8_code_bytes(matrix.columns), workers: device.pool.size)
-    let scratch = try AlignedMemory(byteCount: layout.byteCount, purpose: tensor.description.name)
-    let factors = try ChannelFactors(matrix, channels: matrix.columns, tensor, on: device) {
-      layout.worker($0, at: scratch.start)
-    }
-    let panel = ProductTasks.panelColumns
-    withUnsafePointer(to: matrix) { matrix in
-      device.pool.forEach((matrix.pointee.rows + panel - 1) / panel) { index, worker in
-        device.kernels.int8_code(
-          matrix, factors.floats, index * panel, min((index + 1) * panel, matrix.pointee.rows),
-          packed.codes, packed.scales, packed.offsets, layout.worker(worker, at: scratch.start))
-      }
-    }
-    return .packed(
-      packed.memory, packed.matrix(rows: matrix.rows, columns: matrix.columns, factors), factors)
-  }
-
-  private static func transform(
-    _ matrix: sana_matrix, _ form: sana_convolution_form, codeBytes: Int, rows: Int,
-    _ tensor: StoredTensor, on device: CPUDevice
-  ) throws -> Contents {
-    let packed = try PackedCodes(codeBytes: codeBytes, rows: rows, tensor)
-    let channels = tensor.description.shape[3]
-    let outputs = form.outputs(rows: matrix.rows)
-    let kernels = device.kernels.convolution(form, channels).pointee
-    let layout = CPUScratch(
-      workerBytes: kernels.pack_bytes(form, channels), workers: device.pool.size)
-    let scratch = try AlignedMemory(byteCount: layout.byteCount, purpose: tensor.description.name)
-    let factors = try ChannelFactors(matrix, channels: channels, tensor, on: device) {
-      layout.worker($0, at: scratch.start)
-    }
-    let panel = ProductTasks.panelColumns
-    withUnsafePointer(to: matrix) { matrix in
-      device.pool.forEach((outputs + panel - 1) / panel) { index, worker in
-        kernels.pack(
-          form, matrix, channels, outputs, factors.floats, index * panel,
-          min((index + 1) * panel, outputs), packed.codes, packed.scales, packed.offsets,
-          layout.worker(worker, at: scratch.start))
-      }
-    }
-    return .packed(
-      packed.memory, packed.matrix(rows: outputs, columns: channels, factors), factors)
-  }
-
-  /// The weight of a floating-point product or a lookup.
-  var matrix: sana_matrix? {
-    if case .stored(_, let matrix) = contents { matrix } else { nil }
-  }
-
-  /// The weight of an int8 product.
-  var int8Matrix: sana_int8_matrix? {
-    if case .packed(_, let matrix, _) = contents { matrix } else { nil }
-  }
-
-  /// The numbers of a vector or a depthwise kernel.
-  var floats: UnsafePointer<Float>? {
-    guard case .widened(let memory) = contents else { return nil }
-    return UnsafePointer(memory.start.assumingMemoryBound(to: Float.self))
-  }
-}
-
-extension sana_matrix {
-  /// - Throws: `SanaError` `.corruptFile` when bytes are missing, `.unsupported` for numbers that are no weight.
-  fileprivate init(_ tensor: StoredTensor) throws {
+  /// A weight as it was loaded.
+  init(_ tensor: StoredTensor) throws {
     let description = tensor.description
     guard let values = tensor.values.bytes.baseAddress,
       tensor.values.bytes.count == description.valueByteCount,
-      (tensor.scales?.bytes.count ?? 0) == description.scaleCount * MemoryLayout<Float>.size
+      (tensor.scales?.bytes.count ?? 0) == description.scaleBytes
     else {
       throw SanaError(
         .corruptFile,
         "tensor '\(description.name.abbreviated)' has another length than its shape says",
         remedy: "make the model file again", location: description.name)
     }
+    contents = .stored(
+      try sana_matrix(
+        description, values: values, scales: tensor.scales?.bytes.baseAddress))
+    owner = LoadedTensor(tensor)
+  }
+
+  private final class LoadedTensor {
+    let tensor: StoredTensor
+    init(_ tensor: StoredTensor) { self.tensor = tensor }
+  }
+
+  /// The weight of a floating-point product or a lookup, or of a product by codes as stored.
+  var matrix: sana_matrix? {
+    switch contents {
+    case .stored(let matrix), .codes(let matrix): matrix
+    default: nil
+    }
+  }
+
+  /// Whether rows are quantized before they are multiplied by the matrix.
+  var isOfCodes: Bool { if case .codes = contents { true } else { false } }
+
+  /// The weight of an int8 product.
+  var int8Matrix: sana_int8_matrix? {
+    if case .packed(let matrix) = contents { matrix } else { nil }
+  }
+
+  /// The numbers of a vector or a depthwise kernel.
+  var floats: UnsafePointer<Float>? {
+    if case .widened(let floats) = contents { floats } else { nil }
+  }
+}
+
+/// Brings one weight from its source into memory.
+private struct CPUWeightLoader {
+  let planned: CPUPlannedWeight
+  let source: any WeightSource
+  let target: UnsafeMutableRawPointer
+  let staging: UnsafeMutableRawPointer
+  let device: CPUDevice
+  let loops: any LoopRunner
+
+  private var description: TensorDescription { planned.description }
+
+  /// Reads the stored numbers.
+  /// - Returns: the matrix that they are there.
+  private func read(
+    to values: UnsafeMutableRawPointer, scales: UnsafeMutableRawPointer
+  ) throws -> sana_matrix {
+    let description = try source.description(
+      of: Parameter(planned.description.name, planned.description.shape))
+    guard description == planned.description else {
+      throw SanaError(
+        .corruptFile,
+        "tensor '\(description.name.abbreviated)' is not what the file's directory says",
+        remedy: "make the model file again", location: description.name)
+    }
+    let hasScales = description.scaleCount > 0
+    try source.read(
+      description.name,
+      into: UnsafeMutableRawBufferPointer(start: values, count: description.valueByteCount),
+      scales: UnsafeMutableBufferPointer(
+        start: hasScales ? scales.assumingMemoryBound(to: Float.self) : nil,
+        count: description.scaleCount),
+      on: loops)
+    return try sana_matrix(description, values: values, scales: hasScales ? scales : nil)
+  }
+
+  private func readToStaging() throws -> sana_matrix {
+    try read(to: staging, scales: staging + MemoryPlan.aligned(planned.staging.valueBytes))
+  }
+
+  private func area(_ worker: Int) -> UnsafeMutableRawPointer {
+    planned.staging.threads.worker(
+      worker,
+      at: staging + MemoryPlan.aligned(planned.staging.valueBytes)
+        + MemoryPlan.aligned(planned.staging.scaleBytes))
+  }
+
+  func store(_ description: TensorDescription) throws -> sana_matrix {
+    try read(to: target, scales: target + MemoryPlan.aligned(description.valueByteCount))
+  }
+
+  func widen() throws -> UnsafePointer<Float> {
+    let matrix = try readToStaging()
+    let floats = target.bindMemory(to: Float.self, capacity: matrix.rows * matrix.columns)
+    withUnsafePointer(to: matrix) { matrix in
+      for row in 0..<matrix.pointee.rows {
+        let columns = matrix.pointee.columns
+        device.kernels.decode_row(matrix, row, 0, columns, floats + row * columns)
+      }
+    }
+    return UnsafePointer(floats)
+  }
+
+  func pack(codeBytes: Int, rows: Int) throws -> sana_int8_matrix {
+    let packed = PackedCodes(codeBytes: codeBytes, rows: rows, at: target)
+    let matrix = try read(to: staging, scales: UnsafeMutableRawPointer(packed.scales))
+    // Those of rows that only fill the last panel.
+    (packed.scales + matrix.rows).update(repeating: 0, count: rows - matrix.rows)
+    let codes = matrix.values.assumingMemoryBound(to: Int8.self)
+    let panel = ProductTasks.panelColumns
+    loops.forEach((matrix.rows + panel - 1) / panel) { index, _ in
+      device.kernels.int8_pack(
+        codes, matrix.rows, matrix.columns, index * panel,
+        min((index + 1) * panel, matrix.rows), packed.codes, packed.offsets)
+    }
+    return packed.matrix(rows: matrix.rows, columns: matrix.columns)
+  }
+
+  func code(codeBytes: Int, rows: Int) throws -> sana_int8_matrix {
+    let matrix = try readToStaging()
+    let packed = PackedCodes(codeBytes: codeBytes, rows: rows, at: target)
+    let factors = factors(matrix, channels: matrix.columns, codeBytes: codeBytes, rows: rows)
+    let panel = ProductTasks.panelColumns
+    withUnsafePointer(to: matrix) { matrix in
+      loops.forEach((matrix.pointee.rows + panel - 1) / panel) { index, worker in
+        device.kernels.int8_code(
+          matrix, factors.floats, index * panel, min((index + 1) * panel, matrix.pointee.rows),
+          packed.codes, packed.scales, packed.offsets, area(worker))
+      }
+    }
+    return packed.matrix(rows: matrix.rows, columns: matrix.columns, factors)
+  }
+
+  func transform(
+    _ form: sana_convolution_form, codeBytes: Int, rows: Int
+  ) throws -> sana_int8_matrix {
+    let matrix = try readToStaging()
+    let packed = PackedCodes(codeBytes: codeBytes, rows: rows, at: target)
+    let channels = description.shape[3]
+    let outputs = form.outputs(rows: matrix.rows)
+    let kernels = device.kernels.convolution(form, channels).pointee
+    let factors = factors(matrix, channels: channels, codeBytes: codeBytes, rows: rows)
+    let panel = ProductTasks.panelColumns
+    withUnsafePointer(to: matrix) { matrix in
+      loops.forEach((outputs + panel - 1) / panel) { index, worker in
+        kernels.pack(
+          form, matrix, channels, outputs, factors.floats, index * panel,
+          min((index + 1) * panel, outputs), packed.codes, packed.scales, packed.offsets,
+          area(worker))
+      }
+    }
+    return packed.matrix(rows: outputs, columns: channels, factors)
+  }
+
+  /// The factors of the weight's channels, behind its codes.
+  private func factors(
+    _ matrix: sana_matrix, channels: Int, codeBytes: Int, rows: Int
+  ) -> ChannelFactors {
+    ChannelFactors(
+      matrix, channels: channels,
+      at: target + MemoryPlan.aligned(PackedCodes.byteCount(codeBytes: codeBytes, rows: rows)),
+      kernels: device.kernels, loops, scratch: area)
+  }
+}
+
+extension sana_matrix {
+  /// - Throws: `SanaError` `.unsupported` for numbers that are no weight.
+  init(
+    _ description: TensorDescription, values: UnsafeRawPointer, scales: UnsafeRawPointer?
+  ) throws {
     var groupSize = 0
     let encoding: sana_encoding
     switch description.encoding {
@@ -261,8 +241,8 @@ extension sana_matrix {
         remedy: "convert the checkpoint again", location: description.name)
     }
     self.init(
-      encoding: encoding, values: values, scales: tensor.scales?.bytes.baseAddress,
-      rows: description.rows, columns: description.columns, group_size: groupSize)
+      encoding: encoding, values: values, scales: scales, rows: description.rows,
+      columns: description.columns, group_size: groupSize)
   }
 
   /// The matrix of `count` rows from `first` on.

@@ -6,12 +6,11 @@ extension CPUDevice {
   /// The cascades of a graph by the position of their last node.
   /// - Parameters:
   ///   - readers: how many nodes read each value.
-  ///   - source: describes the weights.
   func cascades(
-    _ graph: Graph, _ readers: [Int], _ source: any WeightSource
+    _ graph: Graph, _ readers: [Int], _ forms: CPUWeightForms
   ) -> [Int: CPUCascade] {
     guard graph.fusion == .full else { return [:] }
-    let finder = CascadeFinder(graph: graph, readers: readers, device: self, weights: source)
+    let finder = CascadeFinder(graph: graph, readers: readers, device: self, forms: forms)
     var cascades: [Int: CPUCascade] = [:]
     var position = 0
     while position < graph.nodes.count {
@@ -48,7 +47,7 @@ private struct CascadeFinder {
   let graph: Graph
   let readers: [Int]
   let device: CPUDevice
-  let weights: any WeightSource
+  let forms: CPUWeightForms
 
   /// The least rows of a layer in a band, and the least positions: enough for many threads, and to read a layer's weights for.
   private static let leastRows = 8
@@ -132,7 +131,7 @@ private struct CascadeFinder {
   private func layer(at position: Int) -> CPUCascade.Layer? {
     guard graph.nodes.indices.contains(position) else { return nil }
     let operation = graph.nodes[position].operation
-    let arithmetic = device.arithmetic(of: operation, weights)
+    let arithmetic = device.arithmetic(of: operation, forms)
     switch operation {
     case .convolution(let convolution)
     where convolution.isWinograd && convolution.epilogue.inputs.isEmpty:

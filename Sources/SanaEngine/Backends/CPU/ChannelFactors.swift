@@ -4,7 +4,6 @@ internal import WeightFormats
 
 /// The `ChannelBalance` of an int8 weight in memory.
 struct ChannelFactors {
-  private let memory: AlignedMemory
   let floats: UnsafeMutablePointer<Float>
 
   /// Kernels read whole vectors.
@@ -16,17 +15,17 @@ struct ChannelFactors {
 
   /// - Parameters:
   ///   - matrix: `[rows, taps, channels]`
+  ///   - start: of `byteCount(channels:)` bytes.
   ///   - scratch: a worker's area with room for a number of each channel.
   init(
-    _ matrix: sana_matrix, channels: Int, _ tensor: StoredTensor, on device: CPUDevice,
+    _ matrix: sana_matrix, channels: Int, at start: UnsafeMutableRawPointer,
+    kernels: sana_kernels, _ loops: any LoopRunner,
     scratch: (_ worker: Int) -> UnsafeMutableRawPointer
-  ) throws {
-    memory = try AlignedMemory(
-      byteCount: Self.byteCount(channels: channels), purpose: tensor.description.name)
-    floats = memory.start.bindMemory(to: Float.self, capacity: Self.count(channels: channels))
+  ) {
+    floats = start.bindMemory(to: Float.self, capacity: Self.count(channels: channels))
     floats.initialize(repeating: 1, count: Self.count(channels: channels))
 
-    let workers = device.pool.size
+    let workers = loops.workers
     let length = 64
     let magnitudes = withUnsafeTemporaryAllocation(of: Float.self, capacity: workers * channels) {
       maxima in
@@ -34,8 +33,8 @@ struct ChannelFactors {
       withUnsafePointer(to: matrix) { matrix in
         guard let start = maxima.baseAddress else { return }
         let rows = matrix.pointee.rows
-        device.pool.forEach((rows + length - 1) / length) { index, worker in
-          device.kernels.channel_magnitudes(
+        loops.forEach((rows + length - 1) / length) { index, worker in
+          kernels.channel_magnitudes(
             matrix, channels, index * length, min((index + 1) * length, rows),
             start + worker * channels, scratch(worker))
         }

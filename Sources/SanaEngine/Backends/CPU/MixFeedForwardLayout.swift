@@ -21,11 +21,6 @@ struct MixFeedForwardLayout {
 }
 
 extension CPUDevice {
-  /// Image rows of a band, of so many positions as the device takes at a time.
-  func bandRows(of size: Shape) -> Int {
-    bandPositions.map { min(max($0 / size.width, 1), size.height) } ?? size.height
-  }
-
   func layout(
     _ kind: CPUMixFeedForward.Expansion, _ expansion: Linear, _ projection: Linear, _ size: Shape,
     _ bands: [Range<Int>], hasNorm: Bool, hasOutputNorm: Bool

@@ -43,9 +43,9 @@ struct NodePattern {
 }
 
 extension Operation {
-  /// The operation where it is a product with a weight that stays, otherwise nil.
-  var residentLinear: Linear? {
-    if case .linear(let linear) = self, linear.weight.access == .whole { linear } else { nil }
+  /// The operation where it is a product, otherwise nil.
+  var linear: Linear? {
+    if case .linear(let linear) = self { linear } else { nil }
   }
 
   var modulatedLayerNorm: ModulatedLayerNorm? {

@@ -1,10 +1,8 @@
 internal import CKernels
-internal import SanaGraph
 internal import WeightFormats
 
-/// Memory for packed codes, their scales and their offsets.
+/// Packed codes, their scales and their offsets in memory.
 struct PackedCodes {
-  let memory: AlignedMemory
   let codes: UnsafeMutablePointer<Int8>
   let scales: UnsafeMutablePointer<Float>
   let offsets: UnsafeMutablePointer<Int32>
@@ -13,14 +11,11 @@ struct PackedCodes {
     codeBytes + rows * (MemoryLayout<Float>.size + MemoryLayout<Int32>.size)
   }
 
-  init(codeBytes: Int, rows: Int, _ tensor: StoredTensor) throws {
-    memory = try AlignedMemory(
-      byteCount: Self.byteCount(codeBytes: codeBytes, rows: rows),
-      purpose: tensor.description.name)
+  init(codeBytes: Int, rows: Int, at start: UnsafeMutableRawPointer) {
     // Codes first: their size is a multiple of a panel, so what follows is aligned.
-    codes = memory.start.bindMemory(to: Int8.self, capacity: codeBytes)
-    scales = (memory.start + codeBytes).bindMemory(to: Float.self, capacity: rows)
-    offsets = (memory.start + codeBytes + rows * MemoryLayout<Float>.size)
+    codes = start.bindMemory(to: Int8.self, capacity: codeBytes)
+    scales = (start + codeBytes).bindMemory(to: Float.self, capacity: rows)
+    offsets = (start + codeBytes + rows * MemoryLayout<Float>.size)
       .bindMemory(to: Int32.self, capacity: rows)
   }
 

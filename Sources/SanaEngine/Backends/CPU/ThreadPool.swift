@@ -5,12 +5,8 @@ internal import Support
 /// The threads of a back end.
 final class ThreadPool {
   private let pool: OpaquePointer
-  private let cancellation: CancellationToken?
-
-  /// - Parameter cancellation: once it is cancelled, loops leave undone what they have not begun,
-  ///   so that whoever uses their results must ask it first.
   /// - Throws: `SanaError` `.memoryLimit` when the system has no memory for it.
-  init(threads: Int, cancellation: CancellationToken? = nil) throws {
+  init(threads: Int) throws {
     guard
       let pool = sana_pool_create(max(threads, 1), AvailableProcessors.current.count)
     else {
@@ -18,11 +14,34 @@ final class ThreadPool {
         .memoryLimit, "there is no memory for \(threads) threads", remedy: "ask for fewer threads")
     }
     self.pool = pool
-    self.cancellation = cancellation
-    if let cancellation { sana_pool_observe(pool, cancellation.raisedFlag) }
   }
 
   deinit { sana_pool_destroy(pool) }
+
+  /// Calls the body while loops leave undone what they have not begun once the work is cancelled,
+  /// so that whoever uses their results must ask the cancellation first.
+  func observing<Result>(
+    _ cancellation: CancellationToken?, _ body: () throws -> Result
+  ) rethrows -> Result {
+    sana_pool_observe(pool, cancellation?.raisedFlag)
+    defer { sana_pool_observe(pool, nil) }
+    return try withExtendedLifetime(cancellation, body)
+  }
+
+  /// Lets one thread do something while the others share the loops that follow. One errand at a
+  /// time, each of them followed by `settle`.
+  /// - Parameter errand: kept until then by the caller.
+  func send(_ errand: PoolErrand) {
+    sana_pool_send(
+      pool,
+      { context in
+        guard let context else { return }
+        Unmanaged<PoolErrand>.fromOpaque(context).takeUnretainedValue().body()
+      }, Unmanaged.passUnretained(errand).toOpaque())
+  }
+
+  /// Waits for the errand's end; false when no thread has begun it, and none will.
+  func settle() -> Bool { sana_pool_settle(pool) }
 
   /// Threads that work, the caller included.
   var size: Int { sana_pool_size(pool) }
@@ -56,4 +75,10 @@ final class ThreadPool {
 
 extension ThreadPool: LoopRunner {
   var workers: Int { size }
+}
+
+/// What one thread of a pool does beside its loops.
+final class PoolErrand {
+  let body: () -> Void
+  init(_ body: @escaping () -> Void) { self.body = body }
 }

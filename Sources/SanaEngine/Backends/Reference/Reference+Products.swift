@@ -1,8 +1,8 @@
 internal import SanaGraph
 
 extension ReferenceExecutable {
-  func compute(_ operation: Linear, _ output: ReferenceActivation) throws {
-    let weight = try loadedWeight(operation.weight)
+  func compute(_ operation: Linear, _ output: ReferenceActivation) {
+    let weight = weight(operation.weight)
     let columns = operation.weight.shape[1]
     // Codes and scales multiply exactly in doubles, so the sum is that of the integer product.
     let (rows, values) = quantized(rows(operation.input), weight, columns: columns)

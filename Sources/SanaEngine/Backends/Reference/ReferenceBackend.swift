@@ -10,7 +10,7 @@ public import WeightFormats
 public final class ReferenceBackend: Backend {
   public let name = "reference"
   public let precision: ComputePrecision
-  public var cancellation: CancellationToken? { nil }
+  public let ledger = MemoryLedger()
   private let winograd: WinogradTile
 
   /// - Parameter winograd: how 3x3 convolutions of int8 activations are defined.
@@ -19,15 +19,7 @@ public final class ReferenceBackend: Backend {
     self.winograd = winograd
   }
 
-  public func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan {
-    MemoryPlan(graph)
-  }
-
-  public func residentBytes(of weight: TensorDescription) -> Int {
-    weight.elementCount * MemoryLayout<Double>.size
-  }
-
-  public func keepsLoadedBytes(of weight: TensorDescription) -> Bool { false }
+  public func measurePeak() -> ProcessorPeak? { nil }
 
   public func load(_ source: any WeightSource) -> any ResidentModel {
     ReferenceModel(source: source, precision: precision, winograd: winograd)
@@ -51,10 +43,31 @@ final class ReferenceModel: ResidentModel {
     weights.values.reduce(0) { $0 + $1.values.count * MemoryLayout<Double>.size }
   }
 
-  func prepare(_ graph: Graph) throws -> any Executable {
-    for parameter in graph.parameters { try makeResident(parameter) }
+  func plan(_ graph: Graph, _ choices: ExecutionChoices) throws -> any PlannedGraph {
+    let weights = try graph.parameters.filter { $0.access == .whole }.map { parameter in
+      let description = try source.description(of: parameter)
+      return ExecutionPlan.Weight(
+        name: parameter.name, byteCount: description.elementCount * MemoryLayout<Double>.size,
+        stagingBytes: description.valueByteCount, isResident: true)
+    }
+    return ReferencePlan(
+      plan: ExecutionPlan(
+        graph: graph, choices: choices,
+        steps: graph.nodes.indices.map {
+          ExecutionPlan.Step(nodes: $0...$0, form: "node", segment: 0)
+        },
+        memory: MemoryPlan(graph), weights: weights, slotBytes: 0, slotStagingBytes: 0),
+      model: self)
+  }
+
+  fileprivate func prepare(_ plan: ExecutionPlan) throws -> any Executable {
+    for parameter in plan.graph.parameters { try makeResident(parameter) }
     return ReferenceExecutable(
-      graph: graph, weights: weights, source: source, precision: precision, winograd: winograd)
+      plan: plan, weights: weights, source: source, precision: precision, winograd: winograd)
+  }
+
+  func run(_ executables: [any Executable], _ context: RunContext) throws {
+    for executable in executables { try executable.run(context) }
   }
 
   private func makeResident(_ parameter: Parameter) throws {
@@ -63,4 +76,17 @@ final class ReferenceModel: ResidentModel {
     weights[parameter.name] = try ReferenceWeight(
       source.load(parameter.name), precision: precision)
   }
+}
+
+/// A plan in which every node is a step and every weight stays.
+private final class ReferencePlan: PlannedGraph {
+  let plan: ExecutionPlan
+  private let model: ReferenceModel
+
+  init(plan: ExecutionPlan, model: ReferenceModel) {
+    self.plan = plan
+    self.model = model
+  }
+
+  func prepare(_ context: RunContext) throws -> any Executable { try model.prepare(plan) }
 }

@@ -3,8 +3,7 @@ internal import WeightFormats
 
 /// A graph, its decoded weights and its arena. The operations are in the extensions, one file a family.
 final class ReferenceExecutable: Executable {
-  let graph: Graph
-  let plan: MemoryPlan
+  let plan: ExecutionPlan
   private let weights: [String: ReferenceWeight]
   private let source: any WeightSource
   private let precision: ComputePrecision
@@ -13,11 +12,10 @@ final class ReferenceExecutable: Executable {
 
   /// - Parameter source: of the weights that are read by rows.
   init(
-    graph: Graph, weights: [String: ReferenceWeight], source: any WeightSource,
+    plan: ExecutionPlan, weights: [String: ReferenceWeight], source: any WeightSource,
     precision: ComputePrecision, winograd: WinogradTile
   ) {
-    self.graph = graph
-    self.plan = MemoryPlan(graph)
+    self.plan = plan
     self.weights = weights
     self.source = source
     self.precision = precision
@@ -37,10 +35,12 @@ final class ReferenceExecutable: Executable {
     }
   }
 
-  func run(observer: ((_ name: String, _ tensor: HostTensor) throws -> Void)?) throws {
+  func run(_ context: RunContext) throws {
     for node in graph.nodes {
+      try context.cancellation?.check()
       try execute(node)
-      guard let observer else { continue }
+      context.onProgress?()
+      guard let observer = context.observer else { continue }
       for name in graph[node.output].names { try observer(name, read(node.output)) }
     }
   }
@@ -72,12 +72,6 @@ final class ReferenceExecutable: Executable {
     return weight
   }
 
-  /// A weight that is resident, or is loaded now.
-  func loadedWeight(_ parameter: Parameter) throws -> ReferenceWeight {
-    guard parameter.access == .once else { return weight(parameter) }
-    return try ReferenceWeight(source.load(parameter), precision: precision)
-  }
-
   /// Some rows of a weight, in this order.
   func weight(_ parameter: Parameter, rows: [Int]) throws -> ReferenceWeight {
     try ReferenceWeight(source.loadRows(rows, of: parameter.name), precision: precision)
@@ -88,14 +82,15 @@ final class ReferenceExecutable: Executable {
   }
 
   private func bytes(of value: Value) -> UnsafeMutableRawBufferPointer {
-    UnsafeMutableRawBufferPointer(
-      rebasing: arena.bytes[plan[value]..<plan[value] + graph[value].byteCount])
+    let offset = plan.memory[value].offset
+    return UnsafeMutableRawBufferPointer(
+      rebasing: arena.bytes[offset..<offset + graph[value].byteCount])
   }
 
   private func execute(_ node: Node) throws {
     let output = activation(node.output)
     switch node.operation {
-    case .linear(let operation): try compute(operation, output)
+    case .linear(let operation): compute(operation, output)
     case .groupedLinear(let operation): compute(operation, output)
     case .convolution(let operation): compute(operation, output)
     case .upsampleConvolution(let operation): compute(operation, output)

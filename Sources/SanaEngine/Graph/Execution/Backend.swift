@@ -3,8 +3,9 @@ public import WeightFormats
 
 /// A device that runs graphs. The CPU walks the nodes; a GPU records them once and replays them.
 ///
-/// The order of use: `plan` says what a run will take before anything is allocated; `load` opens a component; `prepare` makes the
-/// weights that a graph reads resident and allocates the arena; `run` computes.
+/// The order of use: `load` opens a component; `plan` says how a graph will be executed and what it
+/// takes, before anything is allocated; `prepare` of that plan makes the weights that stay resident
+/// and claims the memory; `run` computes.
 public protocol Backend: AnyObject {
   /// The name a user selects it by: `cpu`, `vulkan:0`.
   var name: String { get }
@@ -12,62 +13,91 @@ public protocol Backend: AnyObject {
   /// What products are computed in.
   var precision: ComputePrecision { get }
 
-  /// Ends whatever is computed; asked by those who work between graphs, too.
-  var cancellation: CancellationToken? { get }
+  /// Counts the device's memory.
+  var ledger: MemoryLedger { get }
 
-  /// The arena that `prepare` would allocate for this graph, whose weights `source` describes.
-  func plan(_ graph: Graph, weights source: any WeightSource) -> MemoryPlan
-
-  /// Bytes that a weight occupies on the device once a graph that reads it whole is prepared.
-  func residentBytes(of weight: TensorDescription) -> Int
-
-  /// Whether a resident weight is the very bytes that its source loads. Otherwise it is a rearranged copy, and while that is made
-  /// both exist.
-  func keepsLoadedBytes(of weight: TensorDescription) -> Bool
+  /// Measures what the arithmetic units can do; nil where nobody can say.
+  func measurePeak() -> ProcessorPeak?
 
   func load(_ source: any WeightSource) -> any ResidentModel
 }
 
-/// One component's weights on a device. Each weight becomes resident with the first graph that reads it and stays until the
-/// object goes away.
+extension Backend {
+  /// How a graph would be executed whose weights a source describes.
+  /// - Throws: `SanaError` `.tensorMismatch` for a weight that is missing or has another shape.
+  public func plan(
+    _ graph: Graph, weights source: any WeightSource, _ choices: ExecutionChoices = .init()
+  ) throws -> ExecutionPlan {
+    try load(source).plan(graph, choices).plan
+  }
+}
+
+/// One component's weights on a device. Each weight that stays becomes resident with the first
+/// graph that reads it and stays until the object goes away.
 public protocol ResidentModel: AnyObject {
   /// Bytes of all weights resident now.
   var residentBytes: Int { get }
 
-  /// - Throws: `SanaError` `.tensorMismatch` for a weight that is missing or has another shape than the graph says.
-  func prepare(_ graph: Graph) throws -> any Executable
+  /// - Throws: `SanaError` `.tensorMismatch` for a weight that is missing or has another shape than
+  ///   the graph says.
+  func plan(_ graph: Graph, _ choices: ExecutionChoices) throws -> any PlannedGraph
+
+  /// Runs graphs that this model prepared, segment by segment: all of them do a segment before any
+  /// begins the next, so that weights which do not stay are read once for all. The graphs have the
+  /// same weights in the same segments.
+  /// - Throws: what ends the run: `.cancelled`, what the observer throws, what loading throws.
+  func run(_ executables: [any Executable], _ context: RunContext) throws
+}
+
+extension ResidentModel {
+  /// Plans and prepares.
+  public func prepare(
+    _ graph: Graph, _ choices: ExecutionChoices = .init(), _ context: RunContext = .init()
+  ) throws -> any Executable {
+    try plan(graph, choices).prepare(context)
+  }
 }
 
 /// A graph bound to its weights and its memory.
 public protocol Executable: AnyObject {
-  var graph: Graph { get }
-  var plan: MemoryPlan { get }
+  var plan: ExecutionPlan { get }
 
-  /// Copies numbers into an input. They stay until they are overwritten, however often the graph runs.
+  /// Copies numbers into an input. They stay until they are overwritten, however often the graph
+  /// runs.
   func write(_ tensor: HostTensor, to input: Value)
 
-  /// Runs every node in order.
-  /// - Parameter observer: called with each *named* value right after it is computed, before its memory can
-  ///   be used again; once for each of its names. A throw stops the run.
-  func run(observer: ((_ name: String, _ tensor: HostTensor) throws -> Void)?) throws
+  /// Copies an output of another executable of the same device into an input, without the host.
+  func copy(_ output: Value, of other: any Executable, to input: Value)
 
-  /// Runs every node in order, of a graph that hands over the rows of its output.
-  /// - Parameter onRows: given which rows come, each after the one above it, and their numbers, `[rows, width, channels]`, valid during
-  ///   the call only. A throw stops the run.
-  func run(
-    onRows: (_ rows: Range<Int>, _ values: UnsafeBufferPointer<Float>) throws -> Void) throws
+  /// Runs every node in order.
+  func run(_ context: RunContext) throws
 
   /// Copies an output of the last run.
   func read(_ output: Value) -> HostTensor
 }
 
 extension Executable {
-  /// All rows at once, for back ends that hold the output whole.
-  public func run(
-    onRows: (_ rows: Range<Int>, _ values: UnsafeBufferPointer<Float>) throws -> Void
-  ) throws {
-    try run(observer: nil)
-    let output = read(graph.outputs[0])
-    try output.values.withUnsafeBufferPointer { try onRows(0..<output.shape.height, $0) }
+  public var graph: Graph { plan.graph }
+
+  /// By way of the host.
+  public func copy(_ output: Value, of other: any Executable, to input: Value) {
+    write(other.read(output), to: input)
+  }
+
+  /// Runs every node in order.
+  /// - Parameter observer: called with each *named* value right after it is computed, before its
+  ///   memory can be used again; once for each of its names. A throw stops the run.
+  public func run(observer: ValueObserver? = nil) throws {
+    try run(RunContext(observer: observer))
+  }
+
+  /// Runs every node in order, of a graph that hands over the rows of its output.
+  /// - Parameter onRows: as `RunContext.onRows`.
+  public func run(_ context: RunContext, onRows: RowHandler) throws {
+    try withoutActuallyEscaping(onRows) { onRows in
+      var context = context
+      context.onRows = onRows
+      try run(context)
+    }
   }
 }

@@ -2,26 +2,10 @@ internal import CKernels
 public import SanaGraph
 internal import Support
 
-/// What the arithmetic units of the threads of a back end can do together, in operations (additions and multiplications) a second.
-public struct ProcessorPeak: Sendable {
-  public let f32: Double
-  /// Of what bf16 weights are multiplied in: bf16, or int16, or f32.
-  public let bf16: Double
-  public let int8: Double
-
-  public func of(_ arithmetic: Arithmetic) -> Double {
-    switch arithmetic {
-    case .f32: f32
-    case .bf16: bf16
-    case .int8: int8
-    }
-  }
-}
-
 extension CPUBackend {
   /// Measures the peak with loops that never leave the registers, on all threads at once: the best of some tries, about a tenth of a
   /// second.
-  public func measurePeak() -> ProcessorPeak {
+  public func measurePeak() -> ProcessorPeak? {
     let kernels = device.kernels
     return ProcessorPeak(
       f32: best(of: kernels.peak_f32), bf16: best(of: kernels.peak_bf16),
