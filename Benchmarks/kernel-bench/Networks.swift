@@ -61,7 +61,7 @@ struct Networks: ParsableCommand {
     try executable.run(observer: nil)
 
     var times: [String: (count: Int, seconds: Double)] = [:]
-    backend.onStep = { step, _ in
+    let context = RunContext(onStep: { step, _ in
       var kind = step.kind
       if byShape, let node = step.nodes.last {
         let inputs = node.operation.payload.inputs.prefix(1).map { "\(graph[$0].shape)" }
@@ -69,8 +69,8 @@ struct Networks: ParsableCommand {
       }
       times[kind, default: (0, 0)].count += 1
       times[kind, default: (0, 0)].seconds += step.duration.seconds
-    }
-    try executable.run(observer: nil)
+    })
+    try executable.run(context)
     let total = times.values.reduce(0) { $0 + $1.seconds }
     print(
       String(

@@ -149,7 +149,9 @@ struct Operations: ParsableCommand {
   func run() throws {
     let set = try options.instructionSet()
     let backend = try options.backend()
-    let peak = try CPUBackend(threads: 1, instructionSet: set).measurePeak()
+    guard let peak = try CPUBackend(threads: 1, instructionSet: set).measurePeak() else {
+      preconditionFailure("the CPU measures its peak")
+    }
     let threads = options.threads ?? AvailableProcessors.current.count
     print(
       String(

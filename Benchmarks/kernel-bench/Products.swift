@@ -153,7 +153,7 @@ struct Products: ParsableCommand {
       let executable = try layer.executable(on: backend)
       // The first run touches memory for the first time.
       try executable.run(observer: nil)
-      let peak = backend.measurePeak().int8
+      let peak = backend.measurePeak()?.int8 ?? 0
       let times = try (0..<runs).map { _ in
         try ContinuousClock().measure { try executable.run(observer: nil) }.seconds
       }

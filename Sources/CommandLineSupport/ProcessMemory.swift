@@ -10,6 +10,10 @@ public enum ProcessMemory {
   /// files count as far as they were touched. `nil` where the kernel does not say.
   public static var peakBytes: Int? { kibibytes("VmHWM:", in: "/proc/self/status") }
 
+  /// Bytes of memory that the process holds now, without its code and the files that it maps: the
+  /// kernel's `RssAnon`.
+  public static var anonymousBytes: Int? { kibibytes("RssAnon:", in: "/proc/self/status") }
+
   /// What the machine can still give without swapping: the kernel's `MemAvailable`.
   public static var availableBytes: Int? { kibibytes("MemAvailable:", in: "/proc/meminfo") }
 

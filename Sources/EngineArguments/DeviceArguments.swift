@@ -40,7 +40,6 @@ public struct DeviceArguments: ParsableArguments {
         .invalidArgument, "\(threads) threads cannot be started", remedy: "choose 1 to 1024")
     }
     return try device.makeBackend(
-      precision: precision == .auto ? ownPrecision : precision, threads: threads,
-      cancellation: session.cancellation)
+      precision: precision == .auto ? ownPrecision : precision, threads: threads)
   }
 }

@@ -25,7 +25,8 @@ extension Verifier {
       result: generator.normals(count: shape.elementCount))
 
     let stage = DenoiserStage(
-      transformer.configuration, source: transformer.weights, backend: backend)
+      transformer.configuration, source: transformer.weights, backend: backend,
+      context: RunContext(cancellation: cancellation))
     try compareFirstStep(reference, transformer.configuration, stage, shape)
     var finalLatents: FinalLatents = [:]
     for run in reference.runs {

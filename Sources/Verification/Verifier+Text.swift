@@ -34,7 +34,8 @@ extension Verifier {
       tokenizer: encoder.tokenizer, instruction: reference.usesInstruction ? .standard : .none,
       captionLength: reference.captionLength, positions: encoder.configuration.maximumPositions)
     let stage = try TextEncoderStage(
-      encoder.configuration, source: encoder.weights, backend: backend)
+      encoder.configuration, source: encoder.weights, backend: backend,
+      context: RunContext(cancellation: cancellation))
     var captions = CaseCaptions(
       conditional: try encode(
         reference.prompts.map(preparation.prepare), stage, "\(group)/positive",

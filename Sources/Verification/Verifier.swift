@@ -60,10 +60,9 @@ public final class Verifier {
         .invalidArgument, "the trace has no case '\(options.caseName ?? "")'",
         remedy: "choose one of \(all.map(\.name).joined(separator: ", "))", location: trace.path)
     }
+    backend.ledger.limit = options.memoryLimit
     let verifier = Verifier(
-      model: model, trace: trace,
-      backend: options.memoryLimit.map { BoundedBackend(backend, limit: $0) } ?? backend,
-      bounds: bounds, cancellation: cancellation)
+      model: model, trace: trace, backend: backend, bounds: bounds, cancellation: cancellation)
     for reference in cases { try verifier.replay(reference, progress: progress) }
     return verifier.report
   }

@@ -31,12 +31,13 @@ struct DemoVariant {
     ProcessMemory.resetPeak()
     let start = ContinuousClock.now
     let backend = try DeviceSelection.automatic.makeBackend(
-      precision: precision, threads: threads, cancellation: session.cancellation)
+      precision: precision, threads: threads)
     let pipeline = try Pipeline(
       model: try PipelineModel(path: path), backend: backend,
       request: GenerationRequest(
         prompts: prompts, width: Self.side, height: Self.side, steps: 20, guidanceScale: 4.5,
-        seed: 0, usesResolutionBinning: false))
+        seed: 0, usesResolutionBinning: false),
+      context: RunContext(cancellation: session.cancellation))
     var pictures: [RGBImage] = []
     try pipeline.run { event in
       try session.cancellation.check()

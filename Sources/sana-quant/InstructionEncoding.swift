@@ -1,4 +1,3 @@
-import CPUBackend
 import CommandLineSupport
 import SanaEngine
 import SanaGraph
@@ -20,14 +19,15 @@ struct InstructionEncoding {
       case .textEncoder(let configuration) = try file.configuration(of: .textEncoder)
     else { return [] }
     session.progress.begin("encode the instruction")
-    let backend = try CPUBackend(precision: .f32, cancellation: session.cancellation)
-    backend.onProgress = { session.progress.tick() }
+    let backend = try DeviceSelection.cpu.makeBackend(precision: .f32, threads: nil)
+    let context = RunContext(
+      cancellation: session.cancellation, onProgress: { session.progress.tick() })
     do {
       let source = try file.source(for: .textEncoder)
       let preparation = try PromptPreparation(
         tokenizer: Tokenizer(besides: source), instruction: .standard,
         positions: configuration.maximumPositions)
-      let stage = try TextEncoderStage(configuration, source: source, backend: backend)
+      let stage = try TextEncoderStage(configuration, source: source, backend: backend, context: context)
       return try stage.instructionTensors(of: preparation.instructionTokens(), encoding: encoding)
     } catch let error as SanaError where Self.isOfTheModel(error) {
       session.progress.note(

@@ -109,7 +109,10 @@ struct RunArguments: ParsableArguments {
     let backend = try device.makeBackend(session)
     let pipeline = try Pipeline(
       model: try PipelineModel(path: model, sampler: picture.scheduler), backend: backend,
-      request: request, memoryLimit: device.memoryLimit?.bytes)
+      request: request,
+      budget: MemoryBudget(
+        limit: device.memoryLimit?.bytes, programBytes: ProcessMemory.anonymousBytes ?? 0),
+      context: RunContext(cancellation: session.cancellation))
     return PreparedRun(
       backend: backend, pipeline: pipeline,
       report: RunReport(modelPath: model, pipeline: pipeline, backend: backend, device: device))

@@ -1,6 +1,5 @@
 public import ArgumentParser
-internal import CPUBackend
-import CommandLineSupport
+internal import CommandLineSupport
 import EngineArguments
 public import SanaEngine
 internal import SanaGraph
@@ -51,10 +50,10 @@ struct Bench: ParsableCommand {
       for note in run.pipeline.notes { session.progress.note(note) }
       try run.pipeline.checkMemory(limit: arguments.device.memoryLimit, session)
 
-      let peak = (run.backend as? CPUBackend)?.measurePeak()
+      let peak = run.backend.measurePeak()
       let measurements = try PipelineStage.allCases
         .filter { stages.isEmpty || stages.contains($0) }
-        .map { try measure($0, of: run.pipeline, on: run.backend, peak, session) }
+        .map { try measure($0, of: run.pipeline, peak, session) }
       if arguments.json {
         try JSONOutput.print(object(run.report, measurements, peak))
       } else {
@@ -64,27 +63,27 @@ struct Bench: ParsableCommand {
   }
 
   private func measure(
-    _ stage: PipelineStage, of pipeline: Pipeline, on backend: any Backend, _ peak: ProcessorPeak?,
+    _ stage: PipelineStage, of pipeline: Pipeline, _ peak: ProcessorPeak?,
     _ session: ToolSession
   ) throws -> StageMeasurement {
     let clock = ContinuousClock()
-    let cpu = backend as? CPUBackend
     session.progress.begin(stage.rawValue, total: warmUps + repeats)
     defer { session.progress.end() }
     var profile = OperationProfile(peak: peak)
+    var isMeasured = false
+    pipeline.context.onStep = { step, graph in
+      guard isMeasured else { return }
+      session.progress.tick()
+      profile.add(step, graph)
+    }
+    defer { pipeline.context.onStep = nil }
     let start = clock.now
     let runUnit = try pipeline.repetition(of: stage)
     var first = Duration.zero
     var times: [Duration] = []
     for repetition in 0..<warmUps + repeats {
       try session.cancellation.check()
-      if repetition == warmUps {
-        cpu?.onStep = { step, graph in
-          session.progress.tick()
-          profile.add(step, graph)
-        }
-      }
-      defer { if repetition == warmUps + repeats - 1 { cpu?.onStep = nil } }
+      isMeasured = repetition >= warmUps
       let time = try clock.measure(runUnit)
       if repetition == 0 { first = clock.now - start }
       if repetition >= warmUps { times.append(time) }

@@ -39,7 +39,7 @@ struct Generate: ParsableCommand {
 
       var report = run.report
       do {
-        try pipeline.run(session, on: run.backend) { index, picture in
+        try pipeline.run(session) { index, picture in
           try outputs.write(
             picture, index,
             texts: pipeline.settings.pictureTexts(

@@ -1,4 +1,3 @@
-import CPUBackend
 import CommandLineSupport
 import EngineArguments
 import SanaEngine
@@ -18,13 +17,11 @@ extension Pipeline {
 
   /// Runs all stages with their progress shown, until the session is cancelled.
   func run(
-    _ session: ToolSession, on backend: any Backend,
+    _ session: ToolSession,
     onPicture: (Int, LatentPicture) throws -> Void,
     onStageEnd: (PipelineStage, Duration) -> Void
   ) throws {
-    let timedBackend = backend as? CPUBackend
-    timedBackend?.onProgress = { session.progress.tick() }
-    defer { timedBackend?.onProgress = nil }
+    context.onProgress = { session.progress.tick() }
     try run { event in
       try session.cancellation.check()
       switch event {

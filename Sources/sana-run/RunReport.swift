@@ -59,7 +59,6 @@ struct RunReport {
       .init("name", .string(stage.stage.rawValue)),
       .init("weights_bytes", .integer(Int64(stage.weightsBytes))),
       .init("activations_bytes", .integer(Int64(stage.activationsBytes))),
-      .init("loading_bytes", .integer(Int64(stage.loadingBytes))),
       .init("peak_bytes", .integer(Int64(stage.peakBytes))),
     ]
     if let time = times[stage.stage] { members.append(.init("seconds", .number(time.seconds))) }

@@ -25,15 +25,25 @@ public struct LinearDiffusionTransformer: Sendable {
     public let graph: Graph
     /// The text encoder's rows, `[batch, tokens, captionChannels]`
     public let captions: Value
-    /// Keys and values of the cross-attention of every block, `[batch, tokens, 2 * crossAttentionHeads * crossAttentionHeadDimension]`
-    public let keyValues: [Value]
+    /// What a step's graph takes of them, in the order of its `captionInputs`.
+    public let outputs: [Value]
   }
 
-  /// Captions to the keys and values of every block. Runs once per prompt.
+  /// What steps are given of the captions.
+  public enum CaptionForm: Hashable, Sendable {
+    /// Keys and values of the cross-attention of every block, `[batch, tokens, 2 *
+    /// crossAttentionHeads * crossAttentionHeadDimension]`, which are computed once for all steps.
+    case keyValues
+    /// The normalized captions, `[batch, tokens, width]`, from which every step computes keys and
+    /// values again, a block's at a time: the same numbers in much less memory.
+    case captions
+  }
+
+  /// What steps need of captions. Runs once per prompt.
   ///
   /// Values: `caption_projection`, `caption_norm`.
   public func promptGraph(
-    tokens: Int, batch: Int, fusion: GraphBuilder.Fusion = .full
+    tokens: Int, batch: Int, form: CaptionForm = .keyValues, fusion: GraphBuilder.Fusion = .full
   ) -> PromptGraph {
     var builder = GraphBuilder(name: "transformer prompt \(batch)x\(tokens)", fusion: fusion)
     let captions = builder.input(
@@ -42,9 +52,13 @@ public struct LinearDiffusionTransformer: Sendable {
     let normalized = builder.rmsNorm(
       projected, weight: ModulePath.root["caption_norm"].weight(width), epsilon: 1e-5,
       name: "caption_norm")
-    let keyValues = blocks.map { $0.keyValue(normalized, &builder) }
+    let outputs =
+      switch form {
+      case .keyValues: blocks.map { $0.keyValue(normalized, &builder) }
+      case .captions: [normalized]
+      }
     return PromptGraph(
-      graph: builder.finish(outputs: keyValues), captions: captions, keyValues: keyValues)
+      graph: builder.finish(outputs: outputs), captions: captions, outputs: outputs)
   }
 
   /// `PixArtAlphaTextProjection`: linear, GELU, linear.
@@ -122,8 +136,8 @@ public struct LinearDiffusionTransformer: Sendable {
     public let modulation: Value
     /// Likewise, `[batch, 1, width]`
     public let embeddedTimestep: Value
-    /// The prompt graph's outputs.
-    public let keyValues: [Value]
+    /// For the prompt graph's outputs.
+    public let captionInputs: [Value]
     /// Number of real tokens of each batch element, i32 `[batch, 1, 1]`
     public let tokenCounts: Value
     /// 2K and 4K models only: what `positionEmbedding(height:width:)` returns.
@@ -136,9 +150,11 @@ public struct LinearDiffusionTransformer: Sendable {
   ///
   /// Values: `patch_embed`, `block<i>.attn1.in`, `block<i>.attn1`, `block<i>.attn2.in`, `block<i>.attn2`, `block<i>.ff.in`, `block<i>.ff`,
   /// `block<i>`, `norm_out`, `proj_out`, `model_output`; those that fusion removes only with `fusion: .observable`.
-  /// - Parameter tokens: the prompt graph's.
+  /// - Parameters:
+  ///   - tokens: the prompt graph's.
+  ///   - form: the prompt graph's.
   public func stepGraph(
-    height: Int, width latentWidth: Int, batch: Int, tokens: Int,
+    height: Int, width latentWidth: Int, batch: Int, tokens: Int, form: CaptionForm = .keyValues,
     fusion: GraphBuilder.Fusion = .full
   ) -> StepGraph {
     var builder = GraphBuilder(
@@ -153,10 +169,19 @@ public struct LinearDiffusionTransformer: Sendable {
     let modulation = vector("modulation", 6 * width)
     let embeddedTimestep = vector("embedded_timestep", width)
     let tokenCounts = vector("token_counts", 1, .i32)
-    let keyValueShape = Shape.tokens(
-      batch: batch, count: tokens,
-      channels: 2 * configuration.crossAttentionHeads * configuration.crossAttentionHeadDimension)
-    let keyValues = blocks.indices.map { builder.input("key_value.\($0)", keyValueShape) }
+    func caption(_ name: String, _ channels: Int) -> Value {
+      builder.input(name, .tokens(batch: batch, count: tokens, channels: channels))
+    }
+    let captionInputs =
+      switch form {
+      case .keyValues:
+        blocks.indices.map {
+          caption(
+            "key_value.\($0)",
+            2 * configuration.crossAttentionHeads * configuration.crossAttentionHeadDimension)
+        }
+      case .captions: [caption("captions", width)]
+      }
     let positionEmbedding = configuration.positionInterpolationScale.map { _ in
       builder.input(
         "position_embedding",
@@ -164,7 +189,12 @@ public struct LinearDiffusionTransformer: Sendable {
     }
 
     var stream = patchEmbedding(latents, positionEmbedding, &builder)
-    for (block, keyValue) in zip(blocks, keyValues) {
+    for (index, block) in blocks.enumerated() {
+      let keyValue =
+        switch form {
+        case .keyValues: captionInputs[index]
+        case .captions: block.keyValue(captionInputs[0], &builder)
+        }
       stream = block.apply(
         stream, modulation: modulation, keyValue: keyValue, tokenCounts: tokenCounts, &builder)
       builder.endSegment()
@@ -177,7 +207,7 @@ public struct LinearDiffusionTransformer: Sendable {
     builder.name(output, "model_output")
     return StepGraph(
       graph: builder.finish(outputs: [output]), latents: latents, modulation: modulation,
-      embeddedTimestep: embeddedTimestep, keyValues: keyValues, tokenCounts: tokenCounts,
+      embeddedTimestep: embeddedTimestep, captionInputs: captionInputs, tokenCounts: tokenCounts,
       positionEmbedding: positionEmbedding, modelOutput: output)
   }
 

@@ -1,4 +1,5 @@
 public import SanaGraph
+internal import WeightFormats
 internal import SanaModels
 
 /// A prompt as the transformer takes it: the rows of the text encoder's last hidden state that the official pipeline selects, without
@@ -24,6 +25,14 @@ public struct Caption: Sendable {
       rows: HostTensor(
         .tokens(batch: 1, count: selection.count, channels: channels),
         selection.flatMap { values[$0 * channels..<($0 + 1) * channels] }))
+  }
+
+  /// Bytes of the captions of prompts.
+  static func byteCount(
+    _ prompts: [PreparedPrompt], _ configuration: TextEncoderConfiguration
+  ) -> Int {
+    prompts.reduce(0) { $0 + $1.captionRows.count } * configuration.hiddenSize
+      * MemoryLayout<Float>.size
   }
 
   /// The rows of this caption, then those of another.

@@ -7,14 +7,43 @@ public final class DecoderStage {
   private let decoder: AutoencoderDecoder
   private let model: any ResidentModel
   private let check: FiniteCheck
+  private let choices: StageChoices
+  private let context: RunContext
   private var prepared: (parts: AutoencoderDecoder.DecoderGraph, executable: any Executable)?
 
-  public init(
-    _ configuration: AutoencoderConfiguration, source: any WeightSource, backend: any Backend
+  /// - Parameter context: of all that the stage runs.
+  public convenience init(
+    _ configuration: AutoencoderConfiguration, source: any WeightSource, backend: any Backend,
+    context: RunContext = RunContext()
+  ) {
+    self.init(
+      configuration, source: source, backend: backend, choices: StageChoices(), context: context)
+  }
+
+  init(
+    _ configuration: AutoencoderConfiguration, source: any WeightSource, backend: any Backend,
+    choices: StageChoices, context: RunContext
   ) {
     decoder = AutoencoderDecoder(configuration)
     model = backend.load(source)
-    check = FiniteCheck(.autoencoder, source, backend)
+    check = FiniteCheck(.autoencoder, source, backend, context.cancellation)
+    self.choices = choices
+    self.context = context
+  }
+
+  /// What the stage holds of a model for pictures of a size.
+  /// - Parameter latents: of one picture.
+  static func memory(
+    _ configuration: AutoencoderConfiguration, source: any WeightSource, backend: any Backend,
+    choices: StageChoices, latents: Shape
+  ) throws -> StageMemory {
+    let parts = AutoencoderDecoder(configuration).graph(
+      height: latents.height, width: latents.width, batch: 1, handsOverRows: true)
+    var memory = StageMemory()
+    memory.add(main: [try backend.plan(parts.graph, weights: source, choices.alone)])
+    // As they come, and divided by their factor.
+    memory.tensorBytes = 2 * parts.graph[parts.latents].byteCount
+    return memory
   }
 
   /// Latents to pictures, one batch element each.
@@ -28,7 +57,7 @@ public final class DecoderStage {
     _ latents: HostTensor, fusion: GraphBuilder.Fusion = .full, observer: ValueObserver? = nil
   ) throws -> HostTensor {
     let (parts, executable) = try prepare(latents, fusion: fusion, handsOverRows: false)
-    try executable.run(observer: observer)
+    try executable.run(context.observed(by: observer))
     let image = executable.read(parts.image)
     try check.require(image, Self.imageName, from: [parts.graph])
     return image
@@ -50,7 +79,7 @@ public final class DecoderStage {
     let (parts, executable) = try prepare(latents, fusion: .full, handsOverRows: true)
     let size = parts.graph[parts.image].shape
     let rowLength = size.width * size.channels
-    try executable.run { range, values in
+    try executable.run(context) { range, values in
       for first in stride(from: range.lowerBound, to: range.upperBound, by: Self.rowsAtOnce) {
         try check.cancellation?.check()
         let rows = first..<min(first + Self.rowsAtOnce, range.upperBound)
@@ -84,7 +113,7 @@ public final class DecoderStage {
       let parts = decoder.graph(
         height: shape.height, width: shape.width, batch: shape.batch, fusion: fusion,
         handsOverRows: handsOverRows)
-      result = (parts, try model.prepare(parts.graph))
+      result = (parts, try model.prepare(parts.graph, choices.alone, context))
       if fusion == .full { prepared = result }
     }
     let scalingFactor = Float(decoder.configuration.scalingFactor)

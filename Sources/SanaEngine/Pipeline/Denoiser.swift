@@ -31,12 +31,17 @@ public final class Denoiser {
   private let schedule: Schedule
   private let usesGuidance: Bool
   private let check: FiniteCheck
+  private let model: any ResidentModel
+  private let context: RunContext
   /// Shape of the latents, `[pictures, h, w, channels]`.
   public let latentShape: Shape
 
   init(
-    runs: [Run], schedule: Schedule, latentShape: Shape, usesGuidance: Bool, check: FiniteCheck
+    runs: [Run], schedule: Schedule, latentShape: Shape, usesGuidance: Bool, check: FiniteCheck,
+    model: any ResidentModel, context: RunContext
   ) {
+    self.model = model
+    self.context = context
     self.runs = runs
     self.schedule = schedule
     self.latentShape = latentShape
@@ -55,8 +60,6 @@ public final class Denoiser {
     _ modelInput: [Float], step: Int, observer: ValueObserver? = nil
   ) throws -> HostTensor {
     var rest = (usesGuidance ? modelInput + modelInput : modelInput)[...]
-    var shape = latentShape.with(batch: 0)
-    var values: [Float] = []
     for run in runs {
       let (parts, executable) = (run.parts, run.executable)
       let input = executable.graph[parts.latents].shape
@@ -64,14 +67,29 @@ public final class Denoiser {
       rest = rest.dropFirst(input.elementCount)
       run.write(schedule.modulation, row: step, to: parts.modulation)
       run.write(schedule.embeddedTimestep, row: step, to: parts.embeddedTimestep)
-      try executable.run(observer: observer)
-      let output = executable.read(parts.modelOutput)
+    }
+    try runAll(context.observed(by: observer))
+    var shape = latentShape.with(batch: 0)
+    var values: [Float] = []
+    for run in runs {
+      let output = run.executable.read(run.parts.modelOutput)
       values += output.values
       shape = output.shape.with(batch: shape.batch + output.shape.batch)
     }
     let output = HostTensor(shape, values)
     try requireFinite(output, "model_output of step \(step + 1)")
     return output
+  }
+
+  /// Where weights are streamed, all runs do a segment before one begins the next; otherwise what a
+  /// run hands on stays in the caches.
+  private func runAll(_ context: RunContext) throws {
+    let executables = runs.map(\.executable)
+    if executables.contains(where: { $0.plan.streamedBytes > 0 }) {
+      try model.run(executables, context)
+    } else {
+      for executable in executables { try executable.run(context) }
+    }
   }
 
   private func requireFinite(_ tensor: HostTensor, _ name: @autoclosure () -> String) throws {

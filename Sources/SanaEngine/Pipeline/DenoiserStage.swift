@@ -7,13 +7,70 @@ public final class DenoiserStage {
   private let transformer: LinearDiffusionTransformer
   private let model: any ResidentModel
   private let check: FiniteCheck
+  private let choices: StageChoices
+  private let context: RunContext
 
-  public init(
-    _ configuration: TransformerConfiguration, source: any WeightSource, backend: any Backend
+  /// - Parameter context: of all that the stage and its denoisers run.
+  public convenience init(
+    _ configuration: TransformerConfiguration, source: any WeightSource, backend: any Backend,
+    context: RunContext = RunContext()
+  ) {
+    self.init(
+      configuration, source: source, backend: backend, choices: StageChoices(), context: context)
+  }
+
+  init(
+    _ configuration: TransformerConfiguration, source: any WeightSource, backend: any Backend,
+    choices: StageChoices, context: RunContext
   ) {
     transformer = LinearDiffusionTransformer(configuration)
     model = backend.load(source)
-    check = FiniteCheck(.transformer, source, backend)
+    check = FiniteCheck(.transformer, source, backend, context.cancellation)
+    self.choices = choices
+    self.context = context
+  }
+
+  /// What the stage holds of a model for one picture at a time.
+  /// - Parameters:
+  ///   - tokenCounts: of the captions of a batch: with guidance the negative one, then the longest.
+  ///   - latents: of one picture.
+  static func memory(
+    _ configuration: TransformerConfiguration, source: any WeightSource, backend: any Backend,
+    choices: StageChoices, tokenCounts: [Int], latents: Shape, steps: Int
+  ) throws -> StageMemory {
+    let transformer = LinearDiffusionTransformer(configuration)
+    let schedule = transformer.timestepGraph(steps: steps)
+    var memory = StageMemory()
+    let model = backend.load(source)
+    memory.add(passing: try model.plan(schedule.graph, StageChoices.passing).plan)
+    var captionBytes = 0
+    for tokens in tokenCounts {
+      let prompt = transformer.promptGraph(tokens: tokens, batch: 1, form: choices.captionForm)
+      let plan = try model.plan(prompt.graph, StageChoices.passing).plan
+      memory.add(passing: plan)
+      captionBytes = max(captionBytes, prompt.graph[prompt.captions].byteCount)
+    }
+    memory.add(
+      main: try tokenCounts.map {
+        try model.plan(
+          transformer.stepGraph(
+            height: latents.height, width: latents.width, batch: 1, tokens: $0,
+            form: choices.captionForm
+          ).graph, choices.main
+        ).plan
+      })
+    let floatBytes = MemoryLayout<Float>.size
+    memory.tensorBytes =
+      captionBytes
+      + [schedule.modulation, schedule.embeddedTimestep].reduce(0) {
+        $0 + schedule.graph[$1].byteCount
+      }
+      // Noise, latents, the network's input and output, and what a sampler makes of them.
+      + latents.elementCount * floatBytes * (5 + 2 * tokenCounts.count)
+    if let embedding = configuration.positionInterpolationScale.map({ _ in configuration.width }) {
+      memory.tensorBytes += latents.positions * embedding * floatBytes
+    }
+    return memory
   }
 
   /// Computes what depends on the captions and on the schedule alone, and binds the graphs of a step to it.
@@ -48,7 +105,7 @@ public final class DenoiserStage {
       latentShape: Shape(
         batch: captions.count, height: height, width: width,
         channels: transformer.configuration.inputChannels),
-      usesGuidance: !unconditional.isEmpty, check: check)
+      usesGuidance: !unconditional.isEmpty, check: check, model: model, context: context)
   }
 
   /// The graph of a step for as many images as there are captions, bound to them.
@@ -56,13 +113,14 @@ public final class DenoiserStage {
     _ captions: [Caption], height: Int, width: Int, fusion: GraphBuilder.Fusion,
     observer: ValueObserver?
   ) throws -> Denoiser.Run {
-    let (promptGraph, keyValues) = try runPrompt(
-      Caption.batch(captions), fusion: fusion, observer: observer)
     let parts = transformer.stepGraph(
       height: height, width: width, batch: captions.count,
-      tokens: captions.map(\.tokenCount).max() ?? 0, fusion: fusion)
-    let executable = try model.prepare(parts.graph)
-    for (value, tensor) in zip(parts.keyValues, keyValues) { executable.write(tensor, to: value) }
+      tokens: captions.map(\.tokenCount).max() ?? 0, form: choices.captionForm, fusion: fusion)
+    // Before the captions' graph, whose results go from its memory to this one's.
+    let executable = try model.prepare(parts.graph, choices.main, context)
+    let promptGraph = try runPrompt(
+      Caption.batch(captions), into: executable, parts.captionInputs, fusion: fusion,
+      observer: observer)
     executable.write(
       HostTensor(
         .tokens(batch: captions.count, count: 1, channels: 1),
@@ -82,7 +140,7 @@ public final class DenoiserStage {
   ) throws -> Denoiser.Schedule {
     let configuration = transformer.configuration
     let parts = transformer.timestepGraph(steps: modelTimesteps.count, fusion: fusion)
-    let executable = try model.prepare(parts.graph)
+    let executable = try model.prepare(parts.graph, StageChoices.passing, context)
     let shape = Shape.tokens(batch: modelTimesteps.count, count: 1, channels: 1)
     let scale = Float(configuration.timestepScale)
     executable.write(HostTensor(shape, modelTimesteps.map { $0 * scale }), to: parts.timesteps)
@@ -91,20 +149,26 @@ public final class DenoiserStage {
       executable.write(
         HostTensor(shape, modelTimesteps.map { _ in embedded }), to: guidance)
     }
-    try executable.run(observer: observer)
+    try executable.run(context.observed(by: observer))
     return Denoiser.Schedule(
       graph: parts.graph, modulation: executable.read(parts.modulation),
       embeddedTimestep: executable.read(parts.embeddedTimestep))
   }
 
+  /// Computes what steps need of captions and copies it into the inputs of their graph.
   private func runPrompt(
-    _ captions: HostTensor, fusion: GraphBuilder.Fusion, observer: ValueObserver?
-  ) throws -> (Graph, keyValues: [HostTensor]) {
+    _ captions: HostTensor, into step: any Executable, _ inputs: [Value],
+    fusion: GraphBuilder.Fusion, observer: ValueObserver?
+  ) throws -> Graph {
     let parts = transformer.promptGraph(
-      tokens: captions.shape.positions, batch: captions.shape.batch, fusion: fusion)
-    let executable = try model.prepare(parts.graph)
+      tokens: captions.shape.positions, batch: captions.shape.batch, form: choices.captionForm,
+      fusion: fusion)
+    let executable = try model.prepare(parts.graph, StageChoices.passing, context)
     executable.write(captions, to: parts.captions)
-    try executable.run(observer: observer)
-    return (parts.graph, parts.keyValues.map(executable.read))
+    try executable.run(context.observed(by: observer))
+    for (output, input) in zip(parts.outputs, inputs) {
+      step.copy(output, of: executable, to: input)
+    }
+    return parts.graph
   }
 }

@@ -1,7 +1,7 @@
 internal import CPUBackend
 public import SanaGraph
 internal import SanaModels
-public import Support
+internal import Support
 
 /// A device as a user names it: `auto`, `cpu`, `vulkan`, `vulkan:1`.
 public enum DeviceSelection: Hashable, Sendable {
@@ -26,14 +26,13 @@ public enum DeviceSelection: Hashable, Sendable {
   /// - Parameters:
   ///   - precision: what products are computed in.
   ///   - threads: of the CPU; one for each processor that the process may use unless given.
-  ///   - cancellation: asked between operations.
   /// - Throws: `.unsupported` for a device that this program cannot use.
   public func makeBackend(
-    precision: ComputePrecision, threads: Int?, cancellation: CancellationToken?
+    precision: ComputePrecision, threads: Int?
   ) throws -> any Backend {
     switch self {
     case .automatic, .cpu:
-      return try CPUBackend(threads: threads, precision: precision, cancellation: cancellation)
+      return try CPUBackend(threads: threads, precision: precision)
     case .vulkan:
       throw SanaError(
         .unsupported, "this program has no Vulkan back end", remedy: "choose --device cpu")

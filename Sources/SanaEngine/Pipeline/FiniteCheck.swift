@@ -10,11 +10,14 @@ struct FiniteCheck {
   let precision: ComputePrecision
   let cancellation: CancellationToken?
 
-  init(_ component: ComponentKind, _ source: any WeightSource, _ backend: any Backend) {
+  init(
+    _ component: ComponentKind, _ source: any WeightSource, _ backend: any Backend,
+    _ cancellation: CancellationToken?
+  ) {
     self.component = component
     self.source = source
     precision = backend.precision
-    cancellation = backend.cancellation
+    self.cancellation = cancellation
   }
 
   /// - Parameters:

@@ -17,14 +17,16 @@ extension Pipeline {
 
   private func textRepetition() throws -> () throws -> Void {
     let stage = try TextEncoderStage(
-      model.textEncoder, source: model.source(for: .textEncoder), backend: backend)
+      model.textEncoder, source: model.source(for: .textEncoder), backend: backend,
+      context: context)
     let all = prompts + (negativePrompt.map { [$0] } ?? [])
     return { for prompt in all { _ = try stage.caption(of: prompt) } }
   }
 
   private func denoiseRepetition() throws -> () throws -> Void {
     let stage = DenoiserStage(
-      model.transformer, source: try model.source(for: .transformer), backend: backend)
+      model.transformer, source: try model.source(for: .transformer), backend: backend,
+      choices: plan.denoising, context: context)
     func caption(_ prompt: PreparedPrompt) -> Caption {
       let shape = Shape.tokens(
         batch: 1, count: prompt.captionRows.count, channels: model.textEncoder.hiddenSize)
@@ -44,7 +46,8 @@ extension Pipeline {
 
   private func decodeRepetition() throws -> () throws -> Void {
     let stage = DecoderStage(
-      model.autoencoder, source: try model.source(for: .autoencoder), backend: backend)
+      model.autoencoder, source: try model.source(for: .autoencoder), backend: backend,
+      choices: plan.decoding, context: context)
     let (height, width) = settings.latentSize(model)
     var noise = LatentNoise(
       seed: 0,

@@ -16,17 +16,22 @@ public final class Pipeline {
   public let requestNotes: [String]
   /// All of them.
   public var notes: [String] { promptNotes + requestNotes }
+  /// Of all that the pipeline runs.
+  public var context: RunContext
   let backend: any Backend
   let prompts: [PreparedPrompt]
   let negativePrompt: PreparedPrompt?
 
-  /// - Parameter memoryLimit: bytes that the plan stays below where it has a choice;
-  ///   `PipelinePlan.check` refuses a plan above it.
-  /// - Throws: `.invalidArgument` for a request that the model cannot fulfil, `.tensorMismatch` for a model that lacks a weight.
+  /// - Parameters:
+  ///   - budget: what memory the run may take.
+  ///   - context: of all that the pipeline runs.
+  /// - Throws: `.invalidArgument` for a request that the model cannot fulfil, `.tensorMismatch` for a
+  ///   model that lacks a weight.
   public init(
     model: PipelineModel, backend: any Backend, request: GenerationRequest,
-    memoryLimit: Int? = nil
+    budget: MemoryBudget = MemoryBudget(), context: RunContext = RunContext()
   ) throws {
+    self.context = context
     self.model = model
     self.backend = backend
     settings = try GenerationSettings(request, for: model)
@@ -38,7 +43,7 @@ public final class Pipeline {
       settings.usesGuidance ? try preparation.prepareNegative(settings.negativePrompt) : nil
     plan = try PipelinePlan(
       model: model, backend: backend, settings: settings, prompts: prompts,
-      negativePrompt: negativePrompt, memoryLimit: memoryLimit)
+      negativePrompt: negativePrompt, budget: budget)
     promptNotes = (prompts + (negativePrompt.map { [$0] } ?? [])).compactMap { prompt in
       prompt.truncatedText.map {
         "the prompt is too long, its end is ignored: \"\($0.abbreviated)\""
@@ -57,7 +62,8 @@ public final class Pipeline {
   /// - Parameter onPrompt: told how many prompts are done.
   public func encodeText(onPrompt: (Int) throws -> Void = { _ in }) throws -> Captions {
     let stage = try TextEncoderStage(
-      model.textEncoder, source: model.source(for: .textEncoder), backend: backend)
+      model.textEncoder, source: model.source(for: .textEncoder), backend: backend,
+      context: context)
     let negative = try negativePrompt.map(stage.caption)
     var captions: [Caption] = []
     for prompt in prompts {
@@ -76,7 +82,8 @@ public final class Pipeline {
     onStep: (_ picture: Int, DenoisingStep) throws -> Void = { _, _ in }
   ) throws -> [HostTensor] {
     let stage = DenoiserStage(
-      model.transformer, source: try model.source(for: .transformer), backend: backend)
+      model.transformer, source: try model.source(for: .transformer), backend: backend,
+      choices: plan.denoising, context: context)
     let (height, width) = settings.latentSize(model)
     let sampler = try settings.samplerKind.makeSampler(model.scheduler, steps: settings.steps)
     var latents: [HostTensor] = []
@@ -106,7 +113,8 @@ public final class Pipeline {
     _ latents: [HostTensor], onPicture: (_ index: Int, LatentPicture) throws -> Void
   ) throws {
     let stage = DecoderStage(
-      model.autoencoder, source: try model.source(for: .autoencoder), backend: backend)
+      model.autoencoder, source: try model.source(for: .autoencoder), backend: backend,
+      choices: plan.decoding, context: context)
     for (index, latents) in latents.enumerated() {
       try onPicture(index, LatentPicture(latents, stage, settings))
     }

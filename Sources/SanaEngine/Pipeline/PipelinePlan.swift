@@ -3,31 +3,44 @@ internal import SanaModels
 public import Support
 internal import WeightFormats
 
-/// What a run will hold in memory, found from the model's directory and the graphs before anything is loaded.
+/// What a run will hold in memory and how it will be run, found from the model's directory and the
+/// graphs before anything is loaded.
 ///
-/// A stage loads its weights, computes, and releases them before the next one begins, so the run's peak is that of its largest
-/// stage.
+/// A stage loads its weights, computes, and releases them before the next one begins, so the run's
+/// peak is that of its largest stage.
 public struct PipelinePlan: Hashable, Sendable {
   public struct Stage: Hashable, Sendable {
     public let stage: PipelineStage
-    /// Weights that are on the device at once: of those that do not stay the largest.
+    /// Weights that are on the device at once: those that stay, and memory for those that do not.
     public let weightsBytes: Int
-    /// The arenas of the stage's graphs, as many as there are at once, and what the stage keeps between them: captions, keys and
-    /// values, latents, and of a picture what is on its way to its file.
+    /// The memory that the stage's graphs work in, and what it keeps between them: captions, keys
+    /// and values, latents, and of a picture what is on its way to its file.
     public let activationsBytes: Int
-    /// The largest tensor that must be unpacked from the file before it is rearranged for the device.
-    public let loadingBytes: Int
+    /// What is done to hold less than the fastest way of running the stage would.
+    public let means: [MemoryMeans]
 
-    /// Weights, and the larger of what comes after each other: unpacking and computing.
-    public var peakBytes: Int { weightsBytes + max(activationsBytes, loadingBytes) }
+    public var peakBytes: Int { weightsBytes + activationsBytes }
   }
 
   public let stages: [Stage]
   /// Pictures that are denoised one after the other before they are decoded, and handed over, one
   /// after the other: as few as the time allows that loading the two networks again takes.
   public let picturesAtOnce: Int
+  /// What the process holds before the run.
+  public let programBytes: Int
+  /// The least limit that the run can hold.
+  public let leastBytes: Int
+  /// How the stages are run.
+  let denoising: StageChoices
+  let decoding: StageChoices
 
-  public var peakBytes: Int { stages.map(\.peakBytes).max() ?? 0 }
+  /// What the process holds at its fullest, its code and libraries not counted.
+  public var peakBytes: Int { programBytes + (stages.map(\.peakBytes).max() ?? 0) }
+
+  /// All that is done to hold less, stage by stage.
+  public var means: [(stage: PipelineStage, means: MemoryMeans)] {
+    stages.flatMap { stage in stage.means.map { (stage.stage, $0) } }
+  }
 
   /// - Throws: `.memoryLimit` that states the least limit that would do.
   public func check(limit: Int?) throws(SanaError) {
@@ -35,9 +48,9 @@ public struct PipelinePlan: Hashable, Sendable {
     let largest = stages.max { $0.peakBytes < $1.peakBytes }?.stage.rawValue ?? ""
     throw SanaError(
       .memoryLimit,
-      "the run needs \(peakBytes) bytes (in the stage '\(largest)'), more than the memory limit of \(limit)",
+      "the run needs \(max(leastBytes, limit + 1)) bytes (in the stage '\(largest)'), more than the memory limit of \(limit)",
       remedy:
-        "allow at least \(Self.mebibytes(peakBytes)), draw a smaller picture, or quantize the model"
+        "allow at least \(Self.mebibytes(leastBytes)), draw a smaller picture, or quantize the model"
     )
   }
 
@@ -46,31 +59,78 @@ public struct PipelinePlan: Hashable, Sendable {
 }
 
 extension PipelinePlan {
-  /// - Parameter tokenCounts: tokens and caption rows of each prompt, the negative prompt's apart.
-  /// - Throws: `.tensorMismatch` for a weight that is missing or has another shape than the configuration says.
+  /// - Throws: `.tensorMismatch` for a weight that is missing or has another shape than the
+  ///   configuration says.
   init(
     model: PipelineModel, backend: any Backend, settings: GenerationSettings,
-    prompts: [PreparedPrompt], negativePrompt: PreparedPrompt?, memoryLimit: Int? = nil
+    prompts: [PreparedPrompt], negativePrompt: PreparedPrompt?, budget: MemoryBudget
   ) throws {
     let all = prompts + (negativePrompt.map { [$0] } ?? [])
-    let text = try Self.text(model, backend, all)
-    let (denoise, steps) = try Self.denoise(model, backend, settings, prompts, negativePrompt)
-    let (decode, decodingOperations) = try Self.decode(model, backend, settings, all)
-    let least = Self.picturesWorthLoading(
-      operations: settings.steps * steps.operationCount + decodingOperations,
-      weightsBytes: denoise.weightsBytes + decode.weightsBytes)
+    let (height, width) = settings.latentSize(model)
+    let latents = Shape(
+      batch: 1, height: height, width: width, channels: model.transformer.inputChannels)
+    let captionBytes = Caption.byteCount(all, model.textEncoder)
+    let cost = CostModel(threads: AvailableProcessors.current.count)
+    // The negative prompt's, then the longest prompt's.
+    let tokenCounts =
+      [negativePrompt].compactMap { $0?.captionRows.count }
+      + [prompts.map(\.captionRows.count).max() ?? 1]
+
+    let text = try TextEncoderStage.memory(
+      model.textEncoder, source: model.source(for: .textEncoder), backend: backend, prompts: all)
+    let transformer = try model.source(for: .transformer)
+    let denoiser = StagePlanner(
+      cost: cost, positions: latents.positions, hasCaptions: true
+    ) { choices in
+      var memory = try DenoiserStage.memory(
+        model.transformer, source: transformer, backend: backend, choices: choices,
+        tokenCounts: tokenCounts, latents: latents, steps: settings.steps)
+      memory.tensorBytes += captionBytes
+      return memory
+    }
+    let autoencoder = try model.source(for: .autoencoder)
+    let decoder = StagePlanner(
+      cost: cost, positions: settings.drawnWidth * settings.drawnHeight, hasCaptions: false
+    ) { choices in
+      var memory = try DecoderStage.memory(
+        model.autoencoder, source: autoencoder, backend: backend, choices: choices,
+        latents: latents)
+      memory.tensorBytes +=
+        captionBytes + PictureRows.byteCount(width: settings.width)
+        + PNGFile.byteCount(width: settings.width)
+      return memory
+    }
+    let denoise = try denoiser.plan(limit: budget.stageBytes)
+    let decode = try decoder.plan(limit: budget.stageBytes)
+
+    let worthLoading = Self.picturesWorthLoading(
+      operations: settings.steps * denoise.memory.operationCount + decode.memory.operationCount,
+      weightsBytes: denoise.memory.weightBytes + decode.memory.weightBytes)
     // Latents that wait shall not be what the run needs memory for.
-    let latentBytes = steps.latentBytes
+    let latentBytes = latents.elementCount * MemoryLayout<Float>.size
     let room = min(
-      denoise.activationsBytes,
-      max((memoryLimit ?? .max) - max(denoise.peakBytes, decode.peakBytes), 0))
+      denoise.memory.activationBytes,
+      max(
+        (budget.stageBytes ?? .max) - max(denoise.memory.peakBytes, decode.memory.peakBytes), 0))
     let count = settings.pictures.count
-    let most = min(least, 1 + room / max(latentBytes, 1), count)
+    let most = min(worthLoading, 1 + room / max(latentBytes, 1), count)
     // Groups of about the same size.
     let groups = (count + most - 1) / most
     picturesAtOnce = (count + groups - 1) / groups
     let waiting = (picturesAtOnce - 1) * latentBytes
-    stages = [text, denoise.keeping(waiting), decode.keeping(waiting)]
+
+    programBytes = budget.programBytes
+    denoising = denoise.choices
+    decoding = decode.choices
+    stages = [
+      Stage(.text, text, waiting: 0, means: []),
+      Stage(
+        .denoise, denoise.memory, waiting: waiting, means: denoise.means(times: settings.steps)),
+      Stage(.decode, decode.memory, waiting: waiting, means: decode.means(times: 1)),
+    ]
+    leastBytes =
+      budget.programBytes
+      + max(text.peakBytes, try denoiser.leastBytes(), try decoder.leastBytes())
   }
 
   /// Operations for each byte of weights that take twenty times as long as loading the byte from
@@ -82,137 +142,16 @@ extension PipelinePlan {
   private static func picturesWorthLoading(operations: Int, weightsBytes: Int) -> Int {
     (weightsBytes * operationsForByte + operations - 1) / max(operations, 1)
   }
-
-  private static let floatBytes = MemoryLayout<Float>.size
-
-  private static func text(
-    _ model: PipelineModel, _ backend: any Backend, _ prompts: [PreparedPrompt]
-  ) throws -> Stage {
-    let encoder = GemmaEncoder(model.textEncoder)
-    let instruction = try InstructionState(
-      model.source(for: .textEncoder), for: model.textEncoder)
-    let remainders = Set(
-      prompts.map { instruction?.remainder(of: $0) ?? 0..<$0.tokens.count }
-    ).filter { !$0.isEmpty }
-    let graphs = remainders.map {
-      encoder.graph(tokens: $0.count, after: instruction?.tokens(before: $0), batch: 1).graph
-    }
-    let longest = remainders.map(\.count).max() ?? 1
-    return try Stage(
-      .textEncoder, .text, model, backend, together: graphs.map { [$0] },
-      kept: captionBytes(prompts, model) + longest * model.textEncoder.hiddenSize * floatBytes)
-  }
-
-  private static func denoise(
-    _ model: PipelineModel, _ backend: any Backend, _ settings: GenerationSettings,
-    _ prompts: [PreparedPrompt], _ negativePrompt: PreparedPrompt?
-  ) throws -> (Stage, (operationCount: Int, latentBytes: Int)) {
-    let transformer = LinearDiffusionTransformer(model.transformer)
-    let (height, width) = settings.latentSize(model)
-    let schedule = transformer.timestepGraph(steps: settings.steps)
-    // The negative prompt's, then the longest prompt's.
-    let tokenCounts =
-      [negativePrompt].compactMap { $0?.captionRows.count }
-      + [prompts.map(\.captionRows.count).max() ?? 1]
-    let captions = tokenCounts.map { transformer.promptGraph(tokens: $0, batch: 1) }
-    let steps = tokenCounts.map {
-      transformer.stepGraph(height: height, width: width, batch: 1, tokens: $0)
-    }
-    // A step's graphs stay while the next one's captions are computed.
-    let together =
-      [[schedule.graph], steps.map(\.graph)]
-      + captions.indices.map { index in steps[..<index].map(\.graph) + [captions[index].graph] }
-    let keyValues = captions.map { prompt in
-      prompt.keyValues.reduce(0) { $0 + prompt.graph[$1].byteCount }
-    }
-    let handedOver =
-      (keyValues.max() ?? 0)
-      + [schedule.modulation, schedule.embeddedTimestep].reduce(0) {
-        $0 + schedule.graph[$1].byteCount
-      }
-    let latents = steps.reduce(0) { $0 + $1.graph[$1.latents].byteCount }
-    let stage = try Stage(
-      .transformer, .denoise, model, backend, together: together,
-      kept: captionBytes(prompts, model) + captionBytes([negativePrompt].compactMap { $0 }, model)
-        + handedOver + latents * 5)
-    return (
-      stage,
-      (steps.reduce(0) { $0 + $1.graph.operationCount }, steps[0].graph[steps[0].latents].byteCount)
-    )
-  }
-
-  private static func decode(
-    _ model: PipelineModel, _ backend: any Backend, _ settings: GenerationSettings,
-    _ prompts: [PreparedPrompt]
-  ) throws -> (Stage, operationCount: Int) {
-    let (height, width) = settings.latentSize(model)
-    let parts = AutoencoderDecoder(model.autoencoder).graph(
-      height: height, width: width, batch: 1, handsOverRows: true)
-    // Decoded rows on their way into a PNG file.
-    let picture =
-      PictureRows.byteCount(width: settings.width) + PNGFile.byteCount(width: settings.width)
-    let stage = try Stage(
-      .autoencoder, .decode, model, backend, together: [[parts.graph]],
-      kept: captionBytes(prompts, model) + parts.graph[parts.latents].byteCount + picture)
-    return (stage, parts.graph.operationCount)
-  }
-
-  private static func captionBytes(_ prompts: [PreparedPrompt], _ model: PipelineModel) -> Int {
-    prompts.reduce(0) { $0 + $1.captionRows.count } * model.textEncoder.hiddenSize * floatBytes
-  }
 }
 
 extension PipelinePlan.Stage {
-  /// The same stage with more tensors between its graphs.
-  fileprivate func keeping(_ byteCount: Int) -> Self {
-    Self(
-      stage: stage, weightsBytes: weightsBytes, activationsBytes: activationsBytes + byteCount,
-      loadingBytes: loadingBytes)
-  }
-
-  /// - Parameters:
-  ///   - together: graphs whose arenas exist at the same time.
-  ///   - kept: bytes that the stage holds outside of its graphs' arenas.
   fileprivate init(
-    _ kind: ComponentKind, _ stage: PipelineStage, _ model: PipelineModel, _ backend: any Backend,
-    together: [[Graph]], kept: Int
-  ) throws {
-    let source = try model.source(for: kind)
-    var seen: Set<String> = []
-    var weights = 0
-    var largestReadOnce = 0
-    var loading = 0
-    for parameter in together.joined().flatMap(\.parameters)
-    where seen.insert(parameter.name).inserted {
-      guard let entry = source.entry(parameter.name) else {
-        throw SanaError(
-          .tensorMismatch, "the \(kind.rawValue) has no tensor '\(parameter.name.abbreviated)'",
-          remedy: "convert the checkpoint again", location: model.file.path)
-      }
-      guard entry.description.shape == parameter.shape else {
-        throw SanaError(
-          .tensorMismatch,
-          "tensor '\(parameter.name.abbreviated)' of the \(kind.rawValue) has shape \(entry.description.shape), not \(parameter.shape) as the configuration says",
-          remedy: "convert the checkpoint again", location: model.file.path)
-      }
-      let bytes = backend.residentBytes(of: entry.description)
-      switch parameter.access {
-      case .rows: continue
-      case .whole: weights += bytes
-      case .once: largestReadOnce = max(largestReadOnce, bytes)
-      }
-      // What lies raw in the file is read where it is mapped.
-      if !entry.values.isRaw, !backend.keepsLoadedBytes(of: entry.description) {
-        loading = max(loading, entry.rawByteCount)
-      }
-    }
+    _ stage: PipelineStage, _ memory: StageMemory, waiting: Int, means: [MemoryMeans]
+  ) {
     self.stage = stage
-    weightsBytes = weights + largestReadOnce
-    let arenas = together.map { graphs in
-      graphs.reduce(0) { $0 + backend.plan($1, weights: source).arenaBytes }
-    }
-    activationsBytes = (arenas.max() ?? 0) + kept
-    loadingBytes = loading
+    weightsBytes = memory.weightBytes + memory.passingWeightBytes
+    activationsBytes = memory.activationBytes + waiting
+    self.means = means
   }
 }
 

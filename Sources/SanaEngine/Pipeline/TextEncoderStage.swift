@@ -9,15 +9,47 @@ public final class TextEncoderStage {
   private let model: any ResidentModel
   private let instruction: InstructionState?
   private let check: FiniteCheck
+  private let context: RunContext
 
   /// - Throws: `.tensorMismatch` when the source holds an instruction's state that is not of this network, and what reading it throws.
   public init(
-    _ configuration: TextEncoderConfiguration, source: any WeightSource, backend: any Backend
+    _ configuration: TextEncoderConfiguration, source: any WeightSource, backend: any Backend,
+    context: RunContext = RunContext()
   ) throws {
     encoder = GemmaEncoder(configuration)
     model = backend.load(source)
-    check = FiniteCheck(.textEncoder, source, backend)
+    check = FiniteCheck(.textEncoder, source, backend, context.cancellation)
+    self.context = context
     instruction = try InstructionState(source, for: configuration)
+  }
+
+  /// What the stage holds of a model for prompts.
+  static func memory(
+    _ configuration: TextEncoderConfiguration, source: any WeightSource, backend: any Backend,
+    prompts: [PreparedPrompt]
+  ) throws -> StageMemory {
+    let encoder = GemmaEncoder(configuration)
+    let instruction = try InstructionState(source, for: configuration)
+    let remainders = Set(
+      prompts.map { instruction?.remainder(of: $0) ?? 0..<$0.tokens.count }
+    ).filter { !$0.isEmpty }
+    var memory = StageMemory()
+    var resident = 0
+    for remainder in remainders {
+      let graph = encoder.graph(
+        tokens: remainder.count, after: instruction?.tokens(before: remainder), batch: 1
+      ).graph
+      let plan = try backend.plan(graph, weights: source, StageChoices.passing)
+      memory.add(passing: plan)
+      resident = max(resident, plan.residentBytes)
+    }
+    // The vectors that stay are those of every prompt.
+    memory.weightBytes = resident
+    let longest = remainders.map(\.count).max() ?? 1
+    memory.tensorBytes =
+      2 * longest * configuration.hiddenSize * MemoryLayout<Float>.size
+      + Caption.byteCount(prompts, configuration)
+    return memory
   }
 
   /// The last hidden state of every token, `[1, tokens, hiddenSize]`.
@@ -76,11 +108,11 @@ public final class TextEncoderStage {
         remedy: "convert the checkpoint again with the tokenizer that belongs to it")
     }
     let parts = encoder.graph(tokens: tokens.count, after: earlier, batch: 1, fusion: fusion)
-    let executable = try model.prepare(parts.graph)
+    let executable = try model.prepare(parts.graph, StageChoices.passing, context)
     executable.write(
       HostTensor(.tokens(batch: 1, count: tokens.count, channels: 1), integers: Array(tokens)),
       to: parts.inputIdentifiers)
-    try executable.run(observer: observer)
+    try executable.run(context.observed(by: observer))
     let hiddenState = executable.read(parts.lastHiddenState)
     try check.require(
       hiddenState, "last_hidden_state", from: [parts.graph], rows: tokens.map { Int($0) })

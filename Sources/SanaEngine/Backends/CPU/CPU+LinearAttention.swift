@@ -65,8 +65,8 @@ extension CPUExecutable {
 
   /// - Throws: when the run is cancelled.
   func beginBand() throws {
-    try device.cancellation?.check()
-    device.onProgress?()
+    try context.cancellation?.check()
+    context.onProgress?()
   }
 
   // MARK: From a product's rows in memory

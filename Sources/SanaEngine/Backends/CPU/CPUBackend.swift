@@ -1,6 +1,6 @@
 internal import CKernels
 public import SanaGraph
-public import Support
+internal import Support
 public import WeightFormats
 
 /// The processor. Weights stay in memory as they are stored and are decoded a block at a time into the caches; those that multiply

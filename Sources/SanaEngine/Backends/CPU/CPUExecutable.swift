@@ -116,21 +116,13 @@ final class CPUExecutable: Executable {
     }
   }
 
-  func run(
-    onRows: (_ rows: Range<Int>, _ values: UnsafeBufferPointer<Float>) throws -> Void
-  ) throws {
+  /// All rows at once of an output that is stored although they are to be handed over.
+  func handOverStoredRows() throws {
     let output = graph.outputs[0]
-    guard plan.offsets[output.index] == nil else {
-      try run(observer: nil)
-      return try onRows(
-        0..<shape(output).height,
-        UnsafeBufferPointer(start: floats(output), count: shape(output).elementCount))
-    }
-    try withoutActuallyEscaping(onRows) { onRows in
-      rowHandler = onRows
-      defer { rowHandler = nil }
-      try run(observer: nil)
-    }
+    guard let onRows = context.onRows, plan.memory.places[output.index] != nil else { return }
+    try onRows(
+      0..<shape(output).height,
+      UnsafeBufferPointer(start: floats(output), count: shape(output).elementCount))
   }
 
   func read(_ output: Value) -> HostTensor {

@@ -91,6 +91,7 @@ final class CPUModel: ResidentModel {
         try first.stream?.take(part, context)
         for executable in executables { try executable.run(part) }
       }
+      for executable in executables { try executable.handOverStoredRows() }
     }
   }
 }

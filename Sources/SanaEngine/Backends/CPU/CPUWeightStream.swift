@@ -1,4 +1,5 @@
 internal import SanaGraph
+internal import Support
 internal import WeightFormats
 
 /// The weights of a graph that do not stay, in memory for one part of a run at a time: one thread

@@ -68,7 +68,7 @@ private struct CascadeFinder {
     let severalNodes = lengths.filter { length in
       layers[..<length].reduce(0) { $0 + $1.nodes.count } > 1
     }
-    if let positions = device.bandPositions {
+    if let positions = forms.bandPositions {
       return smallestCascade(severalNodes.map { Array(layers[..<$0]) }, positions: positions)
     }
     for length in severalNodes.reversed() {

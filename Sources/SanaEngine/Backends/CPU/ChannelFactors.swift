@@ -1,5 +1,6 @@
 internal import CKernels
 internal import SanaGraph
+internal import Support
 internal import WeightFormats
 
 /// The `ChannelBalance` of an int8 weight in memory.

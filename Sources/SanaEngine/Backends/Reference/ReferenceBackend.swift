@@ -1,5 +1,5 @@
 public import SanaGraph
-public import Support
+internal import Support
 public import WeightFormats
 
 /// The definition of every operation: plain loops that read like the formulas, accumulate in double precision and round once to

@@ -1,4 +1,4 @@
-public import Support
+internal import Support
 public import WeightFormats
 
 /// A device that runs graphs. The CPU walks the nodes; a GPU records them once and replays them.

@@ -1,5 +1,6 @@
+public import Support
 internal import Synchronization
-public import WeightFormats
+internal import WeightFormats
 
 /// Counts every byte that is held on a device, and refuses more than was planned.
 ///

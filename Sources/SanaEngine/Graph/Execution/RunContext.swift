@@ -1,4 +1,5 @@
-public import WeightFormats
+public import Support
+internal import WeightFormats
 
 /// What accompanies one run: who ends it, and who is told about it. Every back end honours all of
 /// it; nothing of it stays with the device.
@@ -26,6 +27,13 @@ public struct RunContext {
     self.onProgress = onProgress
     self.onStep = onStep
     self.observer = observer
+  }
+
+  /// The same run, also told of values where there is somebody to tell.
+  package func observed(by observer: ValueObserver?) -> RunContext {
+    var context = self
+    if let observer { context.observer = observer }
+    return context
   }
 }
 

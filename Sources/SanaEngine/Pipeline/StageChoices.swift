@@ -1,0 +1,28 @@
+internal import SanaGraph
+internal import SanaModels
+
+/// What the planner chooses for a stage whose graphs run again and again.
+struct StageChoices: Hashable {
+  /// Of the weights of those graphs.
+  var residency: Residency = .resident
+  /// What steps are given of the captions.
+  var captionForm: LinearDiffusionTransformer.CaptionForm = .keyValues
+  /// The most positions that are computed at a time where that is possible; nil for all.
+  var bandPositions: Int?
+
+  /// Of a graph that runs again and again.
+  var main: ExecutionChoices {
+    ExecutionChoices(
+      residency: residency, sharesWorkspace: true, keepsValues: true,
+      bandPositions: bandPositions)
+  }
+
+  /// The same of a graph that no other runs beside.
+  var alone: ExecutionChoices {
+    ExecutionChoices(
+      residency: residency, sharesWorkspace: true, bandPositions: bandPositions)
+  }
+
+  /// Of a graph that runs once.
+  static let passing = ExecutionChoices(residency: .once, sharesWorkspace: true)
+}

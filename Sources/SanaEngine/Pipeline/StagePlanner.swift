@@ -1,0 +1,72 @@
+internal import SanaGraph
+
+/// Finds the fastest way to run a stage within a limit.
+struct StagePlanner {
+  /// A way to run the stage, what it holds and about how long it takes.
+  struct Plan {
+    let choices: StageChoices
+    let memory: StageMemory
+    let seconds: Double
+    /// Those of the plan that is fastest without a limit.
+    let fastestSeconds: Double
+  }
+
+  let cost: CostModel
+  /// Image positions of the stage's largest value: smaller bands than those are means.
+  let positions: Int
+  /// Whether steps may be given captions in place of keys and values.
+  let hasCaptions: Bool
+  /// What the stage holds with given choices.
+  let memory: (StageChoices) throws -> StageMemory
+
+  /// - Parameter limit: bytes that the stage may hold; nil for any number.
+  /// - Returns: the fastest plan that fits; the one that holds least where none does.
+  func plan(limit: Int?) throws -> Plan {
+    let fastest = try memory(StageChoices())
+    let fastestSeconds = cost.seconds(StageChoices(), fastest)
+    func plan(_ choices: StageChoices, _ memory: StageMemory) -> Plan {
+      Plan(
+        choices: choices, memory: memory, seconds: cost.seconds(choices, memory),
+        fastestSeconds: fastestSeconds)
+    }
+    guard let limit, fastest.peakBytes > limit else { return plan(StageChoices(), fastest) }
+    var best: Plan?
+    var least = plan(StageChoices(), fastest)
+    for choices in means {
+      let resident = try memory(choices)
+      if resident.peakBytes <= limit {
+        best = Self.faster(best, plan(choices, resident))
+        continue
+      }
+      var streamed = choices
+      streamed.residency = .streamed(weightBytes: 0)
+      let leanest = try memory(streamed)
+      if leanest.peakBytes < least.memory.peakBytes { least = plan(streamed, leanest) }
+      guard leanest.peakBytes <= limit else { continue }
+      streamed.residency = .streamed(
+        weightBytes: limit - leanest.peakBytes + leanest.weightBytes)
+      best = Self.faster(best, plan(streamed, try memory(streamed)))
+    }
+    return best ?? least
+  }
+
+  /// What the stage holds at least.
+  func leastBytes() throws -> Int {
+    try plan(limit: 0).memory.peakBytes
+  }
+
+  private static func faster(_ first: Plan?, _ second: Plan) -> Plan {
+    guard let first, first.seconds <= second.seconds else { return second }
+    return first
+  }
+
+  /// All combinations of what saves memory beside streaming, the cheapest first.
+  private var means: [StageChoices] {
+    let bands = [nil] + CostModel.bandPositions.filter { $0 < positions }.map(Optional.some)
+    return bands.flatMap { band in
+      (hasCaptions ? [.keyValues, .captions] : [.keyValues]).map {
+        StageChoices(captionForm: $0, bandPositions: band)
+      }
+    }
+  }
+}
