@@ -10,7 +10,7 @@ final class CPUModel: ResidentModel {
   private var weightBytes = 0
   /// That of the graphs prepared last whose weights are streamed: those with the same weights
   /// share it.
-  private weak var stream: CPUWeightStream?
+  private weak var shared: CPUWeightStream?
 
   init(source: any WeightSource, device: CPUDevice) {
     self.source = source
@@ -27,18 +27,18 @@ final class CPUModel: ResidentModel {
   func prepare(_ plan: CPUPlan, _ context: RunContext) throws -> any Executable {
     try device.pool.observing(context.cancellation) {
       try load(plan, context)
-      var stream: CPUWeightStream?
-      if plan.plan.slotBytes > 0 {
-        stream =
-          if let known = self.stream, known.isOf(plan) {
-            known
-          } else {
-            try CPUWeightStream(plan, source: source, device: device)
-          }
-        self.stream = stream
-      }
+      let stream = try stream(for: plan)
       return try CPUExecutable(plan, model: self, stream: stream)
     }
+  }
+
+  private func stream(for plan: CPUPlan) throws -> CPUWeightStream? {
+    guard plan.plan.slotBytes > 0 else { return nil }
+    if let shared, shared.isOf(plan) { return shared }
+    let stream = try CPUWeightStream(plan, source: source, device: device)
+    // A graph that runs once has its own.
+    if plan.plan.choices.residency != .once { shared = stream }
+    return stream
   }
 
   /// Makes the weights resident that stay.
