@@ -1,3 +1,5 @@
+import CFaults
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -29,6 +31,9 @@ public enum ProcessMemory {
     }
     return nil
   }
+
+  /// Gives the system what was allocated and is not used, where the allocator can.
+  public static func releaseUnused() { sana_release_unused_memory() }
 
   /// Makes the peak start again at what is occupied now, where the kernel allows it.
   public static func resetPeak() {

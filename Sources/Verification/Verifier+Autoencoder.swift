@@ -15,7 +15,8 @@ extension Verifier {
     let shape = Shape(
       batch: reference.prompts.count, height: reference.height / configuration.compression,
       width: reference.width / configuration.compression, channels: configuration.latentChannels)
-    let stage = DecoderStage(configuration, source: autoencoder.weights, backend: backend,
+    let stage = DecoderStage(
+      configuration, source: autoencoder.weights, backend: backend,
       context: RunContext(cancellation: cancellation))
     let input = try reader.tensor("\(group)/input", shape)
     let scalingFactor = Float(configuration.scalingFactor)

@@ -27,7 +27,8 @@ struct InstructionEncoding {
       let preparation = try PromptPreparation(
         tokenizer: Tokenizer(besides: source), instruction: .standard,
         positions: configuration.maximumPositions)
-      let stage = try TextEncoderStage(configuration, source: source, backend: backend, context: context)
+      let stage = try TextEncoderStage(
+        configuration, source: source, backend: backend, context: context)
       return try stage.instructionTensors(of: preparation.instructionTokens(), encoding: encoding)
     } catch let error as SanaError where Self.isOfTheModel(error) {
       session.progress.note(

@@ -113,6 +113,8 @@ struct RunArguments: ParsableArguments {
       budget: MemoryBudget(
         limit: device.memoryLimit?.bytes, programBytes: ProcessMemory.anonymousBytes ?? 0),
       context: RunContext(cancellation: session.cancellation))
+    // Planning looks at many ways to run.
+    ProcessMemory.releaseUnused()
     return PreparedRun(
       backend: backend, pipeline: pipeline,
       report: RunReport(modelPath: model, pipeline: pipeline, backend: backend, device: device))

@@ -12,6 +12,7 @@ struct RunReport {
   let settings: GenerationSettings
   let plan: PipelinePlan
   let memoryLimit: ByteSize?
+  private let ledger: MemoryLedger
   /// Empty for a plan.
   var times: [PipelineStage: Duration] = [:]
   var outputs: [String] = []
@@ -23,6 +24,7 @@ struct RunReport {
     settings = pipeline.settings
     plan = pipeline.plan
     memoryLimit = device.memoryLimit
+    ledger = backend.ledger
   }
 
   var json: MetadataValue {
@@ -39,19 +41,30 @@ struct RunReport {
       .init("guidance", .number(Double(settings.guidanceScale))),
       .init("scheduler", .string(settings.samplerKind.rawValue)),
       .init("peak_bytes", .integer(Int64(plan.peakBytes))),
+      .init("least_limit_bytes", .integer(Int64(plan.leastBytes))),
+      .init("program_bytes", .integer(Int64(plan.programBytes))),
       .init("pictures_at_once", .integer(Int64(plan.picturesAtOnce))),
       .init("limit_bytes", memoryLimit.map { .integer(Int64($0.bytes)) } ?? .null),
       .init("stages", .array(plan.stages.map(json(of:)))),
+      .init("means", .array(plan.means.map(json(of:_:)))),
     ]
     if !outputs.isEmpty {
       members += [
         .init("pictures", .array(zip(outputs, settings.pictures).map(json(of:_:)))),
         .init("seconds", .number(totalSeconds)),
+        .init("device_peak_bytes", .integer(Int64(ledger.peakBytes))),
         .init(
           "measured_peak_bytes", ProcessMemory.peakBytes.map { .integer(Int64($0)) } ?? .null),
       ]
     }
     return .object(members)
+  }
+
+  private func json(of stage: PipelineStage, _ means: MemoryMeans) -> MetadataValue {
+    [
+      "stage": .string(stage.rawValue), "name": .string(means.kind.rawValue),
+      "description": .string(means.description), "seconds": .number(means.seconds),
+    ]
   }
 
   private func json(of stage: PipelinePlan.Stage) -> MetadataValue {
@@ -102,6 +115,13 @@ struct RunReport {
         plan.picturesAtOnce < count
         ? "\n\(count) pictures, \(plan.picturesAtOnce) at a time from noise to file\n"
         : "\n\(count) pictures, decoded and written when all are denoised\n"
+    }
+    if !plan.means.isEmpty {
+      text +=
+        "\nto stay within the limit:\n"
+        + plan.means.map { stage, means in
+          "  \(stage.rawValue): \(means.description); about \(Duration.seconds(means.seconds).readable) more\n"
+        }.joined()
     }
     text +=
       "\n\(outputs.isEmpty ? "peak memory" : "planned peak memory") \(ByteSize(plan.peakBytes))"

@@ -14,6 +14,9 @@ void sana_report_file_faults(void);
 /// calling thread may need at once.
 void sana_report_memory_faults(void);
 
+/// Gives the system the memory that was allocated and is not used, where the allocator can.
+void sana_release_unused_memory(void);
+
 /// The status that these failures end the process with: 1 unless set.
 void sana_set_failure_status(int status);
 

@@ -23,8 +23,10 @@ extension StagePlanner.Plan {
   func means(times: Int) -> [MemoryMeans] {
     var means: [MemoryMeans] = []
     let added = max(seconds - fastestSeconds, 0) * Double(times)
-    let count = [memory.streamedBytes > 0, choices.captionForm == .captions,
-      choices.bandPositions != nil].count { $0 }
+    let count = [
+      memory.streamedBytes > 0, choices.captionForm == .captions,
+      choices.bandPositions != nil,
+    ].count { $0 }
     func add(_ kind: MemoryMeans.Kind, _ description: String) {
       means.append(
         MemoryMeans(kind: kind, description: description, seconds: added / Double(count)))

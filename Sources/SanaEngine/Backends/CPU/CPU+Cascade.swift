@@ -21,7 +21,9 @@ extension CPUExecutable {
               ImageRows(image: image, rows: part.rows), layout, scratch)
           }
         }
-        if cascade.handsOverRows, let onRows = context.onRows, let last = band.last, !last.rows.isEmpty {
+        if cascade.handsOverRows, let onRows = context.onRows, let last = band.last,
+          !last.rows.isEmpty
+        {
           // A loop that the cancellation ended has left numbers behind that mean nothing.
           try context.cancellation?.check()
           try onRows(last.rows, rows.result(last.rows))

@@ -129,7 +129,8 @@ extension CPUDevice {
       case .cascade(let cascade):
         return MemoryPlan.Step(
           nodes: step.nodes, scratchBytes: scratch(for: cascade, in: graph).byteCount,
-          inPlaceInput: cascade.isInPlace ? cascade.input : nil)
+          inPlaceInput: cascade.isInPlace ? cascade.input : nil,
+          storesValue: !cascade.handsOverRows)
       case .mixFeedForward(let feedForward):
         return MemoryPlan.Step(
           nodes: step.nodes, scratchBytes: feedForward.layout.byteCount,

@@ -14,12 +14,13 @@ final class CPUWeightStream {
   private var current: [CPUWeightKey: CPUWeight] = [:]
   private var currentSlot = 0
   private var ahead: Ahead?
+  /// What brings them, kept until it has ended.
+  private var errand: PoolErrand?
 
   /// Weights on their way.
   private final class Ahead {
     let part: Int
     var result: Result<[CPUWeightKey: CPUWeight], any Error>?
-    var errand: PoolErrand?
     init(part: Int) { self.part = part }
   }
 
@@ -53,8 +54,7 @@ final class CPUWeightStream {
 
   /// Waits for what is on its way, and forgets all.
   func end() {
-    if ahead != nil { _ = device.pool.settle() }
-    ahead = nil
+    _ = settle()
     current = [:]
   }
 
@@ -67,18 +67,26 @@ final class CPUWeightStream {
     context.onProgress?()
     guard slots.count > 1 else {
       current = try load(part, slot: 0, device.pool)
-      return try context.cancellation?.check() ?? ()
+      try context.cancellation?.check()
+      return
     }
     currentSlot = 1 - currentSlot
-    if let ahead, ahead.part == part, device.pool.settle(), let result = ahead.result {
-      self.ahead = nil
+    if let ahead = settle(), ahead.part == part, let result = ahead.result {
       current = try result.get()
     } else {
-      ahead = nil
       current = try load(part, slot: currentSlot, device.pool)
     }
     try context.cancellation?.check()
     if let next = next(after: part) { loadAhead(next, slot: 1 - currentSlot) }
+  }
+
+  /// Waits for the weights that are on their way; nil where nobody has fetched any.
+  private func settle() -> Ahead? {
+    defer {
+      ahead = nil
+      errand = nil
+    }
+    return ahead != nil && device.pool.settle() ? ahead : nil
   }
 
   private func next(after part: Int) -> Int? {
@@ -90,7 +98,7 @@ final class CPUWeightStream {
     let errand = PoolErrand { [unowned self] in
       ahead.result = Result { try self.load(part, slot: slot, SerialLoops()) }
     }
-    ahead.errand = errand
+    self.errand = errand
     self.ahead = ahead
     device.pool.send(errand)
   }
