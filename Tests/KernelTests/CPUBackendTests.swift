@@ -41,21 +41,22 @@ import WeightFormats
     let weights = MemorySource(
       randomFor: graph, encoding: .int8PerChannel, activations: activations)
     let backend = try CPUBackend(threads: 2)
-    let foretold = graph.parameters.compactMap { weights.description(of: $0.name) }
-      .reduce(0) { $0 + backend.residentBytes(of: $1) }
+    let plan = try backend.plan(graph, weights: weights)
     let model = backend.load(weights)
     #expect(model.residentBytes == 0)
     let executable = try model.prepare(graph)
-    #expect(model.residentBytes == foretold)
-    #expect(executable.plan.arenaBytes == backend.plan(graph, weights: weights).arenaBytes)
+    #expect(model.residentBytes == plan.residentBytes)
+    #expect(backend.ledger.usedBytes(for: .weights) == plan.residentBytes)
+    #expect(backend.ledger.usedBytes == plan.residentBytes + executable.plan.arenaBytes)
+    #expect(executable.plan.arenaBytes == plan.arenaBytes)
   }
 
   @Test func aCancelledRunStops() throws {
     let token = CancellationToken()
-    let backend = try CPUBackend(threads: 2, cancellation: token)
+    let backend = try CPUBackend(threads: 2)
     let executable = try backend.load(MemorySource(randomFor: graph, encoding: .f32)).prepare(graph)
     token.cancel()
-    #expect(error { try executable.run(observer: nil) }?.code == .cancelled)
+    #expect(error { try executable.run(RunContext(cancellation: token)) }?.code == .cancelled)
   }
 
   @Test func anArenaBeyondAllMemoryIsRefused() throws {

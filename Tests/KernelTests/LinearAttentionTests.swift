@@ -208,7 +208,7 @@ import WeightFormats
     for encoding in Self.encodings where encoding.activations == .floatingPoint {
       let weights = MemorySource(randomFor: graph, encoding: encoding.weights)
       let plan = try CPUBackend(threads: 1).load(weights).prepare(graph).plan
-      let stored = plan.offsets.count { $0 != nil }
+      let stored = plan.memory.places.count { $0 != nil }
       #expect(stored == (isFused ? 3 + (item.isInPlace ? 1 : 0) : graph.values.count))
     }
   }
@@ -226,7 +226,7 @@ import WeightFormats
       func arenaBytes(_ bandPositions: Int?) throws -> Int {
         let backend = try CPUBackend(
           threads: 2, instructionSet: .chosen(), bandPositions: bandPositions)
-        let planned = backend.plan(graph, weights: weights).arenaBytes
+        let planned = try backend.plan(graph, weights: weights).arenaBytes
         #expect(try backend.load(weights).prepare(graph).plan.arenaBytes == planned)
         return planned
       }

@@ -151,13 +151,13 @@ import WeightFormats
     for encoding in Self.encodings {
       let backend = try CPUBackend(threads: 1)
       var nodes = 0
-      backend.onStep = { step, _ in nodes += step.nodes.count }
+      let context = RunContext(onStep: { step, _ in nodes += step.nodes.count })
       let weights = MemorySource(
         randomFor: graph, encoding: encoding.0, activations: encoding.1)
       let executable = try backend.load(weights).prepare(graph)
-      try executable.run(observer: nil)
+      try executable.run(context)
       #expect(nodes == graph.nodes.count)
-      let stored = executable.plan.offsets.count { $0 != nil }
+      let stored = executable.plan.memory.places.count { $0 != nil }
       let isFused = item.shape.rows > 8
       #expect(
         stored == (isFused ? 3 + (item.isInPlace ? 1 : 0) : graph.values.count), "\(encoding)")
@@ -176,7 +176,7 @@ import WeightFormats
     func arenaBytes(_ bandPositions: Int?) throws -> Int {
       let backend = try CPUBackend(
         threads: 2, instructionSet: .chosen(), bandPositions: bandPositions)
-      let planned = backend.plan(graph, weights: weights).arenaBytes
+      let planned = try backend.plan(graph, weights: weights).arenaBytes
       #expect(try backend.load(weights).prepare(graph).plan.arenaBytes == planned)
       return planned
     }

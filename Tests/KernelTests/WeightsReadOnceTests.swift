@@ -1,6 +1,5 @@
 import TestSupport
 import CPUBackend
-import ReferenceBackend
 import SanaEngine
 import SanaGraph
 import Support
@@ -19,25 +18,26 @@ import WeightFormats
   }
 
   private func graph(
-    rows: Int, columns: Int, outputs: Int, access: Parameter.Access
+    rows: Int, columns: Int, outputs: Int
   ) -> (Graph, input: Value, output: Value) {
     var builder = GraphBuilder(name: "linear")
     let x = builder.input("x", .tokens(batch: 1, count: rows, channels: columns))
     let residual = builder.input("residual", .tokens(batch: 1, count: rows, channels: outputs))
     let product = builder.linear(
-      x, weight: Parameter("w", [outputs, columns], access: access),
+      x, weight: Parameter("w", [outputs, columns]),
       bias: Parameter("b", [outputs]), activation: .silu)
     let y = builder.add(product, residual)
     return (builder.finish(outputs: [y]), x, y)
   }
 
   private func run(
-    rows: Int, columns: Int, outputs: Int, _ access: Parameter.Access, _ encoding: TensorEncoding,
+    rows: Int, columns: Int, outputs: Int, _ residency: Residency, _ encoding: TensorEncoding,
     _ activations: ActivationEncoding, _ set: InstructionSet
   ) throws -> [UInt32] {
-    let (graph, _, output) = graph(rows: rows, columns: columns, outputs: outputs, access: access)
+    let (graph, _, output) = graph(rows: rows, columns: columns, outputs: outputs)
     let weights = MemorySource(randomFor: graph, encoding: encoding, activations: activations)
-    let executable = try CPUBackend(threads: 3, instructionSet: set).load(weights).prepare(graph)
+    let executable = try CPUBackend(threads: 3, instructionSet: set).load(weights)
+      .prepare(graph, ExecutionChoices(residency: residency))
     var random = SplitMix(seed: UInt64(rows + columns + outputs))
     for input in graph.inputs {
       executable.write(
@@ -52,6 +52,7 @@ import WeightFormats
     var random = SplitMix(seed: 11)
     let encodings: [(TensorEncoding, ActivationEncoding)] = [
       (.int8PerChannel, .int8PerToken), (.int8PerChannel, .floatingPoint), (.f16, .floatingPoint),
+      (.f16, .int8PerToken), (.bf16, .int8PerToken),
       (.int4Grouped(groupSize: 32), .floatingPoint),
     ]
     var sizes = [(1, 4, 1), (13, 1024, 1100), (2100, 36, 70), (5, 11_000, 65)]
@@ -67,14 +68,18 @@ import WeightFormats
         let once = try run(
           rows: rows, columns: columns, outputs: outputs, .once, encoding, activations, set)
         let whole = try run(
-          rows: rows, columns: columns, outputs: outputs, .whole, encoding, activations, set)
+          rows: rows, columns: columns, outputs: outputs, .resident, encoding, activations, set)
         #expect(once == whole, "\(rows) x \(columns) -> \(outputs), \(encoding)")
+        let streamed = try run(
+          rows: rows, columns: columns, outputs: outputs, .streamed(weightBytes: 0), encoding,
+          activations, set)
+        #expect(streamed == whole, "\(rows) x \(columns) -> \(outputs), \(encoding)")
       }
     }
   }
 
   @Test func itIsLoadedForEveryRunAndNeverResident() throws {
-    let (graph, _, _) = graph(rows: 3, columns: 64, outputs: 32, access: .once)
+    let (graph, _, _) = graph(rows: 3, columns: 64, outputs: 32)
     let loads = Counter()
     let weights = MemorySource(
       over: MemorySource(
@@ -82,23 +87,24 @@ import WeightFormats
     ) { if $0 == "w" { loads.increment() } }
     let backend = try CPUBackend(threads: 1)
     let model = backend.load(weights)
-    let executable = try model.prepare(graph)
+    let executable = try model.prepare(graph, ExecutionChoices(residency: .once))
     #expect(loads.value == 0)
     let bias = try #require(weights.description(of: "b"))
-    #expect(model.residentBytes == backend.residentBytes(of: bias))
+    #expect(model.residentBytes == bias.elementCount * MemoryLayout<Float>.size)
     try executable.run(observer: nil)
     try executable.run(observer: nil)
     #expect(loads.value == 2)
   }
 
   @Test func whatLoadingThrowsEndsTheRun() throws {
-    let (graph, _, _) = graph(rows: 3, columns: 64, outputs: 32, access: .once)
+    let (graph, _, _) = graph(rows: 3, columns: 64, outputs: 32)
     let weights = MemorySource(over: MemorySource(randomFor: graph, encoding: .f16)) {
       guard $0 == "w" else { return }
       throw SanaError(.corruptFile, "is damaged", remedy: "fetch it again")
     }
-    for backend: any Backend in [try CPUBackend(threads: 1), ReferenceBackend()] {
-      let executable = try backend.load(weights).prepare(graph)
+    for residency in [Residency.once, .streamed(weightBytes: 0)] {
+      let executable = try CPUBackend(threads: 2).load(weights)
+        .prepare(graph, ExecutionChoices(residency: residency))
       let error = #expect(throws: SanaError.self) { try executable.run(observer: nil) }
       #expect(error?.code == .corruptFile)
     }

@@ -16,8 +16,9 @@ import Testing
     let output = builder.linear(input, weight: Parameter("w", [width, width]))
     var source = MemorySource()
     source.add("w", [width, width], [Float](repeating: 0, count: width * width))
-    return try CPUBackend(threads: 1, cancellation: cancellation).load(source)
-      .prepare(builder.finish(outputs: [output]))
+    return try CPUBackend(threads: 1).load(source)
+      .prepare(
+        builder.finish(outputs: [output]), .init(), RunContext(cancellation: cancellation))
   }
 
   @Test func anOperationEndsBeforeItsTime() throws {
@@ -32,7 +33,9 @@ import Testing
       token.cancel()
     }
     let cut = clock.measure {
-      let error = #expect(throws: SanaError.self) { try executable.run(observer: nil) }
+      let error = #expect(throws: SanaError.self) {
+        try executable.run(RunContext(cancellation: token))
+      }
       #expect(error?.code == .cancelled)
     }
     #expect(cut < whole / 2, "\(cut) of \(whole)")

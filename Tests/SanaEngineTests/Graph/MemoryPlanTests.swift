@@ -53,7 +53,7 @@ import WeightFormats
     ]
     let plan = MemoryPlan(graph, steps: steps)
     #expect(plan.arenaBytes == 3 * 64 * 4 + 128)
-    #expect(graph.nodes[1...2].allSatisfy { plan.offsets[$0.output.index] == nil })
+    #expect(graph.nodes[1...2].allSatisfy { plan.places[$0.output.index] == nil })
     #expect(plan.scratchOffsets.count == 2)
     check(graph, steps)
   }
@@ -100,7 +100,7 @@ import WeightFormats
     for output in graph.outputs { lastRead[output.index] = steps.count }
 
     let places = graph.values.indices.map { index in
-      plan.offsets[index].map { $0..<$0 + graph.values[index].byteCount }
+      plan.places[index].map { $0.offset..<$0.offset + graph.values[index].byteCount }
     }
     for first in graph.values.indices {
       guard let bytes = places[first] else { continue }

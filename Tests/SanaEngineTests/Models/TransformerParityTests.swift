@@ -70,7 +70,7 @@ private struct RecordedStep {
     stepRun.write(latents, to: step.latents)
     stepRun.write(timestepRun.read(timestep.modulation), to: step.modulation)
     stepRun.write(timestepRun.read(timestep.embeddedTimestep), to: step.embeddedTimestep)
-    for (made, taken) in zip(prompt.keyValues, step.keyValues) {
+    for (made, taken) in zip(prompt.outputs, step.captionInputs) {
       stepRun.write(promptRun.read(made), to: taken)
     }
     stepRun.write(

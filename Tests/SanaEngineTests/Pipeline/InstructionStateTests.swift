@@ -78,12 +78,13 @@ import WeightFormats
   {
     let backend = try CPUBackend(precision: .f32)
     var counts: [Int] = []
-    backend.onStep = { step, graph in
+    let context = RunContext(onStep: { step, graph in
       guard case .embeddingLookup = step.nodes[0].operation else { return }
       counts.append(graph[step.nodes[0].output].shape.positions)
-    }
-    _ = try TextEncoderStage(model.textEncoder, source: source, backend: backend)
-      .caption(of: prompt)
+    })
+    _ = try TextEncoderStage(
+      model.textEncoder, source: source, backend: backend, context: context
+    ).caption(of: prompt)
     return counts
   }
 

@@ -142,9 +142,10 @@ import WeightFormats
   @Test func cancellationStopsTheRun() throws {
     let token = CancellationToken()
     let pipeline = try Pipeline(
-      model: model, backend: try CPUBackend(cancellation: token),
+      model: model, backend: try CPUBackend(),
       request: GenerationRequest(
-        prompts: ["a fox"], width: 64, height: 64, steps: 20, usesResolutionBinning: false))
+        prompts: ["a fox"], width: 64, height: 64, steps: 20, usesResolutionBinning: false),
+      context: RunContext(cancellation: token))
     var steps = 0
     let error = #expect(throws: SanaError.self) {
       try pipeline.run { event in

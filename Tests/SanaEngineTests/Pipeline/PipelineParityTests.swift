@@ -66,7 +66,8 @@ import WeightFormats
     func draw(_ request: GenerationRequest, memoryLimit: Int? = nil) throws -> [RGBImage] {
       var pictures: [RGBImage] = []
       let pipeline = try Pipeline(
-        model: model, backend: try CPUBackend(), request: request, memoryLimit: memoryLimit)
+        model: model, backend: try CPUBackend(), request: request,
+        budget: MemoryBudget(limit: memoryLimit))
       if memoryLimit != nil { #expect(pipeline.plan.picturesAtOnce == 1) }
       var begun: [PipelineStage: [Range<Int>]] = [:]
       try pipeline.run { event in

@@ -93,7 +93,7 @@ extension Executable {
 
   /// Runs every node in order, of a graph that hands over the rows of its output.
   /// - Parameter onRows: as `RunContext.onRows`.
-  public func run(_ context: RunContext, onRows: RowHandler) throws {
+  public func run(_ context: RunContext = RunContext(), onRows: RowHandler) throws {
     try withoutActuallyEscaping(onRows) { onRows in
       var context = context
       context.onRows = onRows

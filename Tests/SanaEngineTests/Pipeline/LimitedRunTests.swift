@@ -1,0 +1,82 @@
+import CPUBackend
+import SanaEngine
+import SanaGraph
+import Support
+import TestSupport
+import Testing
+
+/// A limit changes what a run holds and how long it takes, and nothing else.
+@Suite struct LimitedRunTests {
+  private let directory: TestDirectory
+
+  init() throws { directory = try TestDirectory() }
+
+  private func draw(
+    _ model: PipelineModel, _ request: GenerationRequest, limit: Int?, threads: Int
+  ) throws -> (picture: RGBImage, plan: PipelinePlan, peak: Int) {
+    let backend = try CPUBackend(threads: threads)
+    let pipeline = try Pipeline(
+      model: model, backend: backend, request: request, budget: MemoryBudget(limit: limit))
+    var pictures: [RGBImage] = []
+    try pipeline.run { event in
+      if case .picture(_, let picture) = event { pictures.append(try RGBImage(picture)) }
+    }
+    return (try #require(pictures.first), pipeline.plan, backend.ledger.peakBytes)
+  }
+
+  @Test(arguments: ["sana-tiny", "sprint-tiny"])
+  func thePictureIsTheSameAtEveryLimit(name: String) throws {
+    let model = try PipelineModel(path: try ConvertedModels.make(name, in: directory))
+    var random = SplitMix(seed: UInt64.random(in: 0 ... .max))
+    let seed = random.next()
+    for _ in 0..<3 {
+      let request = GenerationRequest(
+        prompts: ["a fox in the snow"], width: 32 * Int.random(in: 1...9, using: &random),
+        height: 32 * Int.random(in: 1...9, using: &random), steps: 2, seed: 3,
+        usesResolutionBinning: false)
+      let free = try draw(model, request, limit: nil, threads: 2)
+      #expect(free.peak <= free.plan.peakBytes)
+      let range = free.plan.leastBytes...max(free.plan.leastBytes, free.plan.peakBytes)
+      for limit in [range.lowerBound, Int.random(in: range, using: &random)] {
+        let threads = Int.random(in: 1...3, using: &random)
+        let limited = try draw(model, request, limit: limit, threads: threads)
+        #expect(
+          limited.picture == free.picture,
+          "\(limit) bytes, \(threads) threads, \(free.picture.width)x\(free.picture.height), \(seed)"
+        )
+        #expect(limited.plan.peakBytes <= limit, "\(seed)")
+        #expect(limited.peak <= limited.plan.peakBytes, "\(seed)")
+      }
+    }
+  }
+
+  /// Every allocation fails in turn: the run says so, and holds nothing afterwards.
+  @Test func aRunWithoutMemorySaysSoWhereverItIsRefused() throws {
+    let model = try PipelineModel(path: try ConvertedModels.make("sana-tiny", in: directory))
+    let backend = try CPUBackend(threads: 2)
+    let request = GenerationRequest(
+      prompts: ["a fox"], width: 64, height: 64, steps: 1, usesResolutionBinning: false)
+    let least = try Pipeline(model: model, backend: backend, request: request).plan.leastBytes
+    for limit in [nil, least] {
+      let pipeline = try Pipeline(
+        model: model, backend: backend, request: request, budget: MemoryBudget(limit: limit))
+      var refusals = 0
+      for grants in 0... {
+        backend.ledger.refuse(afterGranting: grants)
+        defer { backend.ledger.refuse(afterGranting: nil) }
+        do {
+          try pipeline.run { event in
+            if case .picture(_, let picture) = event { try picture.drawRows { _ in } }
+          }
+          break
+        } catch let error as SanaError {
+          #expect(error.code == .memoryLimit)
+          #expect(backend.ledger.usedBytes == 0, "after \(grants) grants")
+          refusals += 1
+        }
+      }
+      #expect(refusals > 10)
+      #expect(backend.ledger.usedBytes == 0)
+    }
+  }
+}
