@@ -43,11 +43,28 @@ struct StagePlanner {
       let leanest = try memory(streamed)
       if leanest.peakBytes < least.memory.peakBytes { least = plan(streamed, leanest) }
       guard leanest.peakBytes <= limit else { continue }
-      streamed.residency = .streamed(
-        weightBytes: limit - leanest.peakBytes + leanest.weightBytes)
-      best = Self.faster(best, plan(streamed, try memory(streamed)))
+      best = Self.faster(best, try fullest(streamed, leanest, limit, plan))
     }
     return best ?? least
+  }
+
+  /// The plan that keeps as many weights as the limit leaves room for.
+  /// - Parameter leanest: what the stage holds when it keeps none.
+  private func fullest(
+    _ choices: StageChoices, _ leanest: StageMemory, _ limit: Int,
+    _ plan: (StageChoices, StageMemory) -> Plan
+  ) throws -> Plan {
+    var choices = choices
+    var weightBytes = leanest.weightBytes + limit - leanest.peakBytes
+    while weightBytes > leanest.weightBytes {
+      choices.residency = .streamed(weightBytes: weightBytes)
+      let memory = try memory(choices)
+      if memory.peakBytes <= limit { return plan(choices, memory) }
+      // Weights that stay are loaded through memory that others need not be.
+      weightBytes -= memory.peakBytes - limit
+    }
+    choices.residency = .streamed(weightBytes: 0)
+    return plan(choices, leanest)
   }
 
   /// What the stage holds at least.
