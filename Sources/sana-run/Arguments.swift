@@ -111,13 +111,22 @@ struct RunArguments: ParsableArguments {
       model: try PipelineModel(path: model, sampler: picture.scheduler), backend: backend,
       request: request,
       budget: MemoryBudget(
-        limit: device.memoryLimit?.bytes, programBytes: ProcessMemory.anonymousBytes ?? 0),
+        limit: device.memoryLimit?.bytes, programBytes: Self.programBytes),
       context: RunContext(cancellation: session.cancellation))
     // Planning looks at many ways to run.
     ProcessMemory.releaseUnused()
     return PreparedRun(
       backend: backend, pipeline: pipeline,
       report: RunReport(modelPath: model, pipeline: pipeline, backend: backend, device: device))
+  }
+}
+
+extension RunArguments {
+  /// What the process holds before a run, in coarse steps: it is not quite the same every time, and
+  /// what one run names as the least limit must be enough for the next.
+  private static var programBytes: Int {
+    let step = 8 << 20
+    return ((ProcessMemory.anonymousBytes ?? 0) + step - 1) / step * step
   }
 }
 

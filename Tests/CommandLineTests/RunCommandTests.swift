@@ -151,9 +151,11 @@ import WeightFormats
       }
       #expect(try #require(stage["seconds"]?.numberValue) > 0)
     }
-    #expect(
-      object["peak_bytes"]?.integerValue
-        == stages.compactMap { $0["peak_bytes"]?.integerValue }.max())
+    let peaks = stages.compactMap { $0["peak_bytes"]?.integerValue }
+    let largest = try #require(peaks.max())
+    let program = try #require(object["program_bytes"]?.integerValue)
+    #expect(object["peak_bytes"]?.integerValue == largest + program)
+    #expect(try #require(object["device_peak_bytes"]?.integerValue) <= largest)
     #expect(
       object["pictures"]?.arrayValue?.map { $0["path"]?.stringValue }
         == [directory.path("out-1.png"), directory.path("out-2.png")])
@@ -166,9 +168,14 @@ import WeightFormats
     let object = try json(outcome)
     #expect(object["limit_bytes"] == .null)
     #expect(object["stages"]?.arrayValue?.allSatisfy { $0["seconds"] == nil } == true)
-    let peak = try #require(object["peak_bytes"]?.integerValue)
+    #expect(object["means"] == .array([]))
+    let least = try #require(object["least_limit_bytes"]?.integerValue)
+    let granted = try tool.run(
+      "plan", model, "--width", "64", "--height", "64", "--memory-limit", "\(least)")
+    #expect(granted.status == 0)
+    #expect(granted.output.contains("to stay within the limit:"))
     let refused = try tool.run(
-      "plan", model, "--width", "64", "--height", "64", "--memory-limit", "\(peak - 1)")
+      "plan", model, "--width", "64", "--height", "64", "--memory-limit", "\(least - 1)")
     #expect(refused.status == 1)
     #expect(refused.output.contains("denoise"))
     #expect(refused.error.contains("memory limit"))

@@ -35,9 +35,14 @@ import Testing
         usesResolutionBinning: false)
       let free = try draw(model, request, limit: nil, threads: 2)
       #expect(free.peak <= free.plan.peakBytes)
-      let range = free.plan.leastBytes...max(free.plan.leastBytes, free.plan.peakBytes)
-      for limit in [range.lowerBound, Int.random(in: range, using: &random)] {
+      for isLeast in [true, false] {
         let threads = Int.random(in: 1...3, using: &random)
+        let plan = try Pipeline(
+          model: model, backend: try CPUBackend(threads: threads), request: request
+        ).plan
+        let limit =
+          isLeast
+          ? plan.leastBytes : Int.random(in: plan.leastBytes...plan.peakBytes, using: &random)
         let limited = try draw(model, request, limit: limit, threads: threads)
         #expect(
           limited.picture == free.picture,
