@@ -52,7 +52,7 @@ struct VerifyCommand: ParsableCommand {
       let report = try Verifier.verify(
         ModelUnderTest(file), against: trace,
         on: backend, bounds: bounds,
-        options: Verifier.Options(caseName: caseName, memoryLimit: device.memoryLimit?.bytes),
+        options: Verifier.Options(caseName: caseName, memoryLimit: device.resolvedMemoryLimit()?.bytes),
         cancellation: session.cancellation
       ) { session.progress.begin($0) }
       session.progress.end()

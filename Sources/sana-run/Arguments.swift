@@ -107,17 +107,19 @@ struct RunArguments: ParsableArguments {
   func prepare(prompts: [String], _ session: ToolSession) throws -> PreparedRun {
     let request = try picture.request(prompts: prompts)
     let backend = try device.makeBackend(session)
+    let memoryLimit = try device.resolvedMemoryLimit()
     let pipeline = try Pipeline(
       model: try PipelineModel(path: model, sampler: picture.scheduler), backend: backend,
       request: request,
       budget: MemoryBudget(
-        limit: device.memoryLimit?.bytes, programBytes: Self.programBytes),
+        limit: memoryLimit?.bytes, programBytes: Self.programBytes),
       context: RunContext(cancellation: session.cancellation))
     // Planning looks at many ways to run.
     ProcessMemory.releaseUnused()
     return PreparedRun(
       backend: backend, pipeline: pipeline,
-      report: RunReport(modelPath: model, pipeline: pipeline, backend: backend, device: device))
+      report: RunReport(modelPath: model, pipeline: pipeline, backend: backend, device: device,
+        memoryLimit: memoryLimit))
   }
 }
 

@@ -18,7 +18,16 @@ struct Plan: ParsableCommand {
     help: "Accepted as for a run; nothing is written.")
   var output: String?
 
+  @Flag(help: "Show what would be done within 2, 4, 6, 8, 12 and 16 GiB.")
+  var table = false
+
   @OptionGroup var arguments: RunArguments
+
+  func validate() throws {
+    guard !(table && arguments.json) else {
+      throw ValidationError("--table is for people; --json takes one limit at a time")
+    }
+  }
 
   func run() throws {
     try ToolSession.run { session in
@@ -30,12 +39,16 @@ struct Plan: ParsableCommand {
       for note in prompts.isEmpty ? pipeline.requestNotes : pipeline.notes {
         session.progress.note(note)
       }
+      if table {
+        try OutputStream.standardOutput.write(LimitTable(of: pipeline).text)
+        return
+      }
       if arguments.json {
         try JSONOutput.print(run.report.json)
       } else {
         try OutputStream.standardOutput.write(run.report.summary)
       }
-      try pipeline.plan.check(limit: arguments.device.memoryLimit?.bytes)
+      try pipeline.plan.check(limit: run.report.memoryLimit?.bytes)
     }
   }
 }

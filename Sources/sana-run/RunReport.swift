@@ -17,13 +17,15 @@ struct RunReport {
   var times: [PipelineStage: Duration] = [:]
   var outputs: [String] = []
 
-  init(modelPath: String, pipeline: Pipeline, backend: any Backend, device: DeviceArguments) {
+  init(modelPath: String, pipeline: Pipeline, backend: any Backend, device: DeviceArguments,
+    memoryLimit: ByteSize?
+  ) {
     self.modelPath = modelPath
     deviceName = backend.name
     precision = device.precision
     settings = pipeline.settings
     plan = pipeline.plan
-    memoryLimit = device.memoryLimit
+    self.memoryLimit = memoryLimit
     ledger = backend.ledger
   }
 

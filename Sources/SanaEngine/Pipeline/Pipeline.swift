@@ -18,6 +18,7 @@ public final class Pipeline {
   public var notes: [String] { promptNotes + requestNotes }
   /// Of all that the pipeline runs.
   public var context: RunContext
+  private let budget: MemoryBudget
   let backend: any Backend
   let prompts: [PreparedPrompt]
   let negativePrompt: PreparedPrompt?
@@ -44,12 +45,22 @@ public final class Pipeline {
     plan = try PipelinePlan(
       model: model, backend: backend, settings: settings, prompts: prompts,
       negativePrompt: negativePrompt, budget: budget)
+    self.budget = budget
     promptNotes = (prompts + (negativePrompt.map { [$0] } ?? [])).compactMap { prompt in
       prompt.truncatedText.map {
         "the prompt is too long, its end is ignored: \"\($0.abbreviated)\""
       }
     }
     requestNotes = Self.notes(request, settings)
+  }
+
+  /// How the same run would be planned within another limit.
+  public func plan(limit: Int?) throws -> PipelinePlan {
+    var budget = budget
+    budget.limit = limit
+    return try PipelinePlan(
+      model: model, backend: backend, settings: settings, prompts: prompts,
+      negativePrompt: negativePrompt, budget: budget)
   }
 
   /// Captions of the prompts, and of the negative one where guidance needs it.
