@@ -52,7 +52,8 @@ struct VerifyCommand: ParsableCommand {
       let report = try Verifier.verify(
         ModelUnderTest(file), against: trace,
         on: backend, bounds: bounds,
-        options: Verifier.Options(caseName: caseName, memoryLimit: device.resolvedMemoryLimit()?.bytes),
+        options: Verifier.Options(
+          caseName: caseName, memoryLimit: device.resolvedMemoryLimit()?.bytes),
         cancellation: session.cancellation
       ) { session.progress.begin($0) }
       session.progress.end()

@@ -118,7 +118,8 @@ struct RunArguments: ParsableArguments {
     ProcessMemory.releaseUnused()
     return PreparedRun(
       backend: backend, pipeline: pipeline,
-      report: RunReport(modelPath: model, pipeline: pipeline, backend: backend, device: device,
+      report: RunReport(
+        modelPath: model, pipeline: pipeline, backend: backend, device: device,
         memoryLimit: memoryLimit))
   }
 }

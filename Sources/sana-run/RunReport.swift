@@ -17,7 +17,8 @@ struct RunReport {
   var times: [PipelineStage: Duration] = [:]
   var outputs: [String] = []
 
-  init(modelPath: String, pipeline: Pipeline, backend: any Backend, device: DeviceArguments,
+  init(
+    modelPath: String, pipeline: Pipeline, backend: any Backend, device: DeviceArguments,
     memoryLimit: ByteSize?
   ) {
     self.modelPath = modelPath

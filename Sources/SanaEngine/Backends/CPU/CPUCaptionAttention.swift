@@ -16,40 +16,30 @@ struct CPUCaptionAttention {
 
   /// What is added to the last product.
   let residual: Value
+  /// About how many positions of an image are computed at a time; all when nil.
+  let bandPositions: Int?
 }
 
 extension CPUDevice {
   /// The cross-attention that ends at a node.
-  /// - Parameter readers: how many inputs each value is.
   func captionAttention(
-    _ graph: Graph, _ readers: [Int], endingAt position: Int
+    _ graph: Graph, _ uses: GraphUses, _ forms: CPUWeightForms, endingAt position: Int
   ) -> CPUCaptionAttention? {
-    guard graph.fusion == .full, position >= 2,
-      case .linear(let projection) = graph.nodes[position].operation,
+    var pattern = NodePattern(graph, uses, endingAt: position)
+    guard graph.fusion == .full, let projection = graph.nodes[position].operation.linear,
       let residual = projection.epilogue.residual, projection.epilogue.gate == nil,
       projection.epilogue.activation == .none,
-      case .crossAttention(let attention) = graph.nodes[position - 1].operation
+      case .crossAttention(let attention)? = pattern.take(projection.input)
     else { return nil }
-    guard graph.makes(projection.input, at: position - 1, readers: readers),
-      graph.makes(attention.query, at: position - 2, readers: readers)
-    else { return nil }
-    var first = position - 2
-    var norm: RMSNorm?
-    var queries = attention.query
-    if case .rmsNorm(let operation) = graph.nodes[first].operation {
-      guard operation.residual == nil,
-        graph.makes(operation.input, at: first - 1, readers: readers)
-      else { return nil }
-      (norm, queries, first) = (operation, operation.input, first - 1)
-    }
-    // Few rows are multiplied in another way.
-    guard case .linear(let query) = graph.nodes[first].operation,
-      graph[queries].shape.positions > kernels.few_rows,
-      query.epilogue.gate == nil, query.epilogue.residual == nil
+    let norm = pattern.take(attention.query) { $0.rmsNorm }
+    guard norm?.residual == nil, let query = pattern.take(norm?.input ?? attention.query)?.linear,
+      // Few rows are multiplied in another way.
+      graph[attention.query].shape.positions > kernels.few_rows,
+      query.epilogue.gate == nil, query.epilogue.residual == nil, let nodes = pattern.nodes
     else { return nil }
     return CPUCaptionAttention(
-      query: query, norm: norm, attention: attention, projection: projection,
-      nodes: first...position, residual: residual)
+      query: query, norm: norm, attention: attention, projection: projection, nodes: nodes,
+      residual: residual, bandPositions: forms.bandPositions)
   }
 }
 
@@ -69,7 +59,7 @@ struct CaptionAttentionScratch {
 extension CPUDevice {
   func scratch(for step: CPUCaptionAttention, in graph: Graph) -> CaptionAttentionScratch {
     let size = graph[step.attention.query].shape
-    let positions = min(max(bandPositions ?? size.positions, 1), size.positions)
+    let positions = min(max(step.bandPositions ?? size.positions, 1), size.positions)
     let queries = Shape.tokens(batch: 1, count: positions, channels: size.channels)
     let query = scratch(
       for: step.query,

@@ -15,14 +15,13 @@ struct CPUChain {
 
 extension CPUDevice {
   /// The norm and product that end at a node.
-  /// - Parameter readers: how many inputs each value is.
   func chain(
-    _ graph: Graph, _ readers: [Int], _ forms: CPUWeightForms, endingAt position: Int
+    _ graph: Graph, _ uses: GraphUses, _ forms: CPUWeightForms, endingAt position: Int
   ) -> CPUChain? {
     guard graph.fusion == .full, let linear = graph.nodes[position].operation.linear,
       arithmetic(of: .linear(linear), forms) == .int8
     else { return nil }
-    var pattern = NodePattern(graph, readers, endingAt: position)
+    var pattern = NodePattern(graph, uses, endingAt: position)
     guard let norm = pattern.take(linear.input)?.modulatedLayerNorm, let nodes = pattern.nodes
     else { return nil }
     return CPUChain(norm: norm, linear: linear, nodes: nodes)

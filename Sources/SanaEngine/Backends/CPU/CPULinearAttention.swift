@@ -78,12 +78,11 @@ struct CPULinearAttention {
 
 extension CPUDevice {
   /// The attention that ends at a node.
-  /// - Parameter readers: how many inputs each value is.
   func linearAttention(
-    _ graph: Graph, _ readers: [Int], _ forms: CPUWeightForms, endingAt position: Int
+    _ graph: Graph, _ uses: GraphUses, _ forms: CPUWeightForms, endingAt position: Int
   ) -> CPULinearAttention? {
     guard graph.fusion == .full else { return nil }
-    var pattern = NodePattern(graph, readers, endingAt: position)
+    var pattern = NodePattern(graph, uses, endingAt: position)
     let last = graph.nodes[position].operation
     let outputNorm = last.wholeNorm
     guard let projection = (outputNorm.map { pattern.take($0.input) } ?? last)?.linear,

@@ -60,12 +60,11 @@ struct CPUMixFeedForward {
 
 extension CPUDevice {
   /// The Mix-FFN that ends at a node.
-  /// - Parameter readers: how many inputs each value is.
   func mixFeedForward(
-    _ graph: Graph, _ readers: [Int], _ forms: CPUWeightForms, endingAt position: Int
+    _ graph: Graph, _ uses: GraphUses, _ forms: CPUWeightForms, endingAt position: Int
   ) -> CPUMixFeedForward? {
     guard graph.fusion == .full else { return nil }
-    var pattern = NodePattern(graph, readers, endingAt: position)
+    var pattern = NodePattern(graph, uses, endingAt: position)
     let last = graph.nodes[position].operation
     let outputNorm = last.wholeNorm
     guard let projection = (outputNorm.map { pattern.take($0.input) } ?? last)?.linear,

@@ -74,21 +74,21 @@ extension CPUDevice {
       }
     }
     var steps: [CPUStep] = []
-    let readers = graph.readerCounts
-    let cascades = cascades(graph, readers, forms)
+    let uses = GraphUses(graph)
+    let cascades = cascades(graph, uses, forms)
     var end = graph.nodes.count
     while end > 0 {
       let position = end - 1
       let step: CPUStep
-      if let feedForward = mixFeedForward(graph, readers, forms, endingAt: position) {
+      if let feedForward = mixFeedForward(graph, uses, forms, endingAt: position) {
         step = CPUStep(feedForward)
-      } else if let attention = linearAttention(graph, readers, forms, endingAt: position) {
+      } else if let attention = linearAttention(graph, uses, forms, endingAt: position) {
         step = CPUStep(attention)
-      } else if let chain = chain(graph, readers, forms, endingAt: position) {
+      } else if let chain = chain(graph, uses, forms, endingAt: position) {
         step = CPUStep(.chain(chain), chain.nodes, .int8)
       } else if let cascade = cascades[position] {
         step = CPUStep(cascade)
-      } else if let attention = captionAttention(graph, readers, endingAt: position) {
+      } else if let attention = captionAttention(graph, uses, forms, endingAt: position) {
         step = CPUStep(attention) { arithmetic(of: $0, forms) }
       } else {
         step = CPUStep(
@@ -159,21 +159,5 @@ extension CPUStep.Form {
     case .linearAttention: "linearAttention"
     case .mixFeedForward: "mixFeedForward"
     }
-  }
-}
-
-extension Graph {
-  /// How many inputs of nodes each value is, by `Value.index`, and one more for an output of the graph.
-  fileprivate var readerCounts: [Int] {
-    var readers = [Int](repeating: 0, count: values.count)
-    for value in nodes.flatMap(\.operation.payload.inputs) { readers[value.index] += 1 }
-    for value in outputs { readers[value.index] += 1 }
-    return readers
-  }
-
-  /// Whether there is a node at a position, and it makes a value that one input of one node alone reads.
-  /// - Parameter readers: how many inputs each value is.
-  func makes(_ value: Value, at position: Int, readers: [Int]) -> Bool {
-    position >= 0 && nodes[position].output == value && readers[value.index] == 1
   }
 }

@@ -4,13 +4,11 @@ internal import WeightFormats
 
 extension CPUDevice {
   /// The cascades of a graph by the position of their last node.
-  /// - Parameters:
-  ///   - readers: how many nodes read each value.
   func cascades(
-    _ graph: Graph, _ readers: [Int], _ forms: CPUWeightForms
+    _ graph: Graph, _ uses: GraphUses, _ forms: CPUWeightForms
   ) -> [Int: CPUCascade] {
     guard graph.fusion == .full else { return [:] }
-    let finder = CascadeFinder(graph: graph, readers: readers, device: self, forms: forms)
+    let finder = CascadeFinder(graph: graph, uses: uses, device: self, forms: forms)
     var cascades: [Int: CPUCascade] = [:]
     var position = 0
     while position < graph.nodes.count {
@@ -45,7 +43,7 @@ extension CPUDevice {
 /// Finds layers that can be computed together.
 private struct CascadeFinder {
   let graph: Graph
-  let readers: [Int]
+  let uses: GraphUses
   let device: CPUDevice
   let forms: CPUWeightForms
 
@@ -209,7 +207,7 @@ private struct CascadeFinder {
   /// Whether the node at a position is the only reader of the one before it.
   private func continues(_ position: Int) -> Bool {
     guard graph.nodes.indices.contains(position), position > 0 else { return false }
-    return readers[graph.nodes[position - 1].output.index] == 1
+    return uses.hasSoleReader(graph.nodes[position - 1].output)
   }
 
   private func output(_ layer: CPUCascade.Layer) -> Value {
@@ -220,7 +218,7 @@ private struct CascadeFinder {
   private func isClosed(_ layers: ArraySlice<CPUCascade.Layer>) -> Bool {
     var inside = [Value: Int]()
     for value in layers.flatMap(\.inputs).map(\.value) { inside[value, default: 0] += 1 }
-    return layers.dropLast().map(output).allSatisfy { inside[$0] == readers[$0.index] }
+    return layers.dropLast().map(output).allSatisfy { inside[$0] == uses.readerCount(of: $0) }
   }
 
   /// - Parameter positions: the least of a layer in a band.
