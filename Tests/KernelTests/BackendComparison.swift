@@ -14,7 +14,8 @@ func outputs(
   try outputs(of: backend.load(weights).prepare(graph), randomInputs(of: graph, seed: seed))
 }
 
-/// The first output of a run after one of NaN, so that what is read before it is written would show.
+/// The first output of a run after one of NaN, so that what is read before it is written would
+/// show.
 func outputsAfterNaN(
   of graph: Graph, on backend: any Backend, weights: MemorySource, inputs: [HostTensor]
 ) throws -> [Float] {

@@ -5,7 +5,8 @@ import SanaEngine
 import SanaGraph
 import Testing
 
-/// A product and the norm before it, which the CPU computes as one where the product has int8 activations.
+/// A product and the norm before it, which the CPU computes as one where the product has int8
+/// activations.
 struct ChainCase: Sendable, CustomTestStringConvertible {
   let name: String
   let build: @Sendable (inout GraphBuilder) -> Value

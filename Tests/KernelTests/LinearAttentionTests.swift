@@ -7,7 +7,8 @@ import SanaModels
 import Testing
 import WeightFormats
 
-/// ReLU attention by sums with the products around it, Sana's and DC-AE's, computed in bands of image rows.
+/// ReLU attention by sums with the products around it, Sana's and DC-AE's, computed in bands of
+/// image rows.
 @Suite struct LinearAttentionTests {
   struct Case: Sendable, CustomTestStringConvertible {
     var batch = 1
@@ -80,7 +81,8 @@ import WeightFormats
       return scales + one + others
     }()
 
-    /// - Parameter isApart: whether others read every value, so that every node is computed by itself.
+    /// - Parameter isApart: whether others read every value, so that every node is computed by
+    ///   itself.
     func graph(isApart: Bool = false) -> Graph {
       let inner = heads * dimension
       var builder = GraphBuilder(name: testDescription)
@@ -155,7 +157,8 @@ import WeightFormats
       }
       let apart = try run(item.graph(isApart: true))
       if encoding.activations == .int8PerToken, item.layout == .blocks {
-        // Sums of keys times values are cut in other places, so that a later code may be rounded the other way.
+        // Sums of keys times values are cut in other places, so that a later code may be rounded
+        // the other way.
         let decibels = signalToNoise(whole, apart)
         #expect(decibels >= 60, "\(encoding): \(decibels) dB")
       } else if encoding.weights == .bf16, !item.kernels.isEmpty {

@@ -55,7 +55,8 @@ import WeightFormats
       return byHand + others
     }()
 
-    /// - Parameter isApart: whether others read every value, so that every node is computed by itself.
+    /// - Parameter isApart: whether others read every value, so that every node is computed by
+    ///   itself.
     func graph(isApart: Bool = false) -> Graph {
       var builder = GraphBuilder(name: testDescription)
       let x = builder.input("x", shape)

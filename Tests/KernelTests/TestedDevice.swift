@@ -55,6 +55,7 @@ struct TestedDevice: Sendable, CustomTestStringConvertible {
 
 extension InstructionSet {
   /// How near 3x3 convolutions of int8 activations are to their definition. The transforms of
-  /// F(4x4, 3x3) round: so a number that lies between two codes, of 12 bits or so, may become either.
+  /// F(4x4, 3x3) round: so a number that lies between two codes, of 12 bits or so, may become
+  /// either.
   var int8ConvolutionAgreement: Double { winogradTile == .fourByFour ? 85 : 110 }
 }

@@ -42,9 +42,9 @@ typedef struct {
   const float *_Nullable sines;
 } sana_attention;
 
-/// One head of ReLU attention that sums keys times values first:
-/// `output = relu(q) (relu(k)^T v) / (relu(q) (relu(k)^T 1) + 1e-15)`. Pointers lead to the head's channels at position 0; only the positions
-/// that are computed must be in memory.
+/// One head of ReLU attention that sums keys times values first: `output = relu(q) (relu(k)^T v) /
+/// (relu(q) (relu(k)^T 1) + 1e-15)`. Pointers lead to the head's channels at position 0; only the
+/// positions that are computed must be in memory.
 typedef struct {
   const float *_Nonnull query;
   size_t query_stride;
@@ -70,8 +70,8 @@ typedef struct {
 
 /// ReLU attention by sums over several scales, every head and scale by itself (`SanaMultiscaleLinearAttention`).
 typedef struct {
-  /// The query of the first head at the first position of the batch, positions and heads so many floats apart. Only what is read must be in
-  /// memory.
+  /// The query of the first head at the first position of the batch, positions and heads so many
+  /// floats apart. Only what is read must be in memory.
   const float *_Nonnull query;
   size_t query_stride, query_head_stride;
   /// The same of keys, each with its value behind it.

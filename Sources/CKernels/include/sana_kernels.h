@@ -21,7 +21,8 @@ typedef struct {
   /// Whether `compute` can compute so many channels of so many inputs.
   bool (*_Nonnull can_compute)(size_t inputs, size_t channels);
   size_t (*_Nonnull scratch_bytes)(size_t inputs);
-  /// As the int8 `feed_forward`, of rounded rows: `rows` is where that of the batch's first position would be.
+  /// As the int8 `feed_forward`, of rounded rows: `rows` is where that of the batch's first
+  /// position would be.
   void (*_Nonnull compute)(
       const sana_feed_forward *_Nonnull, const void *_Nonnull rows, const sana_matrix *_Nonnull,
       size_t batch, size_t row, size_t row_end, size_t channel, size_t channel_end,
@@ -150,11 +151,13 @@ typedef struct {
   size_t feed_forward_channels;
   /// Bytes of the hidden activations that a task holds.
   size_t (*_Nonnull feed_forward_hidden_bytes)(size_t image_width);
-  /// The first position whose rows are multiplied with image rows from `row` on; what those before gave is held from image rows before.
+  /// The first position whose rows are multiplied with image rows from `row` on; what those before
+  /// gave is held from image rows before.
   size_t (*_Nonnull feed_forward_position)(size_t image_width, size_t image_height, size_t row);
   size_t (*_Nonnull feed_forward_scratch_bytes)(void);
-  /// Computes image rows `row ..< row_end` and channels `channel ..< channel_end` of one batch element: at most a task's channels, from a
-  /// multiple of that on. `row` is 0, or `hidden` holds what the same channels of the rows just above have left.
+  /// Computes image rows `row ..< row_end` and channels `channel ..< channel_end` of one batch
+  /// element: at most a task's channels, from a multiple of that on. `row` is 0, or `hidden` holds
+  /// what the same channels of the rows just above have left.
   void (*_Nonnull feed_forward)(
       const sana_feed_forward *_Nonnull, const sana_int8_rows *_Nonnull,
       const sana_int8_matrix *_Nonnull, size_t batch, size_t row, size_t row_end, size_t channel,
@@ -164,8 +167,8 @@ typedef struct {
   bool (*_Nonnull has_relu_attention_int8)(size_t dimension);
   /// Floats of scratch memory.
   size_t (*_Nonnull relu_attention_int8_scratch_count)(size_t dimension);
-  /// Adds positions `position ..< end` to the state of heads `head ..< head_end` of one batch element, which are always the same ones:
-  /// `relu_state_count` floats for each of them.
+  /// Adds positions `position ..< end` to the state of heads `head ..< head_end` of one batch
+  /// element, which are always the same ones: `relu_state_count` floats for each of them.
   void (*_Nonnull sum_relu_attention_int8)(
       const sana_int8_relu_attention *_Nonnull, size_t batch, size_t head, size_t head_end,
       size_t position, size_t end, float *_Nonnull state, float *_Nonnull scratch);
@@ -194,8 +197,9 @@ typedef struct {
       const sana_attention *_Nonnull, const float *_Nonnull packed, size_t row, size_t row_end,
       float *_Nonnull scratch);
 
-  // ReLU attention by sums, in two passes. The first adds positions `position ..< end` to a state, one call after the other from position 0
-  // to the last; `position` is a multiple of `sum_positions`, and so is `end` but at the last. The second computes results of any positions
+  // ReLU attention by sums, in two passes. The first adds positions `position ..< end` to a state,
+  // one call after the other from position 0 to the last; `position` is a multiple of
+  // `sum_positions`, and so is `end` but at the last. The second computes results of any positions
   // from the finished state.
   size_t sum_positions;
   /// Floats of the state of a head.
@@ -214,8 +218,8 @@ typedef struct {
       size_t dimension, size_t image_width, size_t kernel, size_t scale_count);
   /// Floats of the state of a head at all scales, that of the image among them.
   size_t (*_Nonnull multiscale_state_count)(size_t dimension, size_t scale_count);
-  /// All scales of one head of one batch element. Reads the keys and values of the positions, and of the image rows that the largest kernel
-  /// reaches from theirs.
+  /// All scales of one head of one batch element. Reads the keys and values of the positions, and
+  /// of the image rows that the largest kernel reaches from theirs.
   void (*_Nonnull sum_multiscale_attention)(
       const sana_multiscale_attention *_Nonnull, size_t batch, size_t head, size_t position,
       size_t end, float *_Nonnull state, float *_Nonnull scratch);

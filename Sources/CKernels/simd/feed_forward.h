@@ -1,6 +1,7 @@
-// The Mix-FFN up to its last product: product of int8 or bf16, activation, depthwise 3x3, gate. The wide hidden activations stay in the
-// second-level cache: a task computes some channels, the gating ones with the gated ones, of one image or a band of its rows from top to
-// bottom. From band to band the last hidden activations stay, so that each is computed once.
+// The Mix-FFN up to its last product: product of int8 or bf16, activation, depthwise 3x3, gate. The
+// wide hidden activations stay in the second-level cache: a task computes some channels, the gating
+// ones with the gated ones, of one image or a band of its rows from top to bottom. From band to
+// band the last hidden activations stay, so that each is computed once.
 
 enum {
   // Channels of a task, of each half.
@@ -156,7 +157,8 @@ INLINE void gate_pixels(
   }
 }
 
-// Channels `channel ..< channel_end` of both halves, image rows `row ..< row_end` of one batch element; `channel` begins a task.
+// Channels `channel ..< channel_end` of both halves, image rows `row ..< row_end` of one batch
+// element; `channel` begins a task.
 INLINE void feed_forward(
     const sana_feed_forward *layer, const feed_forward_product *product, size_t batch, size_t row,
     size_t row_end, size_t channel, size_t channel_end, void *rows, void *scratch) {

@@ -51,8 +51,8 @@ INLINE image_window empty_window(
   };
 }
 
-// Reads what a block of `length` positions from `position` on gathers: `image` leads to the window's channels at the image's first pixel,
-// pixels are `stride` floats apart.
+// Reads what a block of `length` positions from `position` on gathers: `image` leads to the
+// window's channels at the image's first pixel, pixels are `stride` floats apart.
 INLINE void fill_window(
     image_window *window, const float *image, size_t stride, size_t position, size_t length) {
   const size_t width = window->width, channels = window->channels;

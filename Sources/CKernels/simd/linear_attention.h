@@ -1,5 +1,5 @@
-// ReLU attention by sums, of queries, keys and values in memory: first the sums of some positions after others, then what the queries make
-// of the finished sums.
+// ReLU attention by sums, of queries, keys and values in memory: first the sums of some positions
+// after others, then what the queries make of the finished sums.
 
 // Floats of scratch memory: a block of keys and values, or queries, and a tile.
 static size_t linear_attention_scratch_count(size_t dimension) {

@@ -1,6 +1,7 @@
-// DC-AE's attention over several scales: a task computes one head, of the queries, keys and values of each position and of those that
-// a depthwise convolution and a product gather around it. The image is gone through twice, in bands or whole: first for the sums of keys
-// times values, then for what the queries make of them. What is gathered exists for a block of positions at a time.
+// DC-AE's attention over several scales: a task computes one head, of the queries, keys and values
+// of each position and of those that a depthwise convolution and a product gather around it. The
+// image is gone through twice, in bands or whole: first for the sums of keys times values, then for
+// what the queries make of them. What is gathered exists for a block of positions at a time.
 
 // The largest kernel.
 enum { GATHER_KERNEL = 7 };

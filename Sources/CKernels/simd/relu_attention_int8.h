@@ -1,5 +1,6 @@
-// ReLU attention of an int8 product's queries, keys and values, which are never stored: a task computes some heads of one batch
-// element, first sums keys times values while they are made, then applies the queries to the sums, of all positions or a band of them.
+// ReLU attention of an int8 product's queries, keys and values, which are never stored: a task
+// computes some heads of one batch element, first sums keys times values while they are made, then
+// applies the queries to the sums, of all positions or a band of them.
 
 static bool has_relu_attention_int8(size_t dimension) { return dimension % PANEL == 0; }
 
@@ -64,8 +65,8 @@ INLINE void attend_tile(
       attention->output + row * width + head * dimension, width);
 }
 
-// The sums of positions `position ..< end` of heads `head ..< head_end` of one batch element. The state is that of all these heads:
-// totals of each, then sums of each.
+// The sums of positions `position ..< end` of heads `head ..< head_end` of one batch element. The
+// state is that of all these heads: totals of each, then sums of each.
 static void sum_relu_attention_int8(
     const sana_int8_relu_attention *attention, size_t batch, size_t head, size_t head_end,
     size_t position, size_t end, float *state, float *scratch) {

@@ -16,7 +16,8 @@ INLINE size_t relu_sum_count(size_t dimension) {
   return relu_key_width(dimension) * (relu_value_width(dimension) + 1);
 }
 
-// Floats that are kept of a head while its sums are made, [totals, sums]: the totals are what queries are applied to in the end.
+// Floats that are kept of a head while its sums are made, [totals, sums]: the totals are what
+// queries are applied to in the end.
 static size_t relu_state_count(size_t dimension) { return 2 * relu_sum_count(dimension); }
 
 // The sums that blocks are added to, behind `sum_count` totals.
@@ -83,7 +84,8 @@ INLINE void sum_block(
   }
 }
 
-// Adds the sums to the totals after every SUM_BLOCK blocks, and after the last of `positions`; the block that ends began at `position`.
+// Adds the sums to the totals after every SUM_BLOCK blocks, and after the last of `positions`; the
+// block that ends began at `position`.
 INLINE void end_sum_block(size_t position, size_t positions, float *state, size_t sum_count) {
   const size_t end = position + SUM_BLOCK;
   if (end % (SUM_BLOCK * SUM_BLOCK) != 0 && end < positions) return;

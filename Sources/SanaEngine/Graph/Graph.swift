@@ -12,8 +12,8 @@ public struct Graph: Sendable {
   public let name: String
   /// Whether back ends may compute several nodes as one, or must make every value.
   public let fusion: GraphBuilder.Fusion
-  /// Whether whoever runs the graph takes the rows of its only output as they are made, from the top, so that back ends need not hold it
-  /// whole. It cannot be read then.
+  /// Whether whoever runs the graph takes the rows of its only output as they are made, from the
+  /// top, so that back ends need not hold it whole. It cannot be read then.
   public internal(set) var handsOverRows = false
   public internal(set) var values: [ValueDescription] = []
   public internal(set) var nodes: [Node] = []

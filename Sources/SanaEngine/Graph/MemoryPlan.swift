@@ -146,8 +146,8 @@ private struct Block {
   var last: Int
   var offset = 0
 
-  /// Gives blocks their offsets, largest block first, each at the lowest offset where it overlaps no
-  /// block that lives at the same time. Returns the region's size.
+  /// Gives blocks their offsets, largest block first, each at the lowest offset where it overlaps
+  /// no block that lives at the same time. Returns the region's size.
   static func place(_ blocks: inout [Block], _ members: [Int]) -> Int {
     let order = members.sorted {
       (blocks[$0].bytes, blocks[$1].first) > (blocks[$1].bytes, blocks[$0].first)

@@ -9,7 +9,8 @@ public protocol PictureSource {
 
   /// Hands over all rows in order: 8-bit RGB, `3 * width` bytes each, which are valid during the
   /// call only.
-  /// - Throws: what `onRow` throws, after which no row comes any more, and what making the rows does.
+  /// - Throws: what `onRow` throws, after which no row comes any more, and what making the rows
+  ///   does.
   func drawRows(_ onRow: (UnsafeBufferPointer<UInt8>) throws -> Void) throws
 }
 

@@ -121,7 +121,8 @@ struct RowResize {
     }
   }
 
-  /// Scales a row of the source along its width, in the place of the earlier of the two that are held.
+  /// Scales a row of the source along its width, in the place of the earlier of the two that are
+  /// held.
   private mutating func mix(_ row: Int, _ source: UnsafeBufferPointer<Float>) {
     guard mixed.0.row != row, mixed.1.row != row else { return }
     if mixed.0.row < mixed.1.row {

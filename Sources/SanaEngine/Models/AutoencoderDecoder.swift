@@ -23,7 +23,8 @@ public struct AutoencoderDecoder: Sendable {
   }
 
   /// - Parameters height, width: of the latents.
-  /// - Parameter handsOverRows: whether the rows of the image, which is one, are handed over as they are made.
+  /// - Parameter handsOverRows: whether the rows of the image, which is one, are handed over as
+  ///   they are made.
   /// - Returns: a graph with the values `conv_in`, `up_blocks.<stage>.<block>`, `up_blocks.<stage>` and `image_float`.
   public func graph(
     height: Int, width: Int, batch: Int, fusion: GraphBuilder.Fusion = .full,

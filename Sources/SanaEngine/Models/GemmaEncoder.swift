@@ -6,9 +6,10 @@ public import WeightFormats
 ///     ids ─ embedding · sqrt(C) ─┬─ norm ─ attention ─ norm ─(+)─┬─ norm ─ gate·up, down ─ norm ─(+)─ … ─ norm
 ///                                └──────────────────────────┘  └─────────────────────────────┘
 ///
-/// Only tokens that exist are computed. The attention is causal, so prompts shorter than the longest of their batch are padded
-/// on the right with any id, and the padding changes nothing. For the same reason tokens that prompts have in common at their beginning
-/// can be computed at another time: a later graph reads their keys and values.
+/// Only tokens that exist are computed. The attention is causal, so prompts shorter than the
+/// longest of their batch are padded on the right with any id, and the padding changes nothing. For
+/// the same reason tokens that prompts have in common at their beginning can be computed at another
+/// time: a later graph reads their keys and values.
 public struct GemmaEncoder: Sendable {
   public let configuration: TextEncoderConfiguration
 

@@ -95,7 +95,8 @@ public final class DecoderStage {
   private static let imageName = "image_float"
   private static let rowsAtOnce = 64
 
-  /// The graph for these latents, which they are written to: that of the last call if it fits, so that a series of pictures needs only one.
+  /// The graph for these latents, which they are written to: that of the last call if it fits, so
+  /// that a series of pictures needs only one.
   private func prepare(
     _ latents: HostTensor, fusion: GraphBuilder.Fusion, handsOverRows: Bool
   ) throws -> (parts: AutoencoderDecoder.DecoderGraph, executable: any Executable) {

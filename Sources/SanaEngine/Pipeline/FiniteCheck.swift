@@ -75,7 +75,8 @@ struct FiniteCheck {
 extension UnsafeBufferPointer<Float> {
   /// What the numbers are that are not finite; nil where all are.
   fileprivate var nonFiniteKind: String? {
-    // One pass without branches: only an infinite or NaN factor makes a product with zero anything but zero.
+    // One pass without branches: only an infinite or NaN factor makes a product with zero anything
+    // but zero.
     let residue = reduce(0) { $0 + $1 * 0 }
     guard !(residue == 0) else { return nil }
     return contains { $0.isNaN } ? "NaN" : "infinite numbers"

@@ -1,9 +1,10 @@
 internal import SanaGraph
 
-/// A picture that is decoded while its rows are drawn: by the autoencoder, scaled and cropped to the
-/// size that was asked for.
+/// A picture that is decoded while its rows are drawn: by the autoencoder, scaled and cropped to
+/// the size that was asked for.
 ///
-/// It holds the autoencoder's weights, so whoever it is given to draws it at once, and lets go of it.
+/// It holds the autoencoder's weights, so whoever it is given to draws it at once, and lets go of
+/// it.
 public struct LatentPicture: PictureSource {
   public let width: Int
   public let height: Int

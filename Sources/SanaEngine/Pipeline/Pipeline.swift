@@ -26,8 +26,8 @@ public final class Pipeline {
   /// - Parameters:
   ///   - budget: what memory the run may take.
   ///   - context: of all that the pipeline runs.
-  /// - Throws: `.invalidArgument` for a request that the model cannot fulfil, `.tensorMismatch` for a
-  ///   model that lacks a weight.
+  /// - Throws: `.invalidArgument` for a request that the model cannot fulfil, `.tensorMismatch` for
+  ///   a model that lacks a weight.
   public init(
     model: PipelineModel, backend: any Backend, request: GenerationRequest,
     budget: MemoryBudget = MemoryBudget(), context: RunContext = RunContext()

@@ -4,8 +4,8 @@ import Traces
 import WeightFormats
 
 extension MemorySource {
-  /// The weights recorded with a unit operation, under their PyTorch names, presented as the tensors
-  /// of a container.
+  /// The weights recorded with a unit operation, under their PyTorch names, presented as the
+  /// tensors of a container.
   ///
   /// - Parameters:
   ///   - parameters: the tensors that the graph asks for.

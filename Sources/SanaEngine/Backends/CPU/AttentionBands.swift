@@ -8,7 +8,8 @@ struct AttentionBands {
     let multiplied: Range<Int>
     /// Image rows of the product that are in memory from then on.
     let held: Range<Int>
-    /// Positions that are summed, or attend: those whose neighbours are in memory. None where more rows must come first.
+    /// Positions that are summed, or attend: those whose neighbours are in memory. None where more
+    /// rows must come first.
     let attended: Range<Int>
   }
 
@@ -35,7 +36,8 @@ struct AttentionBands {
     all = bands
   }
 
-  /// The most image rows that are in memory at a time, that are multiplied, and the most positions that attend.
+  /// The most image rows that are in memory at a time, that are multiplied, and the most positions
+  /// that attend.
   var heldRows: Int { all.map(\.held.count).max() ?? 0 }
   var multipliedRows: Int { all.map(\.multiplied.count).max() ?? 0 }
   var attendedPositions: Int { all.map(\.attended.count).max() ?? 0 }

@@ -1,6 +1,7 @@
 internal import SanaGraph
 
-/// How a step ends whose results are computed in bands: a product with gate and residual, or a product, then a norm with a residual.
+/// How a step ends whose results are computed in bands: a product with gate and residual, or a
+/// product, then a norm with a residual.
 struct BandEnding {
   let projection: Linear
   let norm: RMSNorm?

@@ -137,7 +137,8 @@ extension CPUExecutable {
     }
   }
 
-  /// Where queries, keys and values are: those of the first head at the first position of the batch, and how far others are apart.
+  /// Where queries, keys and values are: those of the first head at the first position of the
+  /// batch, and how far others are apart.
   private struct Places {
     let query: UnsafePointer<Float>
     let queryStride: Int

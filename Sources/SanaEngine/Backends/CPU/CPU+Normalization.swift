@@ -68,8 +68,8 @@ extension CPUExecutable {
   }
 
   /// A depthwise convolution of one place in memory into another.
-  /// - Parameter rows: counted through the batch. Only those, and the rows that they read, must be in
-  ///   memory.
+  /// - Parameter rows: counted through the batch. Only those, and the rows that they read, must be
+  ///   in memory.
   func convolve(
     _ operation: DepthwiseConvolution, from input: UnsafePointer<Float>,
     to output: UnsafeMutablePointer<Float>, _ rows: Range<Int>

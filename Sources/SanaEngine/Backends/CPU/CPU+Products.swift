@@ -281,7 +281,8 @@ extension CPUExecutable {
   }
 
   /// Some output channels of a linear layer without an epilogue, of rows in one place in memory.
-  /// - Parameter columns: ranges of one length, whose results lie one behind the other; of a packed weight they begin with a panel.
+  /// - Parameter columns: ranges of one length, whose results lie one behind the other; of a packed
+  ///   weight they begin with a panel.
   func multiply(
     _ operation: Linear, columns: [Range<Int>], rows: Int, from input: UnsafePointer<Float>,
     to output: UnsafeMutablePointer<Float>, _ layout: CPUScratch,

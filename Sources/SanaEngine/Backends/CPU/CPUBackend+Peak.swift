@@ -3,8 +3,8 @@ public import SanaGraph
 internal import Support
 
 extension CPUBackend {
-  /// Measures the peak with loops that never leave the registers, on all threads at once: the best of some tries, about a tenth of a
-  /// second.
+  /// Measures the peak with loops that never leave the registers, on all threads at once: the best
+  /// of some tries, about a tenth of a second.
   public func measurePeak() -> ProcessorPeak? {
     let kernels = device.kernels
     return ProcessorPeak(

@@ -43,8 +43,8 @@ extension CPUDevice {
   }
 }
 
-/// Working memory of a `CPUCaptionAttention`: that of its operations, which follow one another, queries of a band of an image, a row of
-/// results.
+/// Working memory of a `CPUCaptionAttention`: that of its operations, which follow one another,
+/// queries of a band of an image, a row of results.
 struct CaptionAttentionScratch {
   /// Positions of an image whose queries are computed at a time.
   let positionsAtOnce: Int

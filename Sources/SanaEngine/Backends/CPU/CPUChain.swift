@@ -1,8 +1,8 @@
 internal import SanaGraph
 internal import WeightFormats
 
-/// A product with the norm before it, whose value nobody else reads: computed as one where the product is one of int8 activations, so that the
-/// norm ends in codes.
+/// A product with the norm before it, whose value nobody else reads: computed as one where the
+/// product is one of int8 activations, so that the norm ends in codes.
 struct CPUChain {
   let norm: ModulatedLayerNorm
   let linear: Linear

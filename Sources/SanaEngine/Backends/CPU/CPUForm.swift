@@ -74,7 +74,8 @@ struct CPUStaging {
 }
 
 extension CPUDevice {
-  /// The longest sum of products of an unsigned and a signed byte that cannot leave the range of an int32.
+  /// The longest sum of products of an unsigned and a signed byte that cannot leave the range of an
+  /// int32.
   private static let int8Columns = Int(Int32.max) / (255 * 127)
 
   /// The form of a weight that an operation reads.

@@ -2,17 +2,21 @@ internal import SanaGraph
 internal import CKernels
 internal import WeightFormats
 
-/// ReLU attention by sums with all that is around it, Sana's and DC-AE's (`SanaMultiscaleLinearAttention`), computed in bands of image rows:
+/// ReLU attention by sums with all that is around it, Sana's and DC-AE's
+/// (`SanaMultiscaleLinearAttention`), computed in bands of image rows:
 ///
-///     x ─ (norm, modulate) ─ queries, keys, values ─ (norms) ─ (scales) ─ attention ─ product, gate, residual ─ (norm, residual)
+///     x ─ (norm, modulate) ─ queries, keys, values ─ (norms) ─ (scales) ─ attention
+///       ─ product, gate, residual ─ (norm, residual)
 ///
-/// The image is gone through twice: first for the sums of keys times values, then for what the queries make of them. Of what lies between
-/// only a band exists. Each pass multiplies what it reads, keys and values or queries; an image of one band is multiplied once.
+/// The image is gone through twice: first for the sums of keys times values, then for what the
+/// queries make of them. Of what lies between only a band exists. Each pass multiplies what it
+/// reads, keys and values or queries; an image of one band is multiplied once.
 ///
-/// Results are those of the nodes, bit for bit, whatever the bands, but for two things. From an int8 product, attention is computed while the
-/// product makes queries, keys and values, which are never stored (keys are, where they are normalized: their factors must be known before
-/// they are summed), and what is common to numerator and denominator left out. Products of the scales that have bf16 weights are multiplied
-/// in f32.
+/// Results are those of the nodes, bit for bit, whatever the bands, but for two things. From an
+/// int8 product, attention is computed while the product makes queries, keys and values, which are
+/// never stored (keys are, where they are normalized: their factors must be known before they are
+/// summed), and what is common to numerator and denominator left out. Products of the scales that
+/// have bf16 weights are multiplied in f32.
 struct CPULinearAttention {
   /// What a head of another scale attends.
   struct Scale {

@@ -1,12 +1,14 @@
 internal import SanaGraph
 internal import WeightFormats
 
-/// The Mix-FFN of Sana and of DC-AE's EfficientViT blocks to its end, computed in bands of image rows:
+/// The Mix-FFN of Sana and of DC-AE's EfficientViT blocks to its end, computed in bands of image
+/// rows:
 ///
 ///     x ─ (norm, modulate) ─ 1x1 ─ depthwise 3x3, gated ─ 1x1, gate, residual ─ (norm, residual)
 ///
-/// Of what lies between only a band exists, and of the widest activations only the rows that the next band still reads, or, where a kernel
-/// makes them from int8 or bf16, what a thread holds in its cache. Results are those of the nodes, bit for bit, whatever the bands.
+/// Of what lies between only a band exists, and of the widest activations only the rows that the
+/// next band still reads, or, where a kernel makes them from int8 or bf16, what a thread holds in
+/// its cache. Results are those of the nodes, bit for bit, whatever the bands.
 struct CPUMixFeedForward {
   /// How the rows that the depthwise convolution reads are made.
   enum Expansion {

@@ -64,8 +64,9 @@ struct CPUStep {
 }
 
 extension CPUDevice {
-  /// How a graph is executed: Mix-FFNs, linear attention and cross-attention with the products around them, cascades, and products of int8
-  /// activations with the norm before them are computed as one; every other node is by itself.
+  /// How a graph is executed: Mix-FFNs, linear attention and cross-attention with the products
+  /// around them, cascades, and products of int8 activations with the norm before them are computed
+  /// as one; every other node is by itself.
   func steps(_ graph: Graph, _ forms: CPUWeightForms) -> [CPUStep] {
     // A weight that is loaded for one use of it is in memory while one node is computed.
     guard !forms.isUsedOnce else {

@@ -46,7 +46,8 @@ struct CascadeBands {
   let lengths: [Int]
 
   /// - Parameters:
-  ///   - layers: a layer's rows are of use to the layers after it; those of the last are the result.
+  ///   - layers: a layer's rows are of use to the layers after it; those of the last are the
+  ///     result.
   ///   - rows: of the result in a band, about.
   init(_ layers: [Layer], rows: Int) {
     var computed = layers.map { _ in 0 }
@@ -63,8 +64,9 @@ struct CascadeBands {
     capacities = layers.indices.map { layer in bands.map { $0[layer].held.count }.max() ?? 0 }
   }
 
-  /// Up to which row each layer is computed next, in whole tiles: as far as the layers after it read, but neither further than its sources
-  /// are, nor than a band. So a layer is never far ahead of those that read it.
+  /// Up to which row each layer is computed next, in whole tiles: as far as the layers after it
+  /// read, but neither further than its sources are, nor than a band. So a layer is never far ahead
+  /// of those that read it.
   private static func ends(_ layers: [Layer], _ computed: [Int], rows: Int) -> [Int] {
     let wanted = wanted(layers, computed, rows: rows)
     var ends = computed

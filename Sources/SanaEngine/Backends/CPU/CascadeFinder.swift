@@ -77,7 +77,8 @@ private struct CascadeFinder {
     }
   }
 
-  /// The longest of some cascades that takes less memory than the largest value which is not whole then; the shortest where none does.
+  /// The longest of some cascades that takes less memory than the largest value which is not whole
+  /// then; the shortest where none does.
   /// - Parameter positions: of a layer in a band, at most.
   private func smallestCascade(
     _ candidates: [[CPUCascade.Layer]], positions: Int
@@ -223,7 +224,8 @@ private struct CascadeFinder {
 
   /// - Parameter positions: the least of a layer in a band.
   private func cascade(_ layers: [CPUCascade.Layer], positions: Int) -> CPUCascade {
-    // Of all layers the band holds the same part of the image, as large a part as the one with the fewest positions asks for.
+    // Of all layers the band holds the same part of the image, as large a part as the one with the
+    // fewest positions asks for.
     let part = layers.map { layer in
       let size = graph[output(layer)].shape
       return Double(max(Self.leastRows, positions / max(size.width, 1)))

@@ -13,8 +13,8 @@ struct LinearAttentionLayout {
   let states: Int
   /// Normalized rows of the input, where they are not made as they are multiplied.
   let normalized: Int
-  /// Rows of the product that are held: keys and values, then queries; all of them where the image is one band. Normalized keys where a
-  /// kernel goes on from the product's codes.
+  /// Rows of the product that are held: keys and values, then queries; all of them where the image
+  /// is one band. Normalized keys where a kernel goes on from the product's codes.
   let rows: Int
   let attended: Int
   /// The last product's results, where they are normalized.

@@ -7,8 +7,8 @@ struct MixFeedForwardLayout {
   let expansion: CPUScratch
   /// Of the last product, in the same place.
   let projection: CPUScratch
-  /// Hidden activations, from the first on, that a kernel's tasks leave for the next band; nil where the image is one band, and threads have
-  /// memory for them.
+  /// Hidden activations, from the first on, that a kernel's tasks leave for the next band; nil
+  /// where the image is one band, and threads have memory for them.
   let hidden: Int?
   /// Rows that a product like any other makes.
   let expanded: Int
@@ -72,7 +72,8 @@ extension CPUDevice {
     (channels + kernels.feed_forward_channels - 1) / kernels.feed_forward_channels
   }
 
-  /// The positions of an image that are multiplied first for a band of rows: those that the bands before did not.
+  /// The positions of an image that are multiplied first for a band of rows: those that the bands
+  /// before did not.
   func expandedPositions(
     _ kind: CPUMixFeedForward.Expansion, _ rows: Range<Int>, _ size: Shape
   ) -> Range<Int> {

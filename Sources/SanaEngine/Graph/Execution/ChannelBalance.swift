@@ -1,10 +1,12 @@
-/// Powers of two that an int8 convolution multiplies the channels of its patches by, and divides those of its kernels by, so that
-/// a few channels with large weights do not take the range of all the others.
+/// Powers of two that an int8 convolution multiplies the channels of its patches by, and divides
+/// those of its kernels by, so that a few channels with large weights do not take the range of all
+/// the others.
 ///
-/// Weights of an output channel share a scale, and so do the channels of a patch. A channel whose greatest weight is `r` times the
-/// median channel's leaves the others `1 / r` of the codes; multiplying its activations by about the square root of `r`
-/// divides the loss between the two. Exact, because a power of two changes no digit. Channels with less than four
-/// times the median's weights stay as they are.
+/// Weights of an output channel share a scale, and so do the channels of a patch. A channel whose
+/// greatest weight is `r` times the median channel's leaves the others `1 / r` of the codes;
+/// multiplying its activations by about the square root of `r` divides the loss between the two.
+/// Exact, because a power of two changes no digit. Channels with less than four times the median's
+/// weights stay as they are.
 package enum ChannelBalance {
   /// The factor of the activations of every channel, at least one.
   /// - Parameter magnitudes: the greatest magnitude of each channel's weights.

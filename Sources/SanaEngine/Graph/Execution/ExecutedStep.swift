@@ -9,7 +9,8 @@ public enum Arithmetic: String, Hashable, Sendable {
 public struct ExecutedStep: Sendable {
   /// One node, or those that were computed as one.
   public let nodes: [Node]
-  /// Additions and multiplications of its products and attentions; 0 where the step is bound by memory.
+  /// Additions and multiplications of its products and attentions; 0 where the step is bound by
+  /// memory.
   public let operationCount: Int
   /// What nearly all of the operations multiply.
   public let arithmetic: Arithmetic
@@ -46,8 +47,9 @@ extension Graph {
   /// Of all nodes.
   package var operationCount: Int { nodes.reduce(0) { $0 + operationCount(of: $1) } }
 
-  /// Additions and multiplications of a node's products, counting what the mathematics asks for: tokens that exist only at run time
-  /// are taken to be all that there is room for, and a convolution that is computed with fewer multiplications may exceed the peak.
+  /// Additions and multiplications of a node's products, counting what the mathematics asks for:
+  /// tokens that exist only at run time are taken to be all that there is room for, and a
+  /// convolution that is computed with fewer multiplications may exceed the peak.
   package func operationCount(of node: Node) -> Int {
     let output = self[node.output].shape
     switch node.operation {

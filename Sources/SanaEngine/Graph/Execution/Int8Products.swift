@@ -1,8 +1,10 @@
 extension Operation {
-  /// Whether the operation multiplies int8 by int8 where its weight is made for `ActivationEncoding.int8PerToken`. Every other
-  /// operation multiplies such a weight in floating point.
+  /// Whether the operation multiplies int8 by int8 where its weight is made for
+  /// `ActivationEncoding.int8PerToken`. Every other operation multiplies such a weight in floating
+  /// point.
   ///
-  /// A `linear` quantizes its rows. A convolution quantizes what it multiplies: patches and kernels after a `PatchTransform`.
+  /// A `linear` quantizes its rows. A convolution quantizes what it multiplies: patches and kernels
+  /// after a `PatchTransform`.
   package var takesInt8Activations: Bool {
     switch self {
     case .linear: true

@@ -1,4 +1,5 @@
-/// Nodes that a back end may compute as one, found from the last one on: each makes what nodes found before it read, and nobody else reads.
+/// Nodes that a back end may compute as one, found from the last one on: each makes what nodes
+/// found before it read, and nobody else reads.
 package struct NodePattern {
   private let graph: Graph
   private let uses: GraphUses

@@ -3,7 +3,8 @@ package import WeightFormats
 
 extension WeightSource {
   /// What the source holds for a weight that a graph reads.
-  /// - Throws: `SanaError` `.tensorMismatch` when the weight is missing or has another shape than the graph says.
+  /// - Throws: `SanaError` `.tensorMismatch` when the weight is missing or has another shape than
+  ///   the graph says.
   package func description(of parameter: Parameter) throws -> TensorDescription {
     guard let description = description(of: parameter.name) else {
       throw SanaError(
@@ -27,7 +28,8 @@ extension WeightSource {
   }
 
   /// Loads a weight.
-  /// - Throws: `SanaError` `.corruptFile` when it is not what the source said it was, and what the source throws.
+  /// - Throws: `SanaError` `.corruptFile` when it is not what the source said it was, and what the
+  ///   source throws.
   package func load(_ description: TensorDescription) throws -> StoredTensor {
     let tensor = try load(description.name)
     guard tensor.description == description else {

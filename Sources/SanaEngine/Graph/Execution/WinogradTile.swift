@@ -1,5 +1,5 @@
-/// The results that Winograd's algorithm computes a 3x3 convolution of int8 activations by. Which one is meant is a property of the processor
-/// (`InstructionSet.winogradTile`).
+/// The results that Winograd's algorithm computes a 3x3 convolution of int8 activations by. Which
+/// one is meant is a property of the processor (`InstructionSet.winogradTile`).
 public enum WinogradTile: Int, Sendable {
   /// F(2x2, 3x3), the points quantized to int8.
   case twoByTwo = 2
