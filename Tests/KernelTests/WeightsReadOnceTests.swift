@@ -109,4 +109,35 @@ import WeightFormats
       #expect(error?.code == .corruptFile)
     }
   }
+
+  /// One segment reads what another one read before.
+  @Test func aWeightOfSeveralPartsIsThereForEach() throws {
+    var builder = GraphBuilder(name: "twice")
+    var value = builder.input("x", .tokens(batch: 1, count: 20, channels: 64))
+    for _ in 0..<3 {
+      for name in ["w", "v"] {
+        value = builder.linear(value, weight: Parameter(name, [64, 64]), activation: .silu)
+      }
+      builder.endSegment()
+    }
+    let graph = builder.finish(outputs: [value])
+    let weights = MemorySource(
+      randomFor: graph, encoding: .int8PerChannel, activations: .int8PerToken)
+    func run(_ residency: Residency) throws -> [Float] {
+      let executable = try CPUBackend(threads: 2).load(weights)
+        .prepare(graph, ExecutionChoices(residency: residency))
+      var random = SplitMix(seed: 5)
+      executable.write(
+        HostTensor(graph[graph.inputs[0]].shape, random.floats(20 * 64)), to: graph.inputs[0])
+      try executable.run()
+      return executable.read(value).values
+    }
+    let resident = try run(.resident)
+    for residency in [
+      Residency.once, .streamed(weightBytes: 0), .streamed(weightBytes: 10_000),
+      .streamed(weightBytes: 1 << 20),
+    ] {
+      #expect(try run(residency) == resident, "\(residency)")
+    }
+  }
 }

@@ -12,8 +12,11 @@ final class CPUPlan: PlannedGraph {
   let resident: [CPUPlannedWeight]
   /// The others by the part that reads them; empty for those whose weights all stay.
   let streamed: [[CPUPlannedWeight]]
-  /// Whether the next part's weights are loaded while one is computed.
-  let loadsAhead: Bool
+  /// The memory that parts whose weights do not stay take in turn: with two slots, the next part's
+  /// weights are loaded while one is computed.
+  let slotCount: Int
+  /// Bytes of each.
+  let slotBytes: Int
   private let model: CPUModel
 
   var graph: Graph { plan.graph }
@@ -30,9 +33,9 @@ final class CPUPlan: PlannedGraph {
     let segments = Self.segments(of: graph, steps)
     let parts = isUsedOnce ? steps.indices.map { $0..<$0 + 1 } : segments
 
-    var seen: Set<CPUWeightKey> = []
     let weights = try parts.map { part in
-      try steps[part].flatMap { step in
+      var seen: Set<CPUWeightKey> = []
+      return try steps[part].flatMap { step in
         try graph.nodes[step.nodes].flatMap { node in
           try node.operation.payload.parameters.compactMap {
             parameter -> CPUPlannedWeight? in
@@ -49,7 +52,8 @@ final class CPUPlan: PlannedGraph {
     self.parts = parts
     resident = stays.resident
     streamed = stays.streamed
-    loadsAhead = stays.slotCount > 1
+    slotCount = stays.slotCount
+    slotBytes = stays.slotBytes
     let memory = MemoryPlan(
       graph, steps: device.memorySteps(graph, steps: steps, reading),
       keepingBetween: choices.keepsValues ? segments : [])
@@ -82,9 +86,6 @@ final class CPUPlan: PlannedGraph {
   func prepare(_ context: RunContext) throws -> any Executable {
     try model.prepare(self, context)
   }
-
-  /// Bytes of each slot.
-  var slotBytes: Int { loadsAhead ? plan.slotBytes / 2 : plan.slotBytes }
 }
 
 /// What the planning of steps asks: the forms of the weights that a graph reads, and how much is
@@ -106,14 +107,6 @@ struct CPUWeightForms {
   func form(of parameter: Parameter, in operation: Operation) -> CPUForm? {
     source.description(of: parameter.name).map {
       device.form(of: $0, in: operation, isUsedOnce: isUsedOnce)
-    }
-  }
-
-  /// Whether a weight is in memory in the order of the int8 product.
-  func isPacked(_ parameter: Parameter, in operation: Operation) -> Bool {
-    switch form(of: parameter, in: operation) {
-    case .packed, .coded, .transformed: true
-    default: false
     }
   }
 
@@ -194,14 +187,13 @@ private struct CPUResidentParts {
     _ parts: [[CPUPlannedWeight]], stays: (Int, CPUPlannedWeight) -> Bool, slots: Int
   ) {
     var resident: [CPUPlannedWeight] = []
-    streamed = parts.enumerated().map { index, weights in
-      weights.filter { weight in
-        guard stays(index, weight) else { return true }
-        resident.append(weight)
-        return false
-      }
+    var keys: Set<CPUWeightKey> = []
+    for (index, weights) in parts.enumerated() {
+      resident += weights.filter { stays(index, $0) && keys.insert($0.key).inserted }
     }
     self.resident = resident
+    // A weight that several parts read is there for each of them, or stays.
+    streamed = parts.map { $0.filter { !keys.contains($0.key) } }
     slotBytes = streamed.map(Self.slotBytes).max() ?? 0
     slotCount = slotBytes > 0 ? slots : 0
     slotStagingBytes =

@@ -28,7 +28,7 @@ final class CPUWeightStream {
     parts = plan.streamed
     self.source = source
     self.device = device
-    slots = try (0..<(plan.loadsAhead ? 2 : 1)).map { _ in
+    slots = try (0..<plan.slotCount).map { _ in
       try AlignedMemory(
         byteCount: plan.slotBytes, .weights, of: device.ledger, "weights that are streamed")
     }
@@ -40,7 +40,7 @@ final class CPUWeightStream {
   /// Whether a plan streams the same weights.
   func isOf(_ plan: CPUPlan) -> Bool {
     parts.elementsEqual(plan.streamed) { $0.elementsEqual($1) { $0.key == $1.key } }
-      && slots[0].bytes.count >= plan.slotBytes && slots.count >= (plan.loadsAhead ? 2 : 1)
+      && slots[0].bytes.count >= plan.slotBytes && slots.count >= plan.slotCount
       && staging.bytes.count >= plan.plan.slotStagingBytes
   }
 
