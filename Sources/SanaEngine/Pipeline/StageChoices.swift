@@ -10,6 +10,13 @@ struct StageChoices: Hashable {
   /// The most positions that are computed at a time where that is possible; nil for all.
   var bandPositions: Int?
 
+  /// The same, and no weight of a segment stays.
+  var streaming: StageChoices {
+    var choices = self
+    choices.residency = .streamed(weightBytes: 0)
+    return choices
+  }
+
   /// Of a graph that runs again and again.
   var main: ExecutionChoices {
     ExecutionChoices(

@@ -1,7 +1,7 @@
 internal import SanaGraph
 
 /// Finds the fastest way to run a stage within a limit.
-struct StagePlanner {
+final class StagePlanner {
   /// A way to run the stage, what it holds and about how long it takes.
   struct Plan {
     let choices: StageChoices
@@ -16,8 +16,27 @@ struct StagePlanner {
   let positions: Int
   /// Whether steps may be given captions in place of keys and values.
   let hasCaptions: Bool
-  /// What the stage holds with given choices.
-  let memory: (StageChoices) throws -> StageMemory
+  private let computeMemory: (StageChoices) throws -> StageMemory
+  private var known: [StageChoices: StageMemory] = [:]
+
+  /// - Parameter memory: what the stage holds with given choices.
+  init(
+    cost: CostModel, positions: Int, hasCaptions: Bool,
+    memory: @escaping (StageChoices) throws -> StageMemory
+  ) {
+    self.cost = cost
+    self.positions = positions
+    self.hasCaptions = hasCaptions
+    computeMemory = memory
+  }
+
+  /// What the stage holds with given choices; each is planned once.
+  private func memory(_ choices: StageChoices) throws -> StageMemory {
+    if let memory = known[choices] { return memory }
+    let memory = try computeMemory(choices)
+    known[choices] = memory
+    return memory
+  }
 
   /// - Parameter limit: bytes that the stage may hold; nil for any number.
   /// - Returns: the fastest plan that fits; the one that holds least where none does.
@@ -38,8 +57,7 @@ struct StagePlanner {
         best = Self.faster(best, plan(choices, resident))
         continue
       }
-      var streamed = choices
-      streamed.residency = .streamed(weightBytes: 0)
+      let streamed = choices.streaming
       let leanest = try memory(streamed)
       if leanest.peakBytes < least.memory.peakBytes { least = plan(streamed, leanest) }
       guard leanest.peakBytes <= limit else { continue }
@@ -63,13 +81,14 @@ struct StagePlanner {
       // Weights that stay are loaded through memory that others need not be.
       weightBytes -= memory.peakBytes - limit
     }
-    choices.residency = .streamed(weightBytes: 0)
-    return plan(choices, leanest)
+    return plan(choices.streaming, leanest)
   }
 
   /// What the stage holds at least.
   func leastBytes() throws -> Int {
-    try plan(limit: 0).memory.peakBytes
+    try means.reduce(memory(StageChoices()).peakBytes) {
+      min($0, try memory($1.streaming).peakBytes)
+    }
   }
 
   private static func faster(_ first: Plan?, _ second: Plan) -> Plan {
