@@ -29,6 +29,17 @@ func outputsAfterNaN(
   return try outputs(of: executable, inputs)
 }
 
+/// The arena that is planned for a graph in bands, and prepared.
+func arenaBytes(
+  of graph: Graph, weights: MemorySource, bandPositions: Int?
+) throws -> Int {
+  let backend = try CPUBackend(
+    threads: 2, instructionSet: .chosen(), bandPositions: bandPositions)
+  let planned = try backend.plan(graph, weights: weights).arenaBytes
+  #expect(try backend.load(weights).prepare(graph).plan.arenaBytes == planned)
+  return planned
+}
+
 /// A tensor for each input of a graph, the same for the same shapes.
 func randomInputs(of graph: Graph, seed: UInt64 = 3) -> [HostTensor] {
   var random = SplitMix(seed: seed)

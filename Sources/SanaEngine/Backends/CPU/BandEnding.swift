@@ -1,10 +1,47 @@
 internal import SanaGraph
 
-/// How a step ends whose results are computed in bands: a product with gate and residual, or a
-/// product, then a norm with a residual.
-struct BandEnding {
+/// The nodes that a step of several ends with: a product with gate and residual, or a product, then
+/// a norm with a residual.
+struct BlockEnding {
   let projection: Linear
   let norm: RMSNorm?
+  /// Of the product.
+  let arithmetic: Arithmetic
+
+  /// What is added last, if anything.
+  var residual: Value? { norm?.residual ?? projection.epilogue.residual }
+
+  /// How many nodes they are.
+  var nodeCount: Int { norm == nil ? 1 : 2 }
+
+  /// The product, then the norm if there is one.
+  /// - Parameter nodes: of the whole step.
+  func parts(of nodes: ClosedRange<Int>) -> [CPUStep.Part] {
+    let product = nodes.upperBound + 1 - nodeCount
+    return [CPUStep.Part(nodes: product...product, arithmetic: arithmetic)]
+      + (norm == nil
+        ? [] : [CPUStep.Part(nodes: nodes.upperBound...nodes.upperBound, arithmetic: .f32)])
+  }
+}
+
+extension CPUDevice {
+  /// - Parameter pattern: ends at the position, and takes the product in where a norm ends it.
+  func blockEnding(
+    _ graph: Graph, _ forms: CPUWeightForms, endingAt position: Int, _ pattern: inout NodePattern
+  ) -> BlockEnding? {
+    let last = graph.nodes[position].operation
+    let norm = last.wholeNorm
+    guard let projection = (norm.map { pattern.take($0.input) } ?? last)?.linear,
+      norm == nil || projection.epilogue.inputs.isEmpty
+    else { return nil }
+    return BlockEnding(
+      projection: projection, norm: norm, arithmetic: arithmetic(of: .linear(projection), forms))
+  }
+}
+
+/// Where the ending of a step goes whose results are computed in bands.
+struct BandEnding {
+  let nodes: BlockEnding
   let output: Value
   /// Memory for a band's results of the product, where they are normalized.
   let projected: UnsafeMutablePointer<Float>
@@ -19,22 +56,22 @@ extension CPUExecutable {
     _ ending: BandEnding, _ positions: Range<Int>, image: Int, from rows: UnsafePointer<Float>,
     _ layout: CPUScratch, _ scratch: UnsafeMutableRawPointer
   ) {
-    let outputs = ending.projection.weight.shape[0]
+    let outputs = ending.nodes.projection.weight.shape[0]
     let first = positions.lowerBound * outputs
-    let gate = ending.projection.epilogue.gate.map { row in
+    let gate = ending.nodes.projection.epilogue.gate.map { row in
       let (gate, stride) = modulation(row, channels: outputs)
       return gate + image * stride
     }
     multiply(
-      ending.projection, rows: positions.count, from: rows,
-      to: ending.norm == nil ? floats(ending.output) + first : ending.projected, gate: gate,
-      residual: ending.projection.epilogue.residual.map { UnsafePointer(floats($0) + first) },
+      ending.nodes.projection, rows: positions.count, from: rows,
+      to: ending.nodes.norm == nil ? floats(ending.output) + first : ending.projected, gate: gate,
+      residual: ending.nodes.projection.epilogue.residual.map { UnsafePointer(floats($0) + first) },
       layout, scratch)
   }
 
   /// The norm of a band, if there is one.
   func normalize(_ ending: BandEnding, _ positions: Range<Int>) {
-    guard let norm = ending.norm else { return }
+    guard let norm = ending.nodes.norm else { return }
     let size = shape(ending.output)
     normalize(
       self.norm(

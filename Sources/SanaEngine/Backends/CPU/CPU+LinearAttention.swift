@@ -192,7 +192,7 @@ extension CPUExecutable {
   ) {
     let range = band.attended
     guard !range.isEmpty else { return }
-    let stride = step.projection.weight.shape[1]
+    let stride = step.ending.projection.weight.shape[1]
     if step.scales.isEmpty {
       forEachHead(step, scratch) { head, state, area in
         var attention = self.head(
@@ -283,7 +283,7 @@ extension CPUExecutable {
     let first = image * shape(step.input).positions
     let positions = first + band.attended.lowerBound..<first + band.attended.upperBound
     let ending = BandEnding(
-      projection: step.projection, norm: step.outputNorm,
+      nodes: step.ending,
       output: graph.nodes[step.nodes.upperBound].output,
       projected: (scratch + step.layout.projected).assumingMemoryBound(to: Float.self))
     durations[2] += clock.measure {

@@ -10,9 +10,9 @@ extension CPUExecutable {
     let clock = ContinuousClock()
     var durations = [Duration](repeating: .zero, count: step.parts.count)
     let size = shape(step.input)
-    let hidden = step.projection.weight.shape[1]
+    let hidden = step.ending.projection.weight.shape[1]
     let ending = BandEnding(
-      projection: step.projection, norm: step.outputNorm,
+      nodes: step.ending,
       output: graph.nodes[step.nodes.upperBound].output,
       projected: (scratch + step.layout.projected).assumingMemoryBound(to: Float.self))
     for image in 0..<size.batch {
@@ -32,7 +32,7 @@ extension CPUExecutable {
             ending, positions, image: image, from: gated, step.layout.projection, scratch)
         }
         let time = clock.measure { normalize(ending, positions) }
-        if step.outputNorm != nil { durations[2] += time }
+        if step.ending.norm != nil { durations[2] += time }
       }
     }
     return durations
@@ -123,7 +123,7 @@ extension CPUExecutable {
     ) -> Void
   ) {
     let size = shape(step.input)
-    let channels = step.projection.weight.shape[1]
+    let channels = step.ending.projection.weight.shape[1]
     let length = kernels.feed_forward_channels
     let hiddenBytes = kernels.feed_forward_hidden_bytes(size.width)
     let layer = sana_feed_forward(

@@ -35,11 +35,11 @@ struct CPULinearAttention {
   /// Beside that of the image.
   let scales: [Scale]
   let attention: ReluAttention
-  let projection: Linear
-  let outputNorm: RMSNorm?
+  let ending: BlockEnding
   /// Whether a kernel goes on from the product's int8 codes.
   let isFused: Bool
-  let arithmetic: (product: Arithmetic, projection: Arithmetic)
+  /// Of the product.
+  let arithmetic: Arithmetic
   /// Positions of the nodes in the graph.
   let nodes: ClosedRange<Int>
   let sums: AttentionBands
@@ -49,7 +49,7 @@ struct CPULinearAttention {
   var input: Value { norm?.input ?? product.input }
 
   /// What the result may take the place of: every row of it is read before the result's is written.
-  var inPlaceInput: Value { outputNorm?.residual ?? projection.epilogue.residual ?? input }
+  var inPlaceInput: Value { ending.residual ?? input }
 
   /// Heads of each scale, and their channels together.
   var heads: Int { attention.heads / (1 + scales.count) }
@@ -61,22 +61,15 @@ struct CPULinearAttention {
   /// The product and all before it, norms and attention, the last product, what follows it.
   var parts: [CPUStep.Part] {
     let product = nodes.lowerBound + (norm == nil ? 0 : 1)
-    let last = nodes.upperBound - (outputNorm == nil ? 0 : 1)
-    var parts = [
-      CPUStep.Part(nodes: nodes.lowerBound...product, arithmetic: arithmetic.product),
-      CPUStep.Part(nodes: product + 1...last - 1, arithmetic: .f32),
-      CPUStep.Part(nodes: last...last, arithmetic: arithmetic.projection),
-    ]
-    if isFused {
-      parts[..<2] = [
-        CPUStep.Part(nodes: nodes.lowerBound...last - 1, arithmetic: arithmetic.product)
+    let last = nodes.upperBound + 1 - ending.nodeCount
+    let before =
+      isFused
+      ? [CPUStep.Part(nodes: nodes.lowerBound...last - 1, arithmetic: arithmetic)]
+      : [
+        CPUStep.Part(nodes: nodes.lowerBound...product, arithmetic: arithmetic),
+        CPUStep.Part(nodes: product + 1...last - 1, arithmetic: .f32),
       ]
-    }
-    if outputNorm != nil {
-      parts.append(
-        CPUStep.Part(nodes: nodes.upperBound...nodes.upperBound, arithmetic: .f32))
-    }
-    return parts
+    return before + ending.parts(of: nodes)
   }
 }
 
@@ -87,11 +80,8 @@ extension CPUDevice {
   ) -> CPULinearAttention? {
     guard graph.fusion == .full else { return nil }
     var pattern = NodePattern(graph, uses, endingAt: position)
-    let last = graph.nodes[position].operation
-    let outputNorm = last.wholeNorm
-    guard let projection = (outputNorm.map { pattern.take($0.input) } ?? last)?.linear,
-      outputNorm == nil || projection.epilogue.inputs.isEmpty,
-      case .reluAttention(let attention)? = pattern.take(projection.input),
+    guard let ending = blockEnding(graph, forms, endingAt: position, &pattern),
+      case .reluAttention(let attention)? = pattern.take(ending.projection.input),
       attention.form == .linear, let gathered = scales(of: attention, &pattern, graph)
     else { return nil }
     let norms = gathered.scales.isEmpty ? queryKeyNorms(of: attention, &pattern) : nil
@@ -121,13 +111,13 @@ extension CPUDevice {
     let results = AttentionBands(size, rows: rows, margin: margin, multiple: size.width)
     return CPULinearAttention(
       norm: norm, product: product, norms: norms, scales: gathered.scales, attention: attention,
-      projection: projection, outputNorm: outputNorm, isFused: isFused,
-      arithmetic: (productArithmetic, arithmetic(of: .linear(projection), forms)), nodes: nodes,
+      ending: ending, isFused: isFused,
+      arithmetic: productArithmetic, nodes: nodes,
       sums: sums, results: results,
       layout: layout(
-        attention, gathered.scales, product, projection, size, sums, results,
+        attention, gathered.scales, product, ending.projection, size, sums, results,
         isFused: isFused, hasNorm: norm != nil, hasNorms: norms != nil,
-        hasOutputNorm: outputNorm != nil))
+        hasOutputNorm: ending.norm != nil))
   }
 
   /// What is gathered for the attention, if anything, and what it is gathered from.

@@ -23,10 +23,8 @@ struct CPUMixFeedForward {
   let norm: ModulatedLayerNorm?
   let expansion: Linear
   let gating: DepthwiseConvolution
-  let projection: Linear
-  let outputNorm: RMSNorm?
+  let ending: BlockEnding
   let kind: Expansion
-  let projectionArithmetic: Arithmetic
   /// Positions of the nodes in the graph, in the order of the members.
   let nodes: ClosedRange<Int>
   /// Image rows of the result that are computed at a time.
@@ -37,26 +35,19 @@ struct CPUMixFeedForward {
   var input: Value { norm?.input ?? expansion.input }
 
   /// What the result may take the place of: every row of it is read before the result's is written.
-  var inPlaceInput: Value { outputNorm?.residual ?? projection.epilogue.residual ?? input }
+  var inPlaceInput: Value { ending.residual ?? input }
 
   /// The product and all before it, the last product, what follows it.
   var parts: [CPUStep.Part] {
-    let last = nodes.upperBound - (outputNorm == nil ? 0 : 1)
+    let last = nodes.upperBound + 1 - ending.nodeCount
     let arithmetic: Arithmetic =
       switch kind {
       case .int8: .int8
       case .bf16: .bf16
       case .product(let arithmetic): arithmetic
       }
-    var parts = [
-      CPUStep.Part(nodes: nodes.lowerBound...last - 1, arithmetic: arithmetic),
-      CPUStep.Part(nodes: last...last, arithmetic: projectionArithmetic),
-    ]
-    if outputNorm != nil {
-      parts.append(
-        CPUStep.Part(nodes: nodes.upperBound...nodes.upperBound, arithmetic: .f32))
-    }
-    return parts
+    return [CPUStep.Part(nodes: nodes.lowerBound...last - 1, arithmetic: arithmetic)]
+      + ending.parts(of: nodes)
   }
 }
 
@@ -67,11 +58,8 @@ extension CPUDevice {
   ) -> CPUMixFeedForward? {
     guard graph.fusion == .full else { return nil }
     var pattern = NodePattern(graph, uses, endingAt: position)
-    let last = graph.nodes[position].operation
-    let outputNorm = last.wholeNorm
-    guard let projection = (outputNorm.map { pattern.take($0.input) } ?? last)?.linear,
-      outputNorm == nil || projection.epilogue.inputs.isEmpty,
-      case .depthwiseConvolution(let gating)? = pattern.take(projection.input),
+    guard let ending = blockEnding(graph, forms, endingAt: position, &pattern),
+      case .depthwiseConvolution(let gating)? = pattern.take(ending.projection.input),
       gating.gatedLinearUnit, gating.kernel == 3,
       let expansion = pattern.take(gating.input)?.linear,
       expansion.epilogue.inputs.isEmpty
@@ -86,13 +74,12 @@ extension CPUDevice {
       $0..<min($0 + rows, size.height)
     }
     return CPUMixFeedForward(
-      norm: norm, expansion: expansion, gating: gating, projection: projection,
-      outputNorm: outputNorm, kind: kind,
-      projectionArithmetic: arithmetic(of: .linear(projection), forms), nodes: nodes,
+      norm: norm, expansion: expansion, gating: gating, ending: ending,
+      kind: kind, nodes: nodes,
       bands: bands,
       layout: layout(
-        kind, expansion, projection, size, bands, hasNorm: norm != nil,
-        hasOutputNorm: outputNorm != nil))
+        kind, expansion, ending.projection, size, bands, hasNorm: norm != nil,
+        hasOutputNorm: ending.norm != nil))
   }
 
   private func expansionKind(
