@@ -107,18 +107,22 @@ public final class MappedFile: @unchecked Sendable {
   private static let populateRead: Int32 = 22
 
   /// Takes the pages of these bytes out of this program's memory. The file has them still: a byte
-  /// that is touched again comes back, so that pages which only begin or end in the range can go
-  /// too.
+  /// that is touched again comes back, so that pages beside the range can go too: those that the
+  /// system has mapped along with its own.
   package func evict(_ range: Range<Int>) {
-    let begin = range.lowerBound / Self.pageSize * Self.pageSize
-    guard descriptor != nil, let address = bytes.baseAddress, begin < range.upperBound else {
-      return
-    }
+    guard descriptor != nil, let address = bytes.baseAddress, !range.isEmpty else { return }
+    let start = Int(bitPattern: address)
+    let begin = max((start + range.lowerBound) / Self.faultAround * Self.faultAround, start)
+    let end = min(
+      (start + range.upperBound + Self.faultAround - 1) / Self.faultAround * Self.faultAround,
+      start + bytes.count)
     // A system that refuses keeps the pages, which costs memory and nothing else.
-    madvise(
-      UnsafeMutableRawPointer(mutating: address + begin), range.upperBound - begin,
-      Int32(MADV_DONTNEED))
+    madvise(UnsafeMutableRawPointer(bitPattern: begin), end - begin, Int32(MADV_DONTNEED))
   }
+
+  /// Where one page is touched, Linux maps those around it too that are in memory, up to addresses
+  /// that are multiples of this many bytes.
+  private static let faultAround = max(1 << 16, pageSize)
 
   deinit {
     guard let descriptor else { return bytes.deallocate() }

@@ -1,4 +1,4 @@
-internal import Support
+public import Support
 internal import Synchronization
 
 /// The weights of one component of a `.sana` file.
@@ -6,7 +6,7 @@ public final class ComponentSource: WeightSource {
   public let component: ComponentEntry
   let file: ModelFile
   private let tensors: [ExactString: TensorEntry]
-  /// The tensors that were verified.
+  /// The tensors that were verified where the file is mapped.
   private let verified = Mutex<Set<ExactString>>([])
 
   init(file: ModelFile, component: ComponentEntry) {
@@ -32,6 +32,39 @@ public final class ComponentSource: WeightSource {
       scales: try entry.scales.map { try load($0, of: name, isVerified: isVerified) })
     if !isVerified { verified.withLock { _ = $0.insert(ExactString(name)) } }
     return tensor
+  }
+
+  public func mapsValues(of name: String) -> Bool { entry(name)?.values.isRaw ?? false }
+
+  public func lendValues(
+    of name: String, scales: UnsafeMutableBufferPointer<Float>, on loops: any LoopRunner
+  ) throws -> TensorBytes? {
+    let entry = try find(name)
+    guard entry.values.isRaw else { return nil }
+    try entry.description.checkRoom(scales: scales)
+    let (values, mapping) = (entry.values, file.file)
+    // It takes the pages back also when this fails.
+    let lent = TensorBytes(mapping, values.offset..<values.end)
+    let isVerified = verified.withLock { $0.contains(ExactString(name)) }
+    let scaleBytes = UnsafeMutableRawBufferPointer(scales)
+    try loops.forEach(
+      values.chunks.count + (entry.scales?.chunks.count ?? 0), scratch: ModelFile.ChunkScratch.init
+    ) { index, scratch in
+      guard index < values.chunks.count else {
+        guard let plane = entry.scales else { return }
+        return try file.read(
+          chunk: index - values.chunks.count, of: plane, of: name, into: scaleBytes,
+          scratch: scratch)
+      }
+      let chunk = values.chunks[index]
+      let range = chunk.offset..<chunk.offset + chunk.storedByteCount
+      try mapping.populate(range)
+      guard isVerified || checksum(mapping.bytes[range]) == chunk.checksum else {
+        throw file.damaged(name, chunk: index, of: values)
+      }
+    }
+    if !isVerified { verified.withLock { _ = $0.insert(ExactString(name)) } }
+    return lent
   }
 
   /// - Throws: `.tensorMismatch` when there is no such tensor.

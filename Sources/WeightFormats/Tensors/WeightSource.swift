@@ -23,6 +23,20 @@ public protocol WeightSource: Sendable {
   /// The most bytes of memory that each thread takes while it takes part in reading this tensor
   /// into memory of the caller's; 0 when there is no such tensor.
   func readingScratchBytes(of name: String) -> Int
+  /// Whether a tensor's values lie in a mapped file as they are, so that they can be used there.
+  func mapsValues(of name: String) -> Bool
+  /// Lends the values of a tensor where they lie in a mapped file, whose pages count as this
+  /// program's memory until the object that is returned goes away, and reads its scales.
+  ///
+  /// Values are verified when they are lent for the first time.
+  /// - Parameters:
+  ///   - scales: as `read` takes them.
+  ///   - loops: the threads that may work on it, each with as much memory as for `read`.
+  /// - Returns: nil where the values do not lie so (`mapsValues`).
+  /// - Throws: as `read`; `.fileAccess` when the disk fails.
+  func lendValues(
+    of name: String, scales: UnsafeMutableBufferPointer<Float>, on loops: any LoopRunner
+  ) throws -> TensorBytes?
   /// Reads and verifies some rows of a tensor.
   /// - Parameters:
   ///   - rows: each within `0..<description.rows`, in any order, also repeatedly.
@@ -49,6 +63,14 @@ extension WeightSource {
   /// None: what `load` takes is the source's own affair.
   public func readingScratchBytes(of name: String) -> Int { 0 }
 
+  /// No.
+  public func mapsValues(of name: String) -> Bool { false }
+
+  /// Nothing.
+  public func lendValues(
+    of name: String, scales: UnsafeMutableBufferPointer<Float>, on loops: any LoopRunner
+  ) throws -> TensorBytes? { nil }
+
   /// Loads the whole tensor and picks the rows.
   public func loadRows(
     _ rows: [Int], of name: String, on loops: any LoopRunner
@@ -71,11 +93,24 @@ extension TensorDescription {
   func checkRoom(
     values: UnsafeMutableRawBufferPointer, scales: UnsafeMutableBufferPointer<Float>
   ) throws(SanaError) {
-    guard values.count == valueByteCount, scales.count == scaleCount else {
+    guard values.count == valueByteCount else {
       throw SanaError(
         .invalidArgument,
-        "tensor '\(name.abbreviated)' has \(valueByteCount) bytes and \(scaleCount) scales, the"
-          + " memory given for it \(values.count) and \(scales.count)",
+        "tensor '\(name.abbreviated)' has \(valueByteCount) bytes, the memory given for it"
+          + " \(values.count)",
+        remedy: "give as much memory as its description says")
+    }
+    try checkRoom(scales: scales)
+  }
+
+  /// Asks whether memory holds the tensor's scales exactly.
+  /// - Throws: `SanaError` `.invalidArgument` when it has another size.
+  func checkRoom(scales: UnsafeMutableBufferPointer<Float>) throws(SanaError) {
+    guard scales.count == scaleCount else {
+      throw SanaError(
+        .invalidArgument,
+        "tensor '\(name.abbreviated)' has \(scaleCount) scales, the memory given for them has room"
+          + " for \(scales.count)",
         remedy: "give as much memory as its description says")
     }
   }

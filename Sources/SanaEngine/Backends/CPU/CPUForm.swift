@@ -52,6 +52,13 @@ struct CPUPlannedWeight {
   let form: CPUForm
   /// Memory for the stored numbers while they are brought into the form.
   let staging: CPUStaging
+  /// Whether the values are used where the file is mapped, while one step runs.
+  let isMapped: Bool
+
+  /// Memory that is written when the weight is loaded.
+  var ownBytes: Int { isMapped ? description.scaleBytes : form.byteCount }
+  /// Bytes of the file that are mapped into memory meanwhile.
+  var mappedBytes: Int { isMapped ? description.valueByteCount : 0 }
 
   var key: CPUWeightKey {
     CPUWeightKey(

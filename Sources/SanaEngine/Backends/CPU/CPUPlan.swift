@@ -17,6 +17,8 @@ final class CPUPlan: PlannedGraph {
   let slotCount: Int
   /// Bytes of each.
   let slotBytes: Int
+  /// The most bytes of the file that are mapped beside them.
+  let mappedBytes: Int
   private let model: CPUModel
 
   var graph: Graph { plan.graph }
@@ -54,6 +56,7 @@ final class CPUPlan: PlannedGraph {
     streamed = stays.streamed
     slotCount = stays.slotCount
     slotBytes = stays.slotBytes
+    mappedBytes = stays.mappedBytes
     let memory = MemoryPlan(
       graph, steps: device.memorySteps(graph, steps: steps, reading),
       keepingBetween: choices.keepsValues ? segments : [])
@@ -66,7 +69,8 @@ final class CPUPlan: PlannedGraph {
       },
       memory: memory,
       weights: stays.described,
-      slotBytes: stays.slotBytes * stays.slotCount, slotStagingBytes: stays.slotStagingBytes)
+      slotBytes: stays.slotBytes * stays.slotCount + stays.mappedBytes,
+      slotStagingBytes: stays.slotStagingBytes)
   }
 
   /// Steps up to the end of each of the graph's segments; where a step reaches beyond an end, up to
@@ -125,9 +129,15 @@ struct CPUWeightForms {
 
   func planned(_ description: TensorDescription, in operation: Operation) -> CPUPlannedWeight {
     let form = device.form(of: description, in: operation, isUsedOnce: isUsedOnce)
+    let isMapped =
+      switch form {
+      case .stored, .codes: isUsedOnce && source.mapsValues(of: description.name)
+      default: false
+      }
     return CPUPlannedWeight(
       description: description, form: form,
-      staging: device.staging(of: description, as: form, workers: device.pool.size))
+      staging: device.staging(of: description, as: form, workers: device.pool.size),
+      isMapped: isMapped)
   }
 }
 
@@ -137,6 +147,8 @@ private struct CPUResidentParts {
   let streamed: [[CPUPlannedWeight]]
   /// Bytes of one slot, the largest part's.
   let slotBytes: Int
+  /// The most bytes of the file that a part uses where they are mapped.
+  let mappedBytes: Int
   let slotCount: Int
   let slotStagingBytes: Int
 
@@ -180,7 +192,8 @@ private struct CPUResidentParts {
   }
 
   private var byteCount: Int {
-    resident.reduce(0) { $0 + $1.form.byteCount } + slotBytes * slotCount + slotStagingBytes
+    resident.reduce(0) { $0 + $1.form.byteCount } + slotBytes * slotCount + mappedBytes
+      + slotStagingBytes
   }
 
   private init(
@@ -196,11 +209,12 @@ private struct CPUResidentParts {
     streamed = parts.map { $0.filter { !keys.contains($0.key) } }
     slotBytes = streamed.map(Self.slotBytes).max() ?? 0
     slotCount = slotBytes > 0 ? slots : 0
+    mappedBytes = streamed.map { $0.reduce(0) { $0 + $1.mappedBytes } }.max() ?? 0
     slotStagingBytes =
       slotBytes > 0 ? streamed.joined().map(\.staging.byteCount).max() ?? 0 : 0
   }
 
   private static func slotBytes(_ weights: [CPUPlannedWeight]) -> Int {
-    weights.reduce(0) { $0 + MemoryPlan.aligned($1.form.byteCount) }
+    weights.reduce(0) { $0 + MemoryPlan.aligned($1.ownBytes) }
   }
 }

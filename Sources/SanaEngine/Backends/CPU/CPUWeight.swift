@@ -28,11 +28,17 @@ final class CPUWeight {
     to target: UnsafeMutableRawPointer, of owner: AnyObject,
     staging: UnsafeMutableRawPointer, on device: CPUDevice, _ loops: any LoopRunner
   ) throws {
-    self.owner = owner
     let description = planned.description
     let loader = CPUWeightLoader(
       planned: planned, source: source, target: target, staging: staging, device: device,
       loops: loops)
+    guard !planned.isMapped else {
+      let (matrix, values) = try loader.lend()
+      contents = if case .codes = planned.form { .codes(matrix) } else { .stored(matrix) }
+      self.owner = LentValues(values: values, scales: owner)
+      return
+    }
+    self.owner = owner
     contents =
       switch planned.form {
       case .stored: .stored(try loader.store(description))
@@ -63,6 +69,16 @@ final class CPUWeight {
       try sana_matrix(
         description, values: values, scales: tensor.scales?.bytes.baseAddress))
     owner = LoadedTensor(tensor)
+  }
+
+  /// What a weight keeps whose values are used where the file is mapped.
+  private final class LentValues {
+    let values: TensorBytes
+    let scales: AnyObject
+    init(values: TensorBytes, scales: AnyObject) {
+      self.values = values
+      self.scales = scales
+    }
   }
 
   private final class LoadedTensor {
@@ -103,11 +119,8 @@ private struct CPUWeightLoader {
 
   private var description: TensorDescription { planned.description }
 
-  /// Reads the stored numbers.
-  /// - Returns: the matrix that they are there.
-  private func read(
-    to values: UnsafeMutableRawPointer, scales: UnsafeMutableRawPointer
-  ) throws -> sana_matrix {
+  /// - Throws: `SanaError` `.corruptFile` when the source holds another weight than was planned for.
+  private func requirePlanned() throws {
     let description = try source.description(
       of: Parameter(planned.description.name, planned.description.shape))
     guard description == planned.description else {
@@ -116,6 +129,33 @@ private struct CPUWeightLoader {
         "tensor '\(description.name.abbreviated)' is not what the file's directory says",
         remedy: "make the model file again", location: description.name)
     }
+  }
+
+  /// The values where the file is mapped, the scales read to the target.
+  func lend() throws -> (matrix: sana_matrix, values: TensorBytes) {
+    try requirePlanned()
+    let scales = UnsafeMutableBufferPointer(
+      start: description.scaleCount > 0 ? target.assumingMemoryBound(to: Float.self) : nil,
+      count: description.scaleCount)
+    guard let values = try source.lendValues(of: description.name, scales: scales, on: loops),
+      let start = values.bytes.baseAddress, values.bytes.count == description.valueByteCount
+    else {
+      throw SanaError(
+        .corruptFile, "tensor '\(description.name.abbreviated)' does not lie in the file as it is",
+        remedy: "make the model file again", location: description.name)
+    }
+    return (
+      try sana_matrix(description, values: start, scales: scales.baseAddress.map { .init($0) }),
+      values
+    )
+  }
+
+  /// Reads the stored numbers.
+  /// - Returns: the matrix that they are there.
+  private func read(
+    to values: UnsafeMutableRawPointer, scales: UnsafeMutableRawPointer
+  ) throws -> sana_matrix {
+    try requirePlanned()
     let hasScales = description.scaleCount > 0
     try source.read(
       description.name,

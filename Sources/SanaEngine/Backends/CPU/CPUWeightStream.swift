@@ -11,6 +11,9 @@ final class CPUWeightStream {
   /// In one of which are the weights of the part that runs.
   private let slots: [AlignedMemory]
   private let staging: AlignedMemory
+  /// Of what is used where the file is mapped.
+  private let mapped: MemoryClaim
+  private let mappedBytes: Int
   private var current: [CPUWeightKey: CPUWeight] = [:]
   private var currentSlot = 0
   private var ahead: Ahead?
@@ -35,12 +38,16 @@ final class CPUWeightStream {
     staging = try AlignedMemory(
       byteCount: plan.plan.slotStagingBytes, .staging, of: device.ledger,
       "weights on their way")
+    mappedBytes = plan.mappedBytes
+    mapped = try device.ledger.claim(
+      mappedBytes, for: .weights, "weights that are used where the file is mapped")
   }
 
   /// Whether a plan streams the same weights.
   func isOf(_ plan: CPUPlan) -> Bool {
     parts.elementsEqual(plan.streamed) { $0.elementsEqual($1) { $0.key == $1.key } }
-      && slots[0].bytes.count >= plan.slotBytes && slots.count >= plan.slotCount
+      && slots.count >= plan.slotCount && slots.allSatisfy { $0.bytes.count >= plan.slotBytes }
+      && mappedBytes >= plan.mappedBytes
       && staging.bytes.count >= plan.plan.slotStagingBytes
   }
 
@@ -107,13 +114,14 @@ final class CPUWeightStream {
     _ part: Int, slot: Int, _ loops: any LoopRunner
   ) throws -> [CPUWeightKey: CPUWeight] {
     var weights: [CPUWeightKey: CPUWeight] = [:]
-    let memory = slots[slot]
+    // Without a slot everything is used where the file is mapped, and nothing is written.
+    let memory = slots.indices.contains(slot) ? slots[slot] : staging
     var offset = 0
     for weight in parts[part] {
       weights[weight.key] = try CPUWeight(
         weight, from: source, to: memory.start + offset, of: memory, staging: staging.start,
         on: device, loops)
-      offset += MemoryPlan.aligned(weight.form.byteCount)
+      offset += MemoryPlan.aligned(weight.ownBytes)
     }
     return weights
   }
