@@ -159,8 +159,8 @@ let package = Package(
     .testTarget(
       name: "SanaEngineTests",
       dependencies: [
-        "SanaEngine", "SanaGraph", "SanaModels", "CPUBackend", "ReferenceBackend", "Support",
-        "WeightFormats", "Traces", "TestSupport",
+        "SanaEngine", "SanaGraph", "SanaModels", "CPUBackend", "ReferenceBackend", "Quantization",
+        "Support", "WeightFormats", "Traces", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -49,10 +49,11 @@ extension Verifier {
     }
     let image = RGBImage(
       width: pixels.shape[1], height: pixels.shape[0], pixels: pixels.values)
-    let made = AutoencoderEncoder(autoencoder.configuration).graph(
-      height: image.height, width: image.width, batch: 1, fusion: .observable)
-    let executable = try backend.load(autoencoder.weights).prepare(made.graph)
-    executable.write(image.encoderInput, to: made.image)
-    try executable.run { try self.compare($0, $1, in: group) }
+    let stage = EncoderStage(
+      autoencoder.configuration, source: autoencoder.weights, backend: backend,
+      context: RunContext(cancellation: cancellation))
+    _ = try stage.encode(image.encoderInput, fusion: .observable) {
+      try self.compare($0, $1, in: group)
+    }
   }
 }

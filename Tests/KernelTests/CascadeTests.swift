@@ -18,6 +18,11 @@ import WeightFormats
       /// Few outputs.
       case picture
       case shuffledPicture
+      /// Sides are even.
+      case downsampling
+      case unshuffledDownsampling
+      /// Sides may be odd.
+      case halving
     }
 
     let shape: Shape
@@ -63,6 +68,17 @@ import WeightFormats
         return UpsamplingBlock(
           path: .root[name], outputChannels: 3, kind: .pixelShuffle
         ).convolve(input, &builder)
+      case .downsampling:
+        return DownsamplingBlock(
+          path: .root[name], outputChannels: 2 * channels, kind: .convolution
+        ).apply(input, &builder)
+      case .unshuffledDownsampling:
+        return DownsamplingBlock(
+          path: .root[name], outputChannels: 4 * channels, kind: .pixelUnshuffle
+        ).apply(input, &builder)
+      case .halving:
+        return builder.convolution(
+          input, weight: Parameter("w\(name)", [channels + 1, 3, 3, channels]), stride: 2)
       }
     }
   }
@@ -159,7 +175,34 @@ import WeightFormats
       }
   }()
 
-  @Test(arguments: small, InstructionSet.supported)
+  /// On the way down, sizes that the halvings leave even, and odd ones without shortcuts.
+  static let encoders: [CascadeCase] = {
+    var random = SplitMix(seed: 47)
+    func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+    let encoder: [CascadeCase.Layers] = [
+      .convolution, .residualBlock, .downsampling, .residualBlock, .residualBlock, .downsampling,
+      .residualBlock,
+    ]
+    let lite: [CascadeCase.Layers] = [
+      .convolution, .unshuffledDownsampling, .residualBlock, .downsampling, .normAndActivation,
+    ]
+    let both: [CascadeCase.Layers] = [
+      .upsampling, .downsampling, .residualBlock, .shuffledUpsampling, .halving,
+    ]
+    let odd: [CascadeCase.Layers] = [.residualBlock, .halving, .residualBlock, .halving]
+    return [(encoder, 4), (lite, 4), (both, 2), (odd, 1), ([.halving, .halving], 1)].flatMap {
+      layers, multiple in
+      (0..<3).map { _ in
+        CascadeCase(
+          shape: Shape(
+            batch: pick(1...2), height: multiple * pick(1...15), width: multiple * pick(1...9),
+            channels: pick(1...9)),
+          layers: layers, isInPlace: pick(0...1) > 0)
+      }
+    }
+  }()
+
+  @Test(arguments: small + encoders, InstructionSet.supported)
   func bandsOfAnyHeightComputeWhatTheNodesCompute(
     _ item: CascadeCase, _ set: InstructionSet
   ) throws {

@@ -47,6 +47,20 @@ import WeightFormats
     }
   }
 
+  @Test func theEncodersConvolutionsUpToItsAttentionAreACascade() throws {
+    try withModel { model in
+      let graph = AutoencoderEncoder(model.autoencoder).graph(
+        height: 256, width: 256, batch: 1
+      ).graph
+      let weights = MemorySource(randomFor: graph, encoding: .f16)
+      let plan = try CPUBackend(threads: 2).plan(
+        graph, weights: weights, ExecutionChoices(bandPositions: 256))
+      let convolutions = plan.steps.prefix { $0.form != "linearAttention" }
+      #expect(convolutions.map(\.form) == ["cascade"])
+      #expect(convolutions[0].nodes.lowerBound == 0)
+    }
+  }
+
   @Test func aGraphThatRunsOnceIsComputedNodeByNode() throws {
     try withModel { model in
       let graph = GemmaEncoder(model.textEncoder).graph(tokens: 7, batch: 1).graph

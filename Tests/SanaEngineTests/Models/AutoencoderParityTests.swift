@@ -50,6 +50,20 @@ import Traces
 
   @Test(arguments: TestedBackend.allCases, RecordedNetwork.names)
   func everyValueOfTheEncoder(backend: TestedBackend, name: String) throws {
+    try compareEncoder(backend, name, .observable) { compared, recorded in
+      #expect(compared == recorded.subtracting(Self.notValues))
+    }
+  }
+
+  @Test(arguments: TestedBackend.allCases, RecordedNetwork.names)
+  func theFusedEncodersLatents(backend: TestedBackend, name: String) throws {
+    try compareEncoder(backend, name, .full) { compared, _ in #expect(compared.contains("latent")) }
+  }
+
+  private func compareEncoder(
+    _ backend: TestedBackend, _ name: String, _ fusion: GraphBuilder.Fusion,
+    _ check: (_ compared: Set<String>, _ recorded: Set<String>) -> Void
+  ) throws {
     for network in try RecordedNetwork.all(name) {
       guard let (configuration, model) = try network.load(.autoencoder, on: backend),
         case .autoencoder(let configuration) = configuration
@@ -60,12 +74,11 @@ import Traces
         let image = RGBImage(
           width: pixels.shape[1], height: pixels.shape[0], pixels: pixels.values)
         let encoder = AutoencoderEncoder(configuration).graph(
-          height: image.height, width: image.width, batch: 1, fusion: .observable)
+          height: image.height, width: image.width, batch: 1, fusion: fusion)
         let executable = try model.prepare(encoder.graph)
         executable.write(image.encoderInput, to: encoder.image)
         let compared = try network.run(executable, comparingWith: group)
-        let recorded = Set(try network.trace.entries(of: group).map(\.name))
-        #expect(compared == recorded.subtracting(Self.notValues))
+        check(compared, Set(try network.trace.entries(of: group).map(\.name)))
       }
     }
   }

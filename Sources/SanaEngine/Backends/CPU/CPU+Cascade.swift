@@ -52,6 +52,14 @@ extension CPUExecutable {
         places.shuffled - smallRows.positions(small).lowerBound * small.channels
       convolve(convolution, small, from: input, to: results, rows: smallRows, layout, scratch)
       pixelShuffle(results, size, to: made, rows.inBatch(size))
+    case .unshuffled(let convolution, let unshuffle):
+      let large = shape(unshuffle.input)
+      let largeRows = ImageRows(
+        image: rows.image, rows: 2 * rows.rows.lowerBound..<2 * rows.rows.upperBound)
+      let results =
+        places.shuffled - largeRows.positions(large).lowerBound * large.channels
+      convolve(convolution, large, from: input, to: results, rows: largeRows, layout, scratch)
+      pixelUnshuffle(results, size, to: made, rows.inBatch(size))
     case .upsampling(let convolution, let shortcut):
       upsample(
         convolution, size, shortcut: shortcut != nil, from: input, to: made, rows: rows, layout,
@@ -82,6 +90,11 @@ extension CPUExecutable {
       duplicateChannels(
         operation, size, from: other, residual: input, to: output,
         positions.lowerBound / size.width..<positions.upperBound / size.width)
+    case .averagingShortcut(let operation):
+      guard let other else { return }
+      averageChannels(
+        operation, size, from: other, residual: input, to: output,
+        positions.lowerBound / size.width..<positions.upperBound / size.width)
     }
   }
 }
@@ -95,7 +108,7 @@ private struct CascadeRows {
   private let input: UnsafeMutablePointer<Float>
   /// None where rows are handed over.
   private let output: UnsafeMutablePointer<Float>?
-  /// Where a convolution's results are before they are shuffled: the first row of those that are
+  /// Where a convolution's results are before they are shuffled or unshuffled: the first row of those that are
   /// made at a time.
   let shuffled: UnsafeMutablePointer<Float>
   private let keepsLast: Bool

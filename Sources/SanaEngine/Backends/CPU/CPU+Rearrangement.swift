@@ -38,10 +38,22 @@ extension CPUExecutable {
   }
 
   func compute(_ operation: PixelUnshuffle, _ output: Value) {
-    let (input, target) = (floats(operation.input), floats(output))
-    forEachImageRow(output) { size, rows in
+    let size = shape(output)
+    pixelUnshuffle(
+      floats(operation.input), size, to: floats(output), 0..<size.batch * size.height)
+  }
+
+  /// - Parameters:
+  ///   - size: of the output.
+  ///   - rows: of the output, counted through the batch.
+  func pixelUnshuffle(
+    _ input: UnsafeMutablePointer<Float>, _ size: Shape, to output: UnsafeMutablePointer<Float>,
+    _ rows: Range<Int>
+  ) {
+    pool.forEachRange(rows.count, minimum: 1) {
       sana_pixel_unshuffle(
-        input, target, size.width, size.channels, rows.lowerBound, rows.upperBound)
+        input, output, size.width, size.channels, rows.lowerBound + $0.lowerBound,
+        rows.lowerBound + $0.upperBound)
     }
   }
 
@@ -69,22 +81,25 @@ extension CPUExecutable {
   }
 
   func compute(_ operation: AverageChannels, _ output: Value) {
-    let (input, residual, target) = (
-      floats(operation.input), floats(operation.residual), floats(output)
-    )
-    let inputChannels = shape(operation.input).channels
-    forEachImageRow(output) { size, rows in
-      sana_average_channels(
-        input, inputChannels, operation.factor, residual, target, size.width, size.channels,
-        rows.lowerBound, rows.upperBound)
-    }
+    let size = shape(output)
+    averageChannels(
+      operation, size, from: floats(operation.input), residual: floats(operation.residual),
+      to: floats(output), 0..<size.batch * size.height)
   }
 
-  /// Cuts the image rows of all batch elements into ranges.
-  private func forEachImageRow(
-    _ output: Value, _ body: (_ size: Shape, _ rows: Range<Int>) -> Void
+  /// - Parameters:
+  ///   - size: of the output.
+  ///   - rows: of the output, counted through the batch.
+  func averageChannels(
+    _ operation: AverageChannels, _ size: Shape, from input: UnsafeMutablePointer<Float>,
+    residual: UnsafeMutablePointer<Float>, to output: UnsafeMutablePointer<Float>,
+    _ rows: Range<Int>
   ) {
-    let size = shape(output)
-    pool.forEachRange(size.batch * size.height, minimum: 1) { body(size, $0) }
+    let inputChannels = shape(operation.input).channels
+    pool.forEachRange(rows.count, minimum: 1) {
+      sana_average_channels(
+        input, inputChannels, operation.factor, residual, output, size.width, size.channels,
+        rows.lowerBound + $0.lowerBound, rows.lowerBound + $0.upperBound)
+    }
   }
 }

@@ -5,18 +5,25 @@ struct CascadeBands {
   /// The rows of a source that a layer reads for some of its own rows.
   struct Reach {
     /// Rows of the layer for one of the source.
-    let factor: Int
-    /// Rows of the source above and below.
-    let margin: Int
+    var factor = 1
+    /// Rows of the source for one of the layer.
+    var stride = 1
+    /// Rows of the source that are read above those.
+    var above = 0
+    /// And below.
+    var below = 0
 
     /// One row for one.
-    static let same = Reach(factor: 1, margin: 0)
+    static let same = Reach()
 
     func rows(_ output: Range<Int>, of height: Int) -> Range<Int> {
-      let first = output.lowerBound / factor - margin
-      let end = (output.upperBound + factor - 1) / factor + margin
+      let first = output.lowerBound * stride / factor - above
+      let end = (output.upperBound * stride + factor - 1) / factor + below
       return max(first, 0)..<min(end, height)
     }
+
+    /// Up to which row the layer can be computed when its source is up to one that is not its last.
+    func end(_ source: Int) -> Int { max(source - below, 0) * factor / stride }
   }
 
   /// What a layer computes from other layers.
@@ -76,7 +83,7 @@ struct CascadeBands {
       let length = layer.wholeTiles(max((rows * layer.height + height - 1) / height, 1))
       var end = min(wanted[index], computed[index] + length)
       for source in layer.sources where ends[source.layer] < layers[source.layer].height {
-        let readable = (ends[source.layer] - source.reach.margin) * source.reach.factor
+        let readable = source.reach.end(ends[source.layer])
         end = min(end, readable / layer.tileRows * layer.tileRows)
       }
       ends[index] = max(end, computed[index])

@@ -27,7 +27,8 @@ extension CPUDevice {
   func scratch(for cascade: CPUCascade, in graph: Graph) -> CPUScratch {
     let workers = cascade.layers.map { layer in
       switch layer.source {
-      case .convolution(let convolution), .shuffled(let convolution, _):
+      case .convolution(let convolution), .shuffled(let convolution, _),
+        .unshuffled(let convolution, _):
         scratch(for: convolution, graph[convolution.input].shape).workerBytes
       case .upsampling(let convolution, _):
         scratch(for: SANA_CONVOLUTION_UPSAMPLE, convolution.weight).workerBytes
@@ -133,14 +134,13 @@ private struct CascadeFinder {
     let arithmetic = device.arithmetic(of: operation, forms)
     switch operation {
     case .convolution(let convolution)
-    where convolution.isWinograd && convolution.epilogue.inputs.isEmpty:
-      guard let shuffle = shuffle(at: position + 1) else {
+    where (convolution.isWinograd || convolution.isHalving) && convolution.epilogue.inputs.isEmpty:
+      if convolution.isWinograd, let source = shuffled(convolution, before: position + 1) {
         return CPUCascade.Layer(
-          source: .convolution(convolution), arithmetic: arithmetic, nodes: position...position)
+          source: source, arithmetic: arithmetic, nodes: position...position + 1)
       }
       return CPUCascade.Layer(
-        source: .shuffled(convolution, shuffle), arithmetic: arithmetic,
-        nodes: position...position + 1)
+        source: .convolution(convolution), arithmetic: arithmetic, nodes: position...position)
     case .upsampleConvolution(let convolution) where convolution.epilogue.inputs.isEmpty:
       let shortcut =
         arithmetic == .int8 ? fusedShortcut(of: convolution, before: position + 1) : nil
@@ -152,13 +152,21 @@ private struct CascadeFinder {
     }
   }
 
-  /// The shuffle at a position, of the value of the node before, which nobody else reads.
-  private func shuffle(at position: Int) -> PixelShuffle? {
-    guard continues(position),
-      case .pixelShuffle(let shuffle) = graph.nodes[position].operation,
-      shuffle.input == graph.nodes[position - 1].output
-    else { return nil }
-    return shuffle
+  /// A convolution with the shuffle or unshuffle that is at a position, of the value of the node
+  /// before, which nobody else reads.
+  private func shuffled(
+    _ convolution: Convolution, before position: Int
+  ) -> CPUCascade.Source? {
+    guard continues(position) else { return nil }
+    let value = graph.nodes[position - 1].output
+    switch graph.nodes[position].operation {
+    case .pixelShuffle(let shuffle) where shuffle.input == value:
+      return .shuffled(convolution, shuffle)
+    case .pixelUnshuffle(let unshuffle) where unshuffle.input == value:
+      return .unshuffled(convolution, unshuffle)
+    default:
+      return nil
+    }
   }
 
   private func fusedShortcut(
@@ -200,6 +208,8 @@ private struct CascadeFinder {
       return .activation(activation)
     case .duplicateChannels:
       return shortcut(at: position).map { .shortcut($0) }
+    case .averageChannels(let shortcut) where shortcut.residual == value:
+      return .averagingShortcut(shortcut)
     default:
       return nil
     }
@@ -256,9 +266,16 @@ private struct CascadeFinder {
       return isDirect ? 0 : bands.capacities[index] * sizes[index].width * sizes[index].channels
     }
     let shuffledFloats = layers.indices.map { index in
-      guard case .shuffled(_, let shuffle) = layers[index].source else { return 0 }
-      let size = graph[shuffle.input].shape
-      return (bands.lengths[index] + 1) / 2 * size.width * size.channels
+      switch layers[index].source {
+      case .shuffled(_, let shuffle):
+        let size = graph[shuffle.input].shape
+        return (bands.lengths[index] + 1) / 2 * size.width * size.channels
+      case .unshuffled(_, let unshuffle):
+        let size = graph[unshuffle.input].shape
+        return 2 * bands.lengths[index] * size.width * size.channels
+      case .convolution, .upsampling:
+        return 0
+      }
     }
     return CPUCascade(
       input: input, layers: layers, nodes: layers[0].nodes.lowerBound...last.nodes.upperBound,
@@ -272,20 +289,23 @@ private struct CascadeFinder {
   /// Rows of the output that a tile makes: a band of it has whole tiles.
   private func tileRows(_ layer: CPUCascade.Layer) -> Int {
     // Winograd's in floating point has two rows, and so has what upsampling makes of one.
-    guard layer.arithmetic == .int8 else { return layer.source.shuffles ? 4 : 2 }
-    switch layer.source {
-    case .convolution(let convolution):
-      return device.kernels.convolution(SANA_CONVOLUTION_WINOGRAD, convolution.weight.shape[3])
-        .pointee.side
-    case .shuffled(let convolution, _):
-      return 2
-        * device.kernels.convolution(SANA_CONVOLUTION_WINOGRAD, convolution.weight.shape[3])
-        .pointee.side
-    case .upsampling(let convolution, _):
-      return device.kernels.convolution(SANA_CONVOLUTION_UPSAMPLE, convolution.weight.shape[3])
-        .pointee.side
+    func side(_ form: sana_convolution_form, _ weight: Parameter) -> Int {
+      layer.arithmetic == .int8
+        ? device.kernels.convolution(form, weight.shape[3]).pointee.side : 2
+    }
+    return switch layer.source {
+    case .convolution(let convolution) where convolution.isHalving: 1
+    case .convolution(let convolution): side(SANA_CONVOLUTION_WINOGRAD, convolution.weight)
+    case .shuffled(let convolution, _): 2 * side(SANA_CONVOLUTION_WINOGRAD, convolution.weight)
+    case .unshuffled(let convolution, _): side(SANA_CONVOLUTION_WINOGRAD, convolution.weight) / 2
+    case .upsampling(let convolution, _): side(SANA_CONVOLUTION_UPSAMPLE, convolution.weight)
     }
   }
+}
+
+extension Convolution {
+  /// Whether it makes one row of two, as DC-AE's encoder does.
+  fileprivate var isHalving: Bool { kernel == 3 && stride == 2 && padding == 1 }
 }
 
 extension CPUCascade {

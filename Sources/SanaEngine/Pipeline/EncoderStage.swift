@@ -1,0 +1,93 @@
+public import SanaGraph
+internal import SanaModels
+internal import Support
+public import WeightFormats
+
+/// The autoencoder's encoder with its weights on a device. They are released with the object.
+public final class EncoderStage {
+  private let encoder: AutoencoderEncoder
+  private let source: any WeightSource
+  private let backend: any Backend
+  private let model: any ResidentModel
+  private let check: FiniteCheck
+  private let budget: MemoryBudget
+  private let context: RunContext
+
+  /// - Parameters:
+  ///   - budget: what memory encoding may take.
+  ///   - context: of all that the stage runs.
+  public init(
+    _ configuration: AutoencoderConfiguration, source: any WeightSource, backend: any Backend,
+    budget: MemoryBudget = MemoryBudget(), context: RunContext = RunContext()
+  ) {
+    encoder = AutoencoderEncoder(configuration)
+    self.source = source
+    self.backend = backend
+    model = backend.load(source)
+    check = FiniteCheck(.autoencoder, source, backend, context.cancellation)
+    self.budget = budget
+    self.context = context
+  }
+
+  /// A picture to latents.
+  ///
+  /// - Parameters:
+  ///   - image: `[1, h, w, 3]`, black at -1, white at 1; sides are multiples of the configuration's
+  ///     `compression`.
+  ///   - fusion: `.observable` when the observer is to see every named value, which are whole then,
+  ///     whatever memory they take.
+  /// - Returns: `[1, h / 32, w / 32, latentChannels]`, multiplied with the scaling factor, as a
+  ///   sampler takes them.
+  /// - Throws: `.memoryLimit`, which states the least limit, where the budget does not suffice;
+  ///   `.numericalFailure` when the result is not finite, and what the back end or the observer
+  ///   throws.
+  public func encode(
+    _ image: HostTensor, fusion: GraphBuilder.Fusion = .full, observer: ValueObserver? = nil
+  ) throws -> HostTensor {
+    let parts = encoder.graph(
+      height: image.shape.height, width: image.shape.width, batch: image.shape.batch,
+      fusion: fusion)
+    let choices = fusion == .full ? try choices(for: parts) : StageChoices()
+    let executable = try model.prepare(parts.graph, choices.alone, context)
+    executable.write(image, to: parts.image)
+    try executable.run(context.observed(by: observer))
+    let latents = executable.read(parts.latents)
+    try check.require(latents, "latent", from: [parts.graph])
+    let scalingFactor = Float(encoder.configuration.scalingFactor)
+    return HostTensor(latents.shape, latents.values.map { $0 * scalingFactor })
+  }
+
+  /// What encoding a picture holds at least, and at its fastest, on the device and of the picture.
+  public func memoryBytes(height: Int, width: Int) throws -> ClosedRange<Int> {
+    let planner = planner(encoder.graph(height: height, width: width, batch: 1))
+    return try planner.leastBytes()...planner.plan(limit: nil).memory.peakBytes
+  }
+
+  /// The fastest that fit the budget.
+  private func choices(for parts: AutoencoderEncoder.EncoderGraph) throws -> StageChoices {
+    let planner = planner(parts)
+    let plan = try planner.plan(limit: budget.stageBytes)
+    if let limit = budget.limit, budget.programBytes + plan.memory.peakBytes > limit {
+      let least = budget.programBytes + (try planner.leastBytes())
+      throw SanaError(
+        .memoryLimit, "encoding the picture needs \(least) bytes, more than the limit of \(limit)",
+        remedy: "allow at least as many, or encode a smaller picture")
+    }
+    return plan.choices
+  }
+
+  private func planner(_ parts: AutoencoderEncoder.EncoderGraph) -> StagePlanner {
+    let size = parts.graph[parts.image].shape
+    return StagePlanner(
+      cost: CostModel(threads: AvailableProcessors.current.count), positions: size.positions,
+      hasCaptions: false
+    ) { [backend, source] choices in
+      var memory = StageMemory()
+      memory.add(main: [try backend.plan(parts.graph, weights: source, choices.alone)])
+      // The picture on the host, and the latents as they are and scaled.
+      memory.tensorBytes =
+        parts.graph[parts.image].byteCount + 2 * parts.graph[parts.latents].byteCount
+      return memory
+    }
+  }
+}
