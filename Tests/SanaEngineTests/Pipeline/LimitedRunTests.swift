@@ -24,32 +24,37 @@ import Testing
     return (try #require(pictures.first), pipeline.plan, backend.ledger.peakBytes)
   }
 
-  @Test func thePictureIsTheSameAtEveryLimit() throws {
-    let model = try PipelineModel(path: try ConvertedModels.make("sana-tiny", in: directory))
-    var random = SplitMix(seed: UInt64.random(in: 0 ... .max))
-    let seed = random.next()
-    for _ in 0..<3 {
-      let request = GenerationRequest(
-        prompts: ["a fox in the snow"], width: 32 * Int.random(in: 1...9, using: &random),
-        height: 32 * Int.random(in: 1...9, using: &random), steps: 2, seed: 3,
-        usesResolutionBinning: false)
-      let free = try draw(model, request, limit: nil, threads: 2)
-      #expect(free.peak <= free.plan.peakBytes)
-      for isLeast in [true, false] {
-        let threads = Int.random(in: 1...3, using: &random)
-        let plan = try Pipeline(
-          model: model, backend: try CPUBackend(threads: threads), request: request
-        ).plan
-        let limit =
-          isLeast
-          ? plan.leastBytes : Int.random(in: plan.leastBytes...plan.peakBytes, using: &random)
-        let limited = try draw(model, request, limit: limit, threads: threads)
-        #expect(
-          limited.picture == free.picture,
-          "\(limit) bytes, \(threads) threads, \(free.picture.width)x\(free.picture.height), \(seed)"
-        )
-        #expect(limited.plan.peakBytes <= limit, "\(seed)")
-        #expect(limited.peak <= limited.plan.peakBytes, "\(seed)")
+  /// Any size, any number of threads, the least limit and one between it and what is fastest.
+  @Test(arguments: WholeModel.allCases, [nil, "f16", "w8a16", "w8a8", "w4a16"])
+  func thePictureIsTheSameAtEveryLimit(_ kind: WholeModel, _ recipe: String?) throws {
+    let model = try kind.make(recipe, in: directory)
+    let seed = UInt64.random(in: 0 ... .max)
+    var random = SplitMix(seed: seed)
+    // Wide, high and small pictures alike.
+    let sides = [1...9, 1...3].shuffled(using: &random)
+    let request = GenerationRequest(
+      prompts: ["a fox in the snow"], width: 32 * Int.random(in: sides[0], using: &random),
+      height: 32 * Int.random(in: sides[1], using: &random), steps: 2, seed: 3,
+      usesResolutionBinning: false)
+    let free = try draw(model, request, limit: nil, threads: 2)
+    let size = "\(free.picture.width)x\(free.picture.height)"
+    #expect(free.peak <= free.plan.peakBytes, "\(size), seed \(seed)")
+    for isLeast in [true, false] {
+      let threads = Int.random(in: 1...3, using: &random)
+      let plan = try Pipeline(
+        model: model, backend: try CPUBackend(threads: threads), request: request
+      ).plan
+      let limit =
+        isLeast
+        ? plan.leastBytes : Int.random(in: plan.leastBytes...plan.peakBytes, using: &random)
+      let limited = try draw(model, request, limit: limit, threads: threads)
+      let circumstances: Comment =
+        "\(limit) bytes, \(threads) threads, \(size), seed \(seed)"
+      #expect(limited.picture == free.picture, circumstances)
+      #expect(limited.plan.peakBytes <= limit, circumstances)
+      #expect(limited.peak <= limited.plan.peakBytes, circumstances)
+      #expect(throws: SanaError.self, circumstances) {
+        try plan.check(limit: plan.leastBytes - 1)
       }
     }
   }
