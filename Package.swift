@@ -82,6 +82,13 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "Calibration",
+      dependencies: [
+        "SanaEngine", "SanaGraph", "SanaModels", "Quantization", "Traces", "Support",
+        "WeightFormats", "CKernels",
+      ],
+      swiftSettings: strict),
+    .target(
       name: "CommandLineSupport",
       dependencies: ["CFaults", "Support", "WeightFormats", argumentParser],
       swiftSettings: strict),
@@ -99,7 +106,8 @@ let package = Package(
       name: "sana-quant",
       dependencies: [
         "Support", "WeightFormats", "Quantization", "SanaEngine", "SanaGraph", "CPUBackend",
-        "Traces", "Verification", "CommandLineSupport", "EngineArguments", argumentParser,
+        "Traces", "Verification", "Calibration", "CommandLineSupport", "EngineArguments",
+        argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -171,6 +179,13 @@ let package = Package(
       dependencies: [
         "Verification", "SanaEngine", "SanaGraph", "CPUBackend", "ReferenceBackend", "Traces",
         "Support", "WeightFormats", "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CalibrationTests",
+      dependencies: [
+        "Calibration", "Quantization", "SanaEngine", "SanaGraph", "SanaModels", "CPUBackend",
+        "ReferenceBackend", "Traces", "Support", "WeightFormats", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(

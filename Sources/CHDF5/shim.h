@@ -28,9 +28,15 @@ static inline hid_t sana_hdf5_open(const char *path) {
   return file;
 }
 
-/// Creates a file, replacing one of the same name.
+/// Creates a file in place of what an existing one holds, without locking it: whoever made that
+/// one may hold a lock.
 static inline hid_t sana_hdf5_create(const char *path) {
-  return H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  if (access < 0) return -1;
+  (void)H5Pset_file_locking(access, 0, 1);
+  hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  (void)H5Pclose(access);
+  return file;
 }
 
 /// A link creation list under which the groups on the way to a new object are made as needed.

@@ -16,6 +16,8 @@ public struct OutputFile: Sendable {
     case picture
     /// A folder in the official layout.
     case checkpoint
+    /// An HDF5 file of what products multiply.
+    case statistics
   }
 
   /// As the user named it.
@@ -55,7 +57,7 @@ public struct OutputFile: Sendable {
       throw SanaError(
         .invalidArgument,
         "\(format.label) cannot be written to standard output: its parts are not written in order",
-        remedy: "name a \(format == .model ? "file" : "folder") after --output", location: path)
+        remedy: "name a \(format == .checkpoint ? "folder" : "file") after --output", location: path)
     }
     guard !OutputStream.standardOutput.isTerminalDevice else {
       throw SanaError(
@@ -129,6 +131,7 @@ extension OutputFile.Format {
     case .model: "a .sana model"
     case .picture: "a picture"
     case .checkpoint: "a checkpoint"
+    case .statistics: "a file of statistics"
     }
   }
 
@@ -142,7 +145,7 @@ extension OutputFile.Format {
     case .container: self == .model ? nil : "a .sana model"
     case .safetensors: "a safetensors file"
     case .gguf: "a GGUF model"
-    case .hdf5: "an HDF5 file"
+    case .hdf5: self == .statistics ? nil : "an HDF5 file"
     case .zip, .pickle: "a torch file or another archive"
     case .json: "a JSON document"
     case .foreign("PNG image"): self == .picture ? nil : "a picture"

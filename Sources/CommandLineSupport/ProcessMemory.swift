@@ -16,6 +16,13 @@ public enum ProcessMemory {
   /// kernel's `RssAnon`.
   public static var anonymousBytes: Int? { kibibytes("RssAnon:", in: "/proc/self/status") }
 
+  /// What the process holds before a run, in coarse steps: it is not quite the same every time, and
+  /// what one run names as the least limit must be enough for the next.
+  public static var programBytes: Int {
+    let step = 8 << 20
+    return ((anonymousBytes ?? 0) + step - 1) / step * step
+  }
+
   /// What the machine can still give without swapping: the kernel's `MemAvailable`.
   public static var availableBytes: Int? { kibibytes("MemAvailable:", in: "/proc/meminfo") }
 

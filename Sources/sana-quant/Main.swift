@@ -12,7 +12,7 @@ struct SanaQuant: ParsableCommand {
       """,
     discussion: "'sana-quant quantize --help' lists the recipes and the options of quantizing.",
     version: Toolchain.version,
-    subcommands: [QuantizeCommand.self, VerifyCommand.self],
+    subcommands: [QuantizeCommand.self, CalibrateCommand.self, VerifyCommand.self],
     defaultSubcommand: QuantizeCommand.self)
 
   static func main() { ToolProgram.run(Self.self) }

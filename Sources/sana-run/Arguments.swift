@@ -112,7 +112,7 @@ struct RunArguments: ParsableArguments {
       model: try PipelineModel(path: model, sampler: picture.scheduler), backend: backend,
       request: request,
       budget: MemoryBudget(
-        limit: memoryLimit?.bytes, programBytes: Self.programBytes),
+        limit: memoryLimit?.bytes, programBytes: ProcessMemory.programBytes),
       context: RunContext(cancellation: session.cancellation))
     // Planning looks at many ways to run.
     ProcessMemory.releaseUnused()
@@ -121,15 +121,6 @@ struct RunArguments: ParsableArguments {
       report: RunReport(
         modelPath: model, pipeline: pipeline, backend: backend, device: device,
         memoryLimit: memoryLimit))
-  }
-}
-
-extension RunArguments {
-  /// What the process holds before a run, in coarse steps: it is not quite the same every time, and
-  /// what one run names as the least limit must be enough for the next.
-  private static var programBytes: Int {
-    let step = 8 << 20
-    return ((ProcessMemory.anonymousBytes ?? 0) + step - 1) / step * step
   }
 }
 

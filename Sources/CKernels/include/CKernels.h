@@ -1,6 +1,7 @@
 #pragma once
 #include "sana_attention.h"
 #include "sana_bitshuffle.h"
+#include "sana_column_statistics.h"
 #include "sana_convert.h"
 #include "sana_convolution.h"
 #include "sana_cpu.h"

@@ -32,13 +32,17 @@ public final class DecoderStage {
   }
 
   /// What the stage holds of a model for pictures of a size.
-  /// - Parameter latents: of one picture.
+  /// - Parameters:
+  ///   - latents: of one picture.
+  ///   - fusion: with which pictures are decoded; one whose values all exist is not handed over
+  ///     row by row.
   static func memory(
     _ configuration: AutoencoderConfiguration, source: any WeightSource, backend: any Backend,
-    choices: StageChoices, latents: Shape
+    choices: StageChoices, latents: Shape, fusion: GraphBuilder.Fusion = .full
   ) throws -> StageMemory {
     let parts = AutoencoderDecoder(configuration).graph(
-      height: latents.height, width: latents.width, batch: 1, handsOverRows: true)
+      height: latents.height, width: latents.width, batch: 1, fusion: fusion,
+      handsOverRows: fusion == .full)
     var memory = StageMemory()
     memory.add(main: [try backend.plan(parts.graph, weights: source, choices.alone)])
     // As they come, and divided by their factor.

@@ -7,7 +7,7 @@ public final class DenoiserStage {
   private let transformer: LinearDiffusionTransformer
   private let model: any ResidentModel
   private let check: FiniteCheck
-  private let choices: StageChoices
+  let choices: StageChoices
   private let context: RunContext
 
   /// - Parameter context: of all that the stage and its denoisers run.
@@ -34,9 +34,11 @@ public final class DenoiserStage {
   /// - Parameters:
   ///   - tokenCounts: of the captions of a batch: with guidance the negative one, then the longest.
   ///   - latents: of one picture.
+  ///   - fusion: of the graphs of a step.
   static func memory(
     _ configuration: TransformerConfiguration, source: any WeightSource, backend: any Backend,
-    choices: StageChoices, tokenCounts: [Int], latents: Shape, steps: Int
+    choices: StageChoices, tokenCounts: [Int], latents: Shape, steps: Int,
+    fusion: GraphBuilder.Fusion = .full
   ) throws -> StageMemory {
     let transformer = LinearDiffusionTransformer(configuration)
     let schedule = transformer.timestepGraph(steps: steps)
@@ -55,7 +57,7 @@ public final class DenoiserStage {
         try model.plan(
           transformer.stepGraph(
             height: latents.height, width: latents.width, batch: 1, tokens: $0,
-            form: choices.captionForm
+            form: choices.captionForm, fusion: fusion
           ).graph, choices.main
         ).plan
       })
@@ -93,8 +95,9 @@ public final class DenoiserStage {
     let all = unconditional + captions
     let schedule = try runSchedule(
       modelTimesteps, guidanceScale: guidanceScale, fusion: fusion, observer: observer)
-    // Image after image, so that what operations hand over stays in the caches. Observers see the batch as one.
-    let together = fusion == .observable ? all.count : 1
+    // Image after image, so that what operations hand over stays in the caches. Observers of named
+    // values see the batch as one, observers of operands no padding of the shorter captions.
+    let together = fusion == .observable && context.operandObserver == nil ? all.count : 1
     let runs = try stride(from: 0, to: all.count, by: together).map { first in
       try prepare(
         Array(all[first..<first + together]), height: height, width: width, fusion: fusion,

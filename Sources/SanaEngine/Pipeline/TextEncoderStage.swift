@@ -7,7 +7,7 @@ public import WeightFormats
 public final class TextEncoderStage {
   let encoder: GemmaEncoder
   private let model: any ResidentModel
-  private let instruction: InstructionState?
+  let instruction: InstructionState?
   private let check: FiniteCheck
   private let context: RunContext
 

@@ -20,6 +20,10 @@ package final class ReplacementFile: @unchecked Sendable {
   private let temporary: TemporaryName
   private var isFinished = false
 
+  /// Where the file is until it is committed, for libraries that write files by name: they must
+  /// write into what is there.
+  package var temporaryPath: String { temporary.path }
+
   /// - Throws: `.fileAccess` when the folder does not exist or cannot be written to, or when
   ///   something that is no file has the name.
   package init(path: String) throws(SanaError) {

@@ -53,6 +53,13 @@ public final class ModelFile: Sendable {
 
   public var byteCount: Int { file.byteCount }
 
+  /// Tells the contents of this file from those of others, as hexadecimal digits: a checksum of the
+  /// directory, which holds a checksum of every tensor's bytes.
+  public var contentDigest: String {
+    let digits = String(footer.directoryChecksum, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
   public func component(_ kind: ComponentKind) -> ComponentEntry? {
     components.first { $0.kind == kind }
   }

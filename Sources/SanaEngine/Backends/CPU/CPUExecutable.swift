@@ -94,6 +94,9 @@ final class CPUExecutable: Executable {
       let step = planned.steps[index]
       let scratch = workStart + plan.memory.scratchOffsets[index]
       try context.cancellation?.check()
+      if case .node = step.form {
+        try context.operandObserver?(graph.nodes[step.nodes.upperBound], graph, read)
+      }
       let durations = try execute(step, scratch)
       // A loop that the cancellation ended has left numbers behind that mean nothing.
       try context.cancellation?.check()

@@ -38,6 +38,7 @@ final class ReferenceExecutable: Executable {
   func run(_ context: RunContext) throws {
     for node in graph.nodes {
       try context.cancellation?.check()
+      try context.operandObserver?(node, graph, read)
       try execute(node)
       context.onProgress?()
       guard let observer = context.observer else { continue }

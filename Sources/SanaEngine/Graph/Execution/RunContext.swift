@@ -13,6 +13,10 @@ public struct RunContext {
   public var onStep: ((_ step: ExecutedStep, _ graph: Graph) -> Void)?
   /// Called with every named value right after it was computed; a throw stops the run.
   public var observer: ValueObserver?
+  /// Called before every node that is computed by itself, which all nodes of a graph are whose
+  /// values all exist (`GraphBuilder.Fusion.observable`) or whose weights are used once
+  /// (`Residency.once`).
+  public var operandObserver: OperandObserver?
 
   /// Of a graph that hands over the rows of its output: takes them as they are made. A throw stops
   /// the run.
