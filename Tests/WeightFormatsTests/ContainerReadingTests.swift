@@ -163,6 +163,65 @@ import WeightFormats
     }
   }
 
+  /// The values of a tensor where the file is mapped, if they lie there as they are.
+  private static func lend(
+    _ name: String, of source: any WeightSource, on loops: any LoopRunner
+  ) throws -> (values: [UInt8], scales: [UInt8])? {
+    let description = try #require(source.description(of: name))
+    var scales = [Float](repeating: -7, count: description.scaleCount)
+    let lent = try scales.withUnsafeMutableBufferPointer {
+      try source.lendValues(of: name, scales: $0, on: loops)
+    }
+    #expect((lent != nil) == source.mapsValues(of: name))
+    return lent.map {
+      ($0.array, scales.flatMap { withUnsafeBytes(of: $0) { Array($0) } })
+    }
+  }
+
+  @Test(arguments: ContainerCompression.allCases)
+  func whatIsLentIsWhatIsLoaded(compression: ContainerCompression) throws {
+    let tensors = ContainerSamples.everyEncoding + Self.long
+    try ContainerSamples.withFile(tensors, compression: compression) { path in
+      let source = try ModelFile(path: path).source(for: .transformer)
+      var count = 0
+      for tensor in tensors {
+        for loops in Self.runners {
+          let name = tensor.description.name
+          guard let lent = try Self.lend(name, of: source, on: loops) else { continue }
+          count += 1
+          #expect(lent.values == tensor.values.array, "\(name) on \(loops)")
+          #expect(lent.scales == tensor.scales?.array ?? [], "\(name) on \(loops)")
+        }
+      }
+      #expect(count >= 3 * Self.runners.count || compression != .none)
+      #expect(count < tensors.count * Self.runners.count || compression == .none)
+    }
+    #expect(try Self.lend("f32", of: MemorySource(tensors), on: SerialLoops()) == nil)
+  }
+
+  @Test func damagedValuesAreLentToNobody() throws {
+    try ContainerSamples.withFile(Self.long, compression: .none) { path in
+      let entry = try #require(ModelFile(path: path).source(for: .transformer).entry("wide"))
+      let handle = try FileHandle(forUpdating: URL(filePath: path))
+      let place = UInt64(try #require(entry.values.chunks.last).offset)
+      try handle.seek(toOffset: place)
+      let byte = try #require(try handle.read(upToCount: 1)?.first)
+      try handle.seek(toOffset: place)
+      try handle.write(contentsOf: [byte ^ 1])
+      try handle.close()
+      let source = try ModelFile(path: path).source(for: .transformer)
+      // Nor the second time.
+      for loops in Self.runners + [SerialLoops()] {
+        let error = #expect(throws: SanaError.self) {
+          try Self.lend("wide", of: source, on: loops)
+        }
+        #expect(error?.code == .corruptFile)
+        #expect(error?.message.contains("'wide'") == true)
+      }
+      #expect(try Self.lend("codes", of: source, on: SerialLoops()) != nil)
+    }
+  }
+
   @Test func memoryOfAnotherSizeIsRefused() throws {
     let tensor = ContainerSamples.tensor("int8", [9, 33], .int8PerChannel)
     try ContainerSamples.withFile([tensor]) { path in

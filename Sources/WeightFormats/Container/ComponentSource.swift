@@ -46,20 +46,20 @@ public final class ComponentSource: WeightSource {
     // It takes the pages back also when this fails.
     let lent = TensorBytes(mapping, values.offset..<values.end)
     let isVerified = verified.withLock { $0.contains(ExactString(name)) }
+    let unverified = isVerified ? [] : values.chunks
     let scaleBytes = UnsafeMutableRawBufferPointer(scales)
     try loops.forEach(
-      values.chunks.count + (entry.scales?.chunks.count ?? 0), scratch: ModelFile.ChunkScratch.init
+      unverified.count + (entry.scales?.chunks.count ?? 0), scratch: ModelFile.ChunkScratch.init
     ) { index, scratch in
-      guard index < values.chunks.count else {
+      guard index < unverified.count else {
         guard let plane = entry.scales else { return }
         return try file.read(
-          chunk: index - values.chunks.count, of: plane, of: name, into: scaleBytes,
-          scratch: scratch)
+          chunk: index - unverified.count, of: plane, of: name, into: scaleBytes, scratch: scratch)
       }
-      let chunk = values.chunks[index]
+      let chunk = unverified[index]
       let range = chunk.offset..<chunk.offset + chunk.storedByteCount
       try mapping.populate(range)
-      guard isVerified || checksum(mapping.bytes[range]) == chunk.checksum else {
+      guard checksum(mapping.bytes[range]) == chunk.checksum else {
         throw file.damaged(name, chunk: index, of: values)
       }
     }
