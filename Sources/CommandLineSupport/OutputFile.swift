@@ -18,6 +18,8 @@ public struct OutputFile: Sendable {
     case checkpoint
     /// An HDF5 file of what products multiply.
     case statistics
+    /// A page, a table or another text.
+    case document
   }
 
   /// As the user named it.
@@ -36,7 +38,8 @@ public struct OutputFile: Sendable {
     self.path = path
     guard !path.isEmpty else {
       throw SanaError(
-        .invalidArgument, "the output's name is empty", remedy: "name a file after --output")
+        .invalidArgument, "the output's name is empty",
+        remedy: "name a file" + (format == .document ? "" : " after --output"))
     }
     if path != "-", case .place(let target) = try OutputTarget(following: path) {
       isStandardOutput = false
@@ -56,8 +59,11 @@ public struct OutputFile: Sendable {
     guard format == .picture else {
       throw SanaError(
         .invalidArgument,
-        "\(format.label) cannot be written to standard output: its parts are not written in order",
-        remedy: "name a \(format == .checkpoint ? "folder" : "file") after --output", location: path)
+        format == .document
+          ? "\(format.label) is written to a file, not to standard output"
+          : "\(format.label) cannot be written to standard output: its parts are not written in order",
+        remedy: "name a \(format == .checkpoint ? "folder" : "file")"
+          + (format == .document ? "" : " after --output"), location: path)
     }
     guard !OutputStream.standardOutput.isTerminalDevice else {
       throw SanaError(
@@ -132,6 +138,7 @@ extension OutputFile.Format {
     case .picture: "a picture"
     case .checkpoint: "a checkpoint"
     case .statistics: "a file of statistics"
+    case .document: "a report"
     }
   }
 
@@ -147,7 +154,7 @@ extension OutputFile.Format {
     case .gguf: "a GGUF model"
     case .hdf5: self == .statistics ? nil : "an HDF5 file"
     case .zip, .pickle: "a torch file or another archive"
-    case .json: "a JSON document"
+    case .json: self == .document ? nil : "a JSON document"
     case .foreign("PNG image"): self == .picture ? nil : "a picture"
     case .foreign(let name): "of another kind (\(name))"
     case .empty, .zeros, .mangledContainer, .largeFilePointer, .page, .text, .unknown: nil

@@ -49,6 +49,11 @@ public struct Comparison: Hashable, Sendable {
     return 10 * log10(peak * peak * Double(count) / errorSquares)
   }
 
+  /// Root mean square of the reference; 0 of nothing.
+  public var referenceRootMeanSquare: Double {
+    count > 0 ? (referenceSquares / Double(count)).squareRoot() : 0
+  }
+
   /// Cosine of the angle between the two, taken as vectors: 1 for two zero vectors, 0 if only one is zero or the result is not
   /// finite.
   public var cosine: Double {

@@ -14,6 +14,15 @@ public struct PictureDistance: Hashable, Sendable {
   /// Largest difference of two bytes.
   public let maximumError: Int
 
+  /// What a measure can be.
+  static func range(of measure: KeyPath<PictureDistance, Double>) -> ClosedRange<Double> {
+    switch measure {
+    case \.flip: 0...1
+    case \.structuralSimilarity: -1...1
+    default: 0 ... .infinity
+    }
+  }
+
   /// - Throws: `.tensorMismatch` when the sizes differ.
   public init(reference: RGBImage, result: RGBImage) throws {
     guard reference.width == result.width, reference.height == result.height else {

@@ -35,6 +35,12 @@ package struct LiveValues {
     return tensor
   }
 
+  /// Puts another tensor of the same shape in the place of a value.
+  package mutating func replace(_ value: Value, by tensor: HostTensor) {
+    precondition(tensor.shape == graph[value].shape)
+    values[value] = tensor
+  }
+
   /// Takes a node's value, and lets go of operands that nobody else reads.
   package mutating func finish(node position: Int, _ result: HostTensor) {
     let node = graph.nodes[position]
