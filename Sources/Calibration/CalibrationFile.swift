@@ -97,9 +97,7 @@ public final class CalibrationFile: InputStatistics, Sendable {
   }
 
   private static func header(of file: TraceFile) throws -> CalibrationHeader {
-    guard file.contains(headerPath), file.contains("products"),
-      try file.hasAttribute(headerDigest, of: headerPath)
-    else {
+    guard file.contains(headerPath), file.contains("products") else {
       throw SanaError(
         .malformedFile, "holds no statistics of a model's inputs",
         remedy: "name a file that 'sana-quant calibrate' wrote", location: file.path)
@@ -160,17 +158,15 @@ public final class CalibrationFile: InputStatistics, Sendable {
 
   /// What reading an HDF5 file says, in words for a file of statistics.
   private static func reworded(_ error: SanaError) -> SanaError {
-    switch error.code {
-    case .corruptFile: break
-    case .tensorMismatch: return damaged(error.message, error.location ?? "")
-    case .malformedFile where error.remedy.contains("recorded activations"):
-      return SanaError(
-        error.code, error.message, remedy: "name a file that 'sana-quant calibrate' wrote",
-        location: error.location, cause: error.cause)
-    default: return error
-    }
+    let isDamage = [.corruptFile, .tensorMismatch].contains(error.code)
+    let isOther = error.code == .malformedFile
     return SanaError(
-      error.code, error.message, remedy: again, location: error.location, cause: error.cause)
+      isDamage ? .corruptFile : error.code,
+      error.message.replacing("the trace", with: "the file"),
+      remedy: isOther
+        ? "name a file that 'sana-quant calibrate' wrote"
+        : error.remedy.contains("trace") ? again : error.remedy,
+      location: error.location, cause: error.cause)
   }
 }
 

@@ -131,17 +131,17 @@ public struct Calibrator {
     _ captions: Captions, _ denoiser: CalibratedModel.Denoiser, _ plan: CalibrationPlan,
     _ inputs: ProductInputs, _ onProgress: ProgressHandler
   ) throws -> [HostTensor] {
-    let (stage, count) = try denoiserStage(captions, denoiser, plan, inputs)
-    let groups = stride(from: 0, to: plan.pictures.count, by: count).map {
-      plan.pictures[$0..<min($0 + count, plan.pictures.count)]
+    let denoising = try denoisingStage(captions, denoiser, plan, inputs)
+    let groups = stride(from: 0, to: plan.pictures.count, by: denoising.count).map {
+      plan.pictures[$0..<min($0 + denoising.count, plan.pictures.count)]
     }
-    expect(captions, denoiser, plan, groups: groups.count, inputs, stage.captionForm)
+    expect(captions, denoiser, plan, groups: groups.count, inputs, denoising.form)
     let sampler = try plan.samplerKind.makeSampler(denoiser.scheduler, steps: plan.steps)
     var latents: [HostTensor] = []
     let total = groups.count * plan.steps
     onProgress(.denoise, 0, total)
     for (index, group) in groups.enumerated() {
-      let prepared = try stage.prepare(
+      let prepared = try denoising.stage.prepare(
         captions: group.map { captions.prompts[$0.prompt] },
         unconditional: captions.negative.map { Array(repeating: $0, count: group.count) } ?? [],
         height: plan.latents.height, width: plan.latents.width,
@@ -162,28 +162,39 @@ public struct Calibrator {
     return latents
   }
 
-  /// The stage, and how many pictures it denoises together: weights that are streamed are read once
-  /// for all of them.
-  private func denoiserStage(
+  /// How pictures are denoised.
+  private struct DenoisingStage {
+    let stage: DenoiserStage
+    /// Pictures together: weights that are streamed are read once for all of them.
+    let count: Int
+    let form: LinearDiffusionTransformer.CaptionForm
+  }
+
+  /// The stage for as many pictures together as the limit allows: rows come in the same order, and
+  /// the same of them are kept, with every limit that allows for all.
+  private func denoisingStage(
     _ captions: Captions, _ denoiser: CalibratedModel.Denoiser, _ plan: CalibrationPlan,
     _ inputs: ProductInputs
-  ) throws -> (stage: DenoiserStage, count: Int) {
+  ) throws -> DenoisingStage {
     let source = try model.file.source(for: .transformer)
     // The longest captions, as many as may come together.
     let tokenCounts = plan.pictures.map { captions.prompts[$0.prompt].tokenCount }
       .sorted(by: >)
     let negative = captions.negative.map { [$0.tokenCount] } ?? []
     var count = min(plan.pictures.count, Self.picturesAtOnce)
+    var form = LinearDiffusionTransformer.CaptionForm.keyValues
     while true {
       let together = tokenCounts.prefix(count).flatMap { negative + [$0] }
       do {
         let stage = try DenoiserStage(
           observing: together, latents: plan.latents, steps: plan.steps,
-          denoiser.configuration, source: source, backend: backend, limit: limit,
+          denoiser.configuration, source: source, backend: backend, form: form, limit: limit,
           context: observed(.transformer, inputs))
-        return (stage, count)
-      } catch let error as SanaError where error.code == .memoryLimit && count > 1 {
-        count /= 2
+        return DenoisingStage(stage: stage, count: count, form: form)
+      } catch let error as SanaError
+        where error.code == .memoryLimit && (count > 1 || form == .keyValues)
+      {
+        if count > 1 { count /= 2 } else { form = .captions }
       }
     }
   }

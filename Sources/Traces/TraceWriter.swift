@@ -130,8 +130,10 @@ public final class TraceWriter {
       ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(extents.count), extents, nil)
     guard let space = HDF5Handle(space, close: H5Sclose),
       let links = HDF5Handle(sana_hdf5_intermediate_groups(), close: H5Pclose),
+      let creation = HDF5Handle(sana_hdf5_timeless_dataset(), close: H5Pclose),
       let dataset = HDF5Handle(
-        H5Dcreate2(file.identifier, path, type(), space.identifier, links.identifier, 0, 0),
+        H5Dcreate2(
+          file.identifier, path, type(), space.identifier, links.identifier, creation.identifier, 0),
         close: H5Dclose)
     else { throw failure(path) }
     return dataset

@@ -7,7 +7,7 @@ public final class DenoiserStage {
   private let transformer: LinearDiffusionTransformer
   private let model: any ResidentModel
   private let check: FiniteCheck
-  let choices: StageChoices
+  private let choices: StageChoices
   private let context: RunContext
 
   /// - Parameter context: of all that the stage and its denoisers run.

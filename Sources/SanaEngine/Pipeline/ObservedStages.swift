@@ -34,17 +34,20 @@ extension DenoiserStage {
   /// - Parameters:
   ///   - tokenCounts: of all captions of a batch, of the negative ones too.
   ///   - latents: of one picture.
+  ///   - form: what steps are given of the captions.
   ///   - limit: the most bytes that the stage may hold; nil for any number.
   /// - Throws: `.memoryLimit` that states the least limit.
   package convenience init(
     observing tokenCounts: [Int], latents: Shape, steps: Int,
     _ configuration: TransformerConfiguration, source: any WeightSource, backend: any Backend,
-    limit: Int?, context: RunContext
+    form: LinearDiffusionTransformer.CaptionForm, limit: Int?, context: RunContext
   ) throws {
     let planner = StagePlanner(
       cost: CostModel(threads: AvailableProcessors.current.count), positions: 1,
-      hasCaptions: true
+      hasCaptions: false
     ) { choices in
+      var choices = choices
+      choices.captionForm = form
       var memory = try Self.memory(
         configuration, source: source, backend: backend, choices: choices,
         tokenCounts: tokenCounts, latents: latents, steps: steps, fusion: .observable)
@@ -55,14 +58,11 @@ extension DenoiserStage {
     }
     let plan = try planner.plan(limit: limit)
     try plan.memory.check(limit, .denoise, least: planner.leastBytes())
+    var choices = plan.choices
+    choices.captionForm = form
     self.init(
-      configuration, source: source, backend: backend, choices: plan.choices, context: context)
+      configuration, source: source, backend: backend, choices: choices, context: context)
   }
-}
-
-extension DenoiserStage {
-  /// What steps are given of the captions.
-  package var captionForm: LinearDiffusionTransformer.CaptionForm { choices.captionForm }
 }
 
 extension DecoderStage {
