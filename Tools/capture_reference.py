@@ -10,6 +10,7 @@ The pipeline runs in float32 on the CPU unless --dtype and --device say otherwis
 models to it. From a program of your own, with a pipeline that you have loaded and perhaps changed:
 
     from capture_reference import capture
+    pipe = SanaPipeline.from_pretrained(..., dtype=torch.float32)
     capture(pipe, "trace.h5", ["a red fox in the snow"], steps=20, seed=1)
 
 The trace has one case, `case_a`, with one run. In it, channels come first, as PyTorch has them:
@@ -305,8 +306,13 @@ def main():
 
     import diffusers
 
-    pipe = diffusers.DiffusionPipeline.from_pretrained(options.checkpoint)
-    pipe.to(options.device, getattr(torch, options.dtype))
+    dtype = getattr(torch, options.dtype)
+    # Not converted afterwards: Gemma's scale of embeddings is rounded to what it is loaded in. Older versions know the
+    # argument by another name and pass over this one.
+    pipe = diffusers.DiffusionPipeline.from_pretrained(options.checkpoint, dtype=dtype)
+    if {pipe.text_encoder.dtype, pipe.transformer.dtype, pipe.vae.dtype} != {dtype}:
+        pipe = diffusers.DiffusionPipeline.from_pretrained(options.checkpoint, torch_dtype=dtype)
+    pipe.to(options.device)
     pipe.set_progress_bar_config(disable=True)
     if options.scheduler == "dpm++":
         pipe.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)
