@@ -27,6 +27,7 @@ public final class CalibrationFile: InputStatistics, Sendable {
 
   /// The largest part of a file that is read.
   private static let greatestByteCount = 4 << 30
+  private static let greatestHeaderByteCount = 256 << 20
 
   /// - Throws: `.fileAccess` when the file cannot be read, `.malformedFile` when it holds no
   ///   statistics, `.corruptFile` when it is damaged, `.unsupported` for one of another version.
@@ -105,6 +106,10 @@ public final class CalibrationFile: InputStatistics, Sendable {
     let text: [UInt8]
     let digest: String
     do {
+      let shape = try file.shape(headerPath)
+      guard shape.count == 1, shape[0] <= greatestHeaderByteCount else {
+        throw damaged("its list of products has shape \(shape)", file.path)
+      }
       text = try file.uint8(headerPath).values
       digest = try file.string(headerDigest, of: headerPath)
     } catch let error as SanaError {
