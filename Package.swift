@@ -40,6 +40,10 @@ let package = Package(
     // Turns what the process cannot survive, a mapped file that goes away or memory that is
     // refused, into one line.
     .target(name: "CFaults", cSettings: strictC),
+    // Vulkan, opened when it is asked for: nothing links to it.
+    .target(
+      name: "CVulkan", cSettings: strictC,
+      linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
 
     // The rooms.
     .target(name: "CKernels", cSettings: strictC),
@@ -67,9 +71,14 @@ let package = Package(
       name: "CPUBackend", dependencies: ["SanaGraph", "Support", "WeightFormats", "CKernels"],
       path: "Sources/SanaEngine/Backends/CPU", swiftSettings: strict),
     .target(
+      name: "VulkanBackend",
+      dependencies: ["SanaGraph", "Support", "WeightFormats", "CVulkan"],
+      path: "Sources/SanaEngine/Backends/Vulkan", swiftSettings: strict),
+    .target(
       name: "SanaEngine",
       dependencies: [
-        "SanaGraph", "SanaModels", "CPUBackend", "Support", "WeightFormats", "CPNG",
+        "SanaGraph", "SanaModels", "CPUBackend", "VulkanBackend", "Support", "WeightFormats",
+        "CPNG",
         "CSentencePiece",
       ],
       exclude: ["Graph", "Models", "Backends"], swiftSettings: strict),
@@ -162,6 +171,13 @@ let package = Package(
       dependencies: [
         "Support", "WeightFormats", "CKernels", "SanaEngine", "SanaGraph", "SanaModels",
         "CPUBackend", "ReferenceBackend", "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "VulkanTests",
+      dependencies: [
+        "VulkanBackend", "ReferenceBackend", "SanaEngine", "SanaGraph", "Support", "WeightFormats",
+        "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(

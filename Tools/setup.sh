@@ -20,6 +20,11 @@ else
   need "/usr/include/hdf5/serial/hdf5.h /usr/include/hdf5.h" libhdf5-dev
   need "/usr/include/png.h" libpng-dev
   need "/usr/include/sentencepiece_processor.h" libsentencepiece-dev
+  # Headers only; nothing links to the library, which programs open where there is one.
+  need "/usr/include/vulkan/vulkan_core.h" libvulkan-dev
+  # A Vulkan device in software and the layer that checks calls, for the tests.
+  need "/usr/share/vulkan/icd.d/lvp_icd.*.json" mesa-vulkan-drivers
+  need "/usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json" vulkan-validationlayers
   command -v pkg-config >/dev/null || packages="$packages pkg-config"
 fi
 

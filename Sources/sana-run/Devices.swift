@@ -20,7 +20,8 @@ struct Devices: ParsableCommand {
       }
       var table = TextTable([.init("device"), .init("what it is")])
       for device in devices {
-        table.append([device.name, "\(device.details), \(device.threads), \(device.memory)"])
+        table.append([device.name, device.summary])
+        for line in device.graphics?.lines ?? [] { table.append(["", line]) }
       }
       try OutputStream.standardOutput.write(table.text)
     }
@@ -28,12 +29,19 @@ struct Devices: ParsableCommand {
 }
 
 extension DeviceDescription {
-  fileprivate var memory: String {
+  fileprivate var summary: String {
+    let kind = graphics.map { ["\($0.kind), \($0.driver), Vulkan \($0.vulkan)"] } ?? []
+    let budget = graphics?.budgetBytes.map { ["\(ByteSize($0)) of it to use"] } ?? []
+    return ([details] + kind + (processors.map { [threads($0)] } ?? []) + [memory] + budget)
+      .joined(separator: ", ")
+  }
+
+  private var memory: String {
     "\(memoryBytes.map { ByteSize($0).description } ?? "unknown") of memory"
   }
 
   /// How many threads start by themselves, and what keeps them from being one a processor.
-  fileprivate var threads: String {
+  private func threads(_ processors: AvailableProcessors) -> String {
     var reasons: [String] = []
     if processors.allowed < processors.online {
       reasons.append("may use \(processors.allowed) of \(processors.online) processors")
@@ -49,12 +57,48 @@ extension DeviceDescription {
   fileprivate var json: MetadataValue {
     [
       "name": .string(name), "details": .string(details),
-      "threads": .integer(Int64(processors.count)),
-      "processors_online": .integer(Int64(processors.online)),
-      "processors_allowed": .integer(Int64(processors.allowed)),
-      "processor_quota": processors.quota.map { .number($0.processors) } ?? .null,
-      "processor_quota_file": processors.quota.map { .string($0.path) } ?? .null,
-      "memory_bytes": memoryBytes.map { .integer(Int64($0)) } ?? .null,
+      "threads": .optional(processors?.count),
+      "processors_online": .optional(processors?.online),
+      "processors_allowed": .optional(processors?.allowed),
+      "processor_quota": processors?.quota.map { .number($0.processors) } ?? .null,
+      "processor_quota_file": processors?.quota.map { .string($0.path) } ?? .null,
+      "memory_bytes": .optional(memoryBytes),
+      "graphics": graphics?.json ?? .null,
     ]
+  }
+}
+
+extension DeviceDescription.Graphics {
+  /// What else there is to say, each of it on a line.
+  fileprivate var lines: [String] {
+    let obstacles = obstacle.map { ["cannot be used: \($0)"] } ?? []
+    let supports = ["supports " + features.joined(separator: ", ")]
+    return obstacles + supports
+      + products.map { product in
+        let reasons = product.reasons.isEmpty ? "" : ": " + product.reasons.joined(separator: "; ")
+        return "\(product.numbers) products by \(product.means)\(reasons)"
+      }
+  }
+
+  fileprivate var json: MetadataValue {
+    [
+      "kind": .string(kind), "driver": .string(driver), "vulkan": .string(vulkan),
+      "budget_bytes": .optional(budgetBytes), "features": .array(features.map { .string($0) }),
+      "products": .array(
+        products.map {
+          [
+            "numbers": .string($0.numbers), "means": .string($0.means),
+            "reasons": .array($0.reasons.map { .string($0) }),
+          ]
+        }),
+      "quirks": .array(quirks.map { .string($0) }),
+      "obstacle": obstacle.map { .string($0) } ?? .null,
+    ]
+  }
+}
+
+extension MetadataValue {
+  fileprivate static func optional(_ number: Int?) -> MetadataValue {
+    number.map { .integer(Int64($0)) } ?? .null
   }
 }
