@@ -70,9 +70,11 @@ let package = Package(
     .target(
       name: "CPUBackend", dependencies: ["SanaGraph", "Support", "WeightFormats", "CKernels"],
       path: "Sources/SanaEngine/Backends/CPU", swiftSettings: strict),
+    // The kernels of the Vulkan back end; Tools/build_shaders.sh makes modules.c of their sources.
+    .target(name: "CVulkanShaders", exclude: ["shaders"], cSettings: strictC),
     .target(
       name: "VulkanBackend",
-      dependencies: ["SanaGraph", "Support", "WeightFormats", "CVulkan"],
+      dependencies: ["SanaGraph", "Support", "WeightFormats", "CVulkan", "CVulkanShaders"],
       path: "Sources/SanaEngine/Backends/Vulkan", swiftSettings: strict),
     .target(
       name: "SanaEngine",
@@ -170,14 +172,14 @@ let package = Package(
       name: "KernelTests",
       dependencies: [
         "Support", "WeightFormats", "CKernels", "SanaEngine", "SanaGraph", "SanaModels",
-        "CPUBackend", "ReferenceBackend", "TestSupport",
+        "CPUBackend", "ReferenceBackend", "VulkanBackend", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
       name: "VulkanTests",
       dependencies: [
-        "VulkanBackend", "ReferenceBackend", "SanaEngine", "SanaGraph", "Support", "WeightFormats",
-        "TestSupport",
+        "VulkanBackend", "CVulkanShaders", "ReferenceBackend", "SanaEngine", "SanaGraph", "Support",
+        "WeightFormats", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(

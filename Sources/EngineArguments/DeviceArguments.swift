@@ -16,7 +16,7 @@ public struct DeviceArguments: ParsableArguments {
   @Option(help: "auto: products as the stored weights ask for; f32: all in f32.")
   public var precision: ComputePrecision = .auto
 
-  @Option(help: "auto or cpu.")
+  @Option(help: "auto, cpu, or a name that sana-run devices lists.")
   public var device: DeviceSelection = .automatic
 
   @Option(

@@ -30,7 +30,7 @@ struct Devices: ParsableCommand {
 
 extension DeviceDescription {
   fileprivate var summary: String {
-    let kind = graphics.map { ["\($0.kind), \($0.driver), Vulkan \($0.vulkan)"] } ?? []
+    let kind = graphics.map { [$0.kind] } ?? []
     let budget = graphics?.budgetBytes.map { ["\(ByteSize($0)) of it to use"] } ?? []
     return ([details] + kind + (processors.map { [threads($0)] } ?? []) + [memory] + budget)
       .joined(separator: ", ")
@@ -73,10 +73,10 @@ extension DeviceDescription.Graphics {
   fileprivate var lines: [String] {
     let obstacles = obstacle.map { ["cannot be used: \($0)"] } ?? []
     let supports = ["supports " + features.joined(separator: ", ")]
-    return obstacles + supports
-      + products.map { product in
-        let reasons = product.reasons.isEmpty ? "" : ": " + product.reasons.joined(separator: "; ")
-        return "\(product.numbers) products by \(product.means)\(reasons)"
+    return ["driver \(driver), Vulkan \(vulkan)"] + obstacles + supports
+      + products.flatMap { product in
+        ["\(product.numbers) products by \(product.means)"]
+          + product.reasons.map { "  because \($0)" }
       }
   }
 

@@ -197,7 +197,7 @@ import WeightFormats
     try expectFailure(with: ["--device", "toaster"], saying: "--device", status: 64)
     try expectFailure(with: ["--precision", "int3"], saying: "f32", status: 64)
     try expectFailure(with: ["--memory-limit", "lots"], saying: "--memory-limit", status: 64)
-    try expectFailure(with: ["--device", "vulkan:1"], saying: "no Vulkan back end")
+    try expectFailure(with: ["--device", "vulkan:99"], saying: "there is no vulkan:99")
     try expectFailure(with: ["--instruction", directory.path("none.txt")], saying: "none.txt")
     try expectFailure(with: ["--no-such-option"], saying: "Unknown option", status: 64)
   }

@@ -2,6 +2,7 @@ import CPUBackend
 import ReferenceBackend
 import SanaGraph
 import Testing
+import VulkanBackend
 import WeightFormats
 
 /// A device that must compute what operations are defined to be, and how near it has to come.
@@ -14,6 +15,8 @@ struct TestedDevice: Sendable, CustomTestStringConvertible {
   /// Makes what defines its results.
   let makeReference: @Sendable (ComputePrecision) -> any Backend
   let tolerances: Tolerances
+  /// Whether it multiplies int8 by int8 where weights are made for that; it refuses them otherwise.
+  var multipliesInt8 = true
 
   var testDescription: String { name }
 
@@ -30,7 +33,19 @@ struct TestedDevice: Sendable, CustomTestStringConvertible {
   }
 
   /// Every device of this machine.
-  static let all = InstructionSet.supported.map(cpu)
+  static let all = InstructionSet.supported.map(cpu) + [vulkan]
+
+  /// Those that multiply int8 by int8.
+  static let int8 = all.filter(\.multipliesInt8)
+
+  /// The first device of the system's Vulkan, which tests install in software.
+  private static let vulkan = TestedDevice(
+    name: "vulkan:0",
+    makeBackends: { precision in
+      try (0..<2).map { _ in try VulkanBackend(index: 0, precision: precision) }
+    },
+    makeReference: { ReferenceBackend(precision: $0) },
+    tolerances: Tolerances(floatingPoint: 105, bfloatWeights: 105), multipliesInt8: false)
 
   private static func cpu(_ set: InstructionSet) -> TestedDevice {
     var tolerances = Tolerances(int8Convolutions: set.int8ConvolutionAgreement)

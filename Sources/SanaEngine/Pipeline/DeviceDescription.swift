@@ -51,7 +51,7 @@ extension DeviceDescription {
   public struct Graphics: Hashable, Sendable {
     /// What a kind of product is computed by.
     public struct Product: Hashable, Sendable {
-      /// What is multiplied: `int8`, `f16`.
+      /// What is multiplied: `f32`, `f16`, `int8`.
       public let numbers: String
       /// `matrix instructions 16x16x32`, `packed dot products`, `plain arithmetic`.
       public let means: String
@@ -89,7 +89,7 @@ extension DeviceDescription.Graphics {
       ("matrix instructions", device.hasCooperativeMatrices),
     ]
     features = supported.filter(\.1).map(\.0)
-    products = VulkanProductPath.Kind.allCases.map {
+    products = VulkanProductPath.Kind.available.map {
       let path = VulkanProductPath($0, on: device)
       return Product(
         numbers: $0.rawValue, means: path.means.description, reasons: path.reasons)

@@ -1,7 +1,7 @@
 internal import CPUBackend
 public import SanaGraph
 internal import SanaModels
-internal import Support
+internal import VulkanBackend
 
 /// A device as a user names it: `auto`, `cpu`, `vulkan`, `vulkan:1`.
 public enum DeviceSelection: Hashable, Sendable {
@@ -33,9 +33,8 @@ public enum DeviceSelection: Hashable, Sendable {
     switch self {
     case .automatic, .cpu:
       return try CPUBackend(threads: threads, precision: precision)
-    case .vulkan:
-      throw SanaError(
-        .unsupported, "this program has no Vulkan back end", remedy: "choose --device cpu")
+    case .vulkan(let index):
+      return try VulkanBackend(index: index, precision: precision)
     }
   }
 }

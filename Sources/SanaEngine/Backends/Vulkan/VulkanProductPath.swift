@@ -2,10 +2,14 @@
 package struct VulkanProductPath: Hashable, Sendable {
   /// The numbers that a product multiplies.
   package enum Kind: String, Sendable, CaseIterable {
-    /// int8 by int8 into int32
-    case int8
+    case f32
     /// f16 by f16 into f32
     case f16
+    /// int8 by int8 into int32
+    case int8
+
+    /// Those that there are kernels of.
+    package static let available: [Kind] = [.f32]
   }
 
   package enum Means: Hashable, Sendable {
@@ -36,6 +40,11 @@ package struct VulkanProductPath: Hashable, Sendable {
   ) {
     self.kind = kind
     var reasons: [String] = []
+    guard kind != .f32 else {
+      means = .plain
+      self.reasons = []
+      return
+    }
     func admits(_ family: Family, _ name: String) -> Bool {
       if kernels.contains(family) { return true }
       reasons.append("this program has no kernels for \(name)")
