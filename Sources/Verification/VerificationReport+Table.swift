@@ -32,12 +32,17 @@ extension VerificationReport {
       return
         "\(picture.name.abbreviated): \(numbers)\(bounds.accepts(picture) ? "" : "  out of bounds")"
     }
+    lines += rulers.map { ruler in
+      String(
+        format: "%@: %.1f dB, PyTorch's own distance in bfloat16", ruler.name.abbreviated,
+        ruler.signalToNoiseDecibels)
+    }
     lines += omissions.map { "not compared: \($0.printable(limit: 240))" }
     lines.append(verdict)
     return lines.joined(separator: "\n")
   }
 
-  private var verdict: String {
+  var verdict: String {
     if passed, bounds == .report {
       return "reported: \(values.count) values, \(pictures.count) pictures, without bounds"
     }

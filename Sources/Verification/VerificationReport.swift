@@ -5,12 +5,16 @@ public struct VerificationReport: Sendable {
   public let bounds: VerificationBounds
   public private(set) var values: [ComparedValue] = []
   public private(set) var pictures: [ComparedPicture] = []
+  /// What to measure by: distances within the trace itself, as of PyTorch's own bfloat16 from its float32.
+  public private(set) var rulers: [ComparedValue] = []
   /// Parts of the trace that could not be compared, and why.
   public private(set) var omissions: [String] = []
 
   public init(bounds: VerificationBounds) { self.bounds = bounds }
 
   public mutating func add(_ value: ComparedValue) { values.append(value) }
+  /// Adds what is told and not judged.
+  public mutating func add(ruler: ComparedValue) { rulers.append(ruler) }
   public mutating func add(_ picture: ComparedPicture) { pictures.append(picture) }
 
   /// Notes a part that was not compared; the same words only once.
@@ -41,7 +45,7 @@ public struct VerificationReport: Sendable {
   }
 
   /// `{"passed", "other_model", "minimum_snr_db", "values": [{"name", "snr_db", "max_abs_error",
-  /// "cosine"}], "image": {"max_abs_error", "psnr_db"}}`, the image's numbers being the worst of
+  /// "cosine"}], "image": {"max_abs_error", "psnr_db"}, "rulers": [{"name", "snr_db"}]}`, the image's numbers being the worst of
   /// all pictures, in 8-bit levels; `null` where there is none.
   public var json: MetadataValue {
     let image: MetadataValue =
@@ -66,6 +70,8 @@ public struct VerificationReport: Sendable {
           ]
         }),
       "image": image,
+      "rulers": .array(
+        rulers.map { ["name": .string($0.name), "snr_db": .number($0.signalToNoiseDecibels)] }),
       "omitted": .array(omissions.map(MetadataValue.string)),
     ]
   }

@@ -72,10 +72,23 @@ extension Verifier {
         try self.compare(name, tensor, in: group)
       }
     }
+    try addBFloat16Ruler(group)
     // Both halves see the same latents.
     _ = try denoiser.evaluate(Array(input.values.prefix(shape.elementCount)), step: 0) {
       try self.compare($0, $1, in: group)
     }
+  }
+
+  /// How far PyTorch's own output in bfloat16 is from that in float32, where both are recorded.
+  private func addBFloat16Ruler(_ group: String) throws {
+    let (expected, path) = ("\(group)/model_output", "\(group)/model_output_bfloat16")
+    guard trace.contains(expected), trace.contains(path) else { return }
+    let result = try trace.floats(path)
+    report.add(
+      ruler: ComparedValue(
+        name: path, kind: .forwardPass,
+        comparison: try Comparison(
+          reference: reader.floats(expected, shape: result.shape), result: result.values)))
   }
 
   /// Compares a value of the prompt's graph, whose tokens are padded to the longest of the batch.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandLineSupport
 import EngineArguments
+import Support
 import Traces
 import Verification
 import WeightFormats
@@ -32,6 +33,13 @@ struct VerifyCommand: ParsableCommand {
     help: ArgumentHelp("Signal-to-noise ratio that every value must reach.", valueName: "dB"))
   var minimumRatio: Double?
 
+  @Option(
+    name: .customLong("report"),
+    help: ArgumentHelp(
+      "A page to write, complete in one file, with its numbers beside it as .json and .csv.",
+      valueName: "page.html"))
+  var page: String?
+
   @OptionGroup var device: DeviceArguments
 
   @Option(
@@ -43,6 +51,8 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     try ToolSession.run { session in
+      let outputs = try ReportOutputs(
+        page: page, reading: InputFiles([model, reference]))
       let file = try ModelFile(path: model)
       // Weights as the checkpoint had them are held to what f32 gives.
       let backend = try device.makeBackend(session, auto: file.isReduced ? .auto : .f32)
@@ -56,7 +66,18 @@ struct VerifyCommand: ParsableCommand {
           caseName: caseName, memoryLimit: device.resolvedMemoryLimit()?.bytes),
         cancellation: session.cancellation
       ) { session.progress.begin($0) }
+      let digests =
+        try page == nil
+        ? nil : FileDigests([model, reference], times: StageTimes()).values()
       session.progress.end()
+      if let digests {
+        try outputs.write(
+          page: report.page(
+            [
+              .init(role: "model", path: model, digest: digests[0]),
+              .init(role: "trace", path: reference, digest: digests[1]),
+            ], tool: "sana-quant \(Toolchain.version)"), json: report.json, csv: report.csv)
+      }
       if json {
         try JSONOutput.print(report.json)
       } else {

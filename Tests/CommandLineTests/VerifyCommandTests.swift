@@ -53,6 +53,22 @@ import Testing
     #expect(held.output.contains("below 60 dB"))
   }
 
+  @Test func theReportIsAPageWithItsNumbersBesideIt() throws {
+    let page = directory.path("verify.html")
+    let outcome = try quant.run("verify", model, "--reference", trace, "--report", page)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let html = try String(contentsOfFile: page, encoding: .utf8)
+    #expect(!html.contains("http") && !html.contains("<script"))
+    #expect(html.contains("passed: ") && html.contains("<svg"))
+    let table = try String(contentsOfFile: directory.path("verify.csv"), encoding: .utf8)
+    #expect(table.hasPrefix("kind,name,snr_db,max_abs_error,cosine\r\n"))
+    #expect(table.contains("\r\nforwardPass,case_demo/first_step/model_output,"))
+    let numbers = try Data(contentsOf: directory.url.appending(path: "verify.json"))
+    _ = try Array(numbers).withUnsafeBytes { try JSONParser.parse($0, location: "verify.json") }
+    let refused = try quant.run("verify", model, "--reference", trace, "--report", trace)
+    #expect(refused.status == 1 && refused.error.contains("read by this command"))
+  }
+
   @Test(arguments: [
     (["--case", "nothing"], "choose one of demo"),
     (["--memory-limit", "1MiB"], "more than the limit"),

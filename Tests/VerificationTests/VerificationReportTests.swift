@@ -56,6 +56,21 @@ import Verification
     #expect(try !report(bounds, value("a", .accumulated, error: .infinity)).passed)
   }
 
+  @Test func rulersAreToldAndNotJudged() throws {
+    var report = try self.report(
+      .parity, value("case_a/first_step/model_output", .forwardPass, error: 0))
+    let name = "case_a/first_step/model_output_bfloat16"
+    report.add(ruler: try value(name, .forwardPass, error: 0.01))
+    #expect(report.passed)
+    #expect(report.values.count == 1)
+    #expect(report.table().contains("\(name): 40.0 dB"))
+    #expect(report.json["rulers"]?.arrayValue?.first?["name"]?.stringValue == name)
+    #expect(report.csv.contains("ruler,\(name),"))
+    let file = VerificationReport.File(role: "model", path: "a<b>.sana", digest: "0")
+    let page = report.page([file], tool: "test")
+    #expect(page.contains("a&lt;b&gt;.sana") && !page.contains("<b>.sana"))
+  }
+
   @Test func nothingComparedIsNoPass() {
     #expect(!VerificationReport(bounds: .report).passed)
   }
@@ -65,7 +80,7 @@ import Verification
     func passes(_ changes: [Int: UInt8]) throws -> Bool {
       var result = reference
       for (index, level) in changes { result[index] = level }
-      var report = try report(.parity, value("a", .forwardPass, error: 0))
+      var report = try self.report(.parity, value("a", .forwardPass, error: 0))
       report.add(try ComparedPicture(name: "image", reference: reference, result: result))
       return report.passed
     }
@@ -77,7 +92,7 @@ import Verification
   }
 
   @Test func jsonHoldsTheWorstFirst() throws {
-    var report = try report(
+    var report = try self.report(
       .parity, value("good", .forwardPass, error: 0), value("bad", .forwardPass, error: 0.125))
     report.add(try ComparedPicture(name: "x", reference: [10, 20], result: [11, 20]))
     report.add(try ComparedPicture(name: "y", reference: [10, 20], result: [10, 20]))

@@ -44,6 +44,12 @@ import WeightFormats
     let report = try verify(.fixture(name), trace(name), on: device)
     #expect(report.passed, "\(report.table(limit: 5))")
     #expect(report.values.count > 40)
+    // PyTorch's own bfloat16 is told where it is recorded.
+    let recording = try trace(name)
+    let recorded = try ReferenceTraces.cases(of: recording).count {
+      recording.contains("\($0)/first_step/model_output_bfloat16")
+    }
+    #expect(report.rulers.count == recorded)
     // Values of every graph were observed, not only the results.
     for name in ["first_step/block0.attn1", "first_step/caption_norm", "first_step/time_embed.0"] {
       #expect(report.values.contains { $0.name.hasSuffix(name) }, "\(name)")

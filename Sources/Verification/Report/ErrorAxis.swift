@@ -11,11 +11,16 @@ struct ErrorAxis {
   private let top: Double
   private let bottom: Double
 
-  /// - Parameter decibels: all that is drawn.
-  init(_ decibels: [Double], top: Double, bottom: Double) {
-    let finite = decibels.filter(\.isFinite).map { min($0, Self.roundingDecibels) }
+  /// - Parameters:
+  ///   - decibels: all that is drawn.
+  ///   - floor: what is further below is drawn there.
+  init(
+    _ decibels: [Double], top: Double, bottom: Double,
+    floor: Double = ErrorAxis.roundingDecibels
+  ) {
+    let finite = decibels.filter(\.isFinite).map { min($0, floor) }
     let worst = ((finite.min() ?? 0) / 10).rounded(.down) * 10
-    self.worst = min(max(worst, -20), Self.roundingDecibels - 20)
+    self.worst = min(max(worst, -20), floor - 20)
     best = max(((finite.max() ?? 60) / 10).rounded(.up) * 10, self.worst + 20)
     self.top = top
     self.bottom = bottom

@@ -111,7 +111,7 @@ enum HTML {
     svg { display: block; width: 100%; height: auto; }
     svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
     .grid { stroke: var(--line); stroke-width: 1; }
-    .own { fill: var(--own); } .inherited { fill: none; stroke: var(--inherited); stroke-width: 1.8; }
+    .own { fill: var(--own); } .bar { fill: var(--inherited); } .inherited { fill: none; stroke: var(--inherited); stroke-width: 1.8; }
     .area { fill: var(--inherited); opacity: .13; stroke: none; }
     .thin { fill: none; stroke: var(--thin); stroke-width: 1; opacity: .35; }
     .worst { fill: none; stroke: var(--own); stroke-width: 1.6; }
