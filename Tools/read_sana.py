@@ -193,12 +193,14 @@ class Tensor:
         require(math.prod(max(n, 1) for n in self.shape) <= 1 << 40, f"{self.path} is too large")
         self.encoding, self.activations, self.parameter = fields.read("BBI")
         grouped, plain = self.encoding in (5, 6), self.encoding == 7
-        require(1 <= self.encoding <= 7 and self.activations <= 1, f"{self.path} has an unknown encoding")
+        require(1 <= self.encoding <= 7 and self.knows_activations, f"{self.path} has an unknown encoding")
         require(not plain or self.parameter in PLAIN, f"{self.path} has an unknown type")
         require(grouped or plain or self.parameter == 0, f"{self.path} has a parameter without a use")
         require(not grouped or (8 <= self.parameter <= 4096 and self.parameter % 8 == 0), f"{self.path} has odd groups")
         self.rows = self.shape[0] if self.shape else 1
         self.columns = math.prod(self.shape[1:])
+        fits = self.rotation == 1 or len(self.shape) == 2 and self.columns % self.rotation == 0
+        require(fits, f"{self.path} rotates blocks that it is not made of")
         self.group = self.parameter if grouped else max(self.columns, 1)
         elements = self.rows * self.columns
         self.metadata = fields.object()
@@ -213,6 +215,24 @@ class Tensor:
         if 4 <= self.encoding <= 6:
             per_row = 1 if self.encoding == 4 else -(-self.columns // self.group)
             self.scales = plane(fields, self.path, self.rows * per_row * 4)
+
+    @property
+    def rotation(self):
+        """Columns of a block that is rotated."""
+        return 1 << (self.activations >> 4)
+
+    @property
+    def has_factors(self):
+        return bool(self.activations & 4)
+
+    @property
+    def knows_activations(self):
+        planes, transformed = self.activations & 3, self.activations & 0xF4
+        return planes <= 2 and not self.activations & 8 and self.rotation <= 256 and (planes or not transformed)
+
+    @property
+    def factors_name(self):
+        return self.name + ".input_factors"
 
     @property
     def type(self):
@@ -239,7 +259,7 @@ class SanaFile:
         require(size >= 96 and footer[56:] == FOOTER_MAGIC, "incomplete")
         require(xxh64(header + footer[:48]) == struct.unpack_from("<Q", footer, 48)[0], "the footer is damaged")
         offset, length, digest, features, total = struct.unpack_from("<5Q", footer)
-        require(features & ~3 == 0, f"needs features {features:#x}")
+        require(features & ~7 == 0, f"needs features {features:#x}")
         require(total == size, "incomplete")
         require(not any(footer[40:48]), "reserved bytes of the footer are not zero")
         require(length <= 64 << 20 and offset >= 32 and offset + length == size - 64, "the directory is misplaced")
@@ -256,10 +276,15 @@ class SanaFile:
             entries = [Tensor(component, fields, self.plane) for _ in range(tensors)]
             require(len({t.name for t in entries}) == tensors, "two tensors have one name")
             require(component not in self.components, "two components have one name")
+            for tensor in entries:
+                self.features |= 4 * (tensor.activations > 1)
+                held = [t for t in entries if t.name == tensor.factors_name]
+                fits = any(t.encoding == 1 and t.activations == 0 and t.shape == tensor.shape[-1:] for t in held)
+                require(fits or not tensor.has_factors, f"{tensor.path} has no factors for its input")
             self.components[component] = (metadata, entries)
         require(fields.at == length, "bytes follow the directory")
         require(offset == -(-self.end // 64) * 64, "the directory does not follow the tensors")
-        require(self.features == features, "the feature bits are not those of the chunks")
+        require(self.features == features, "the feature bits are not those of the tensors")
         self.padding.append((self.end, offset))
 
     def bytes(self, offset, count):
@@ -307,6 +332,23 @@ class SanaFile:
                 self.read(plane)
 
     def load(self, tensor):
+        """The weights of the input as it is, also where those of a transformed input are stored."""
+        numbers = self.stored(tensor)
+        if tensor.rotation > 1:
+            blocks = numbers.reshape(-1, tensor.rotation)
+            half = 1
+            while half < tensor.rotation:
+                pairs = blocks.reshape(len(blocks), -1, 2, half)
+                blocks = np.stack([pairs[:, :, 0] + pairs[:, :, 1], pairs[:, :, 0] - pairs[:, :, 1]], 2)
+                blocks = blocks.reshape(len(blocks), tensor.rotation)
+                half *= 2
+            numbers = (blocks * np.float32(tensor.rotation**-0.5)).reshape(tensor.shape)
+        if tensor.has_factors:
+            siblings = next(ts for _, ts in self.components.values() if tensor in ts)
+            numbers = numbers.astype(np.float32) * self.stored(next(t for t in siblings if t.name == tensor.factors_name))
+        return numbers
+
+    def stored(self, tensor):
         codes = np.frombuffer(self.read(tensor.values), tensor.type)
         if tensor.is_bf16:
             codes = (codes.astype(np.uint32) << 16).view(np.float32)

@@ -125,7 +125,7 @@ struct Inspect: ParsableCommand {
       "name": .string(tensor.name),
       "shape": .array(tensor.description.shape.map { .integer(Int64($0)) }),
       "encoding": .string("\(tensor.description.encoding)"),
-      "quantizes_activations": .bool(tensor.description.activations == .int8PerToken),
+      "quantizes_activations": .bool(tensor.description.activations.isInt8),
       "raw_bytes": .integer(Int64(tensor.rawByteCount)),
       "stored_bytes": .integer(Int64(tensor.storedByteCount)),
       "metadata": tensor.metadata,
@@ -138,7 +138,7 @@ extension ComponentEntry {
   var parameterCount: Int {
     tensors.reduce(0) { total, tensor in
       if case .plain = tensor.description.encoding { return total }
-      return InstructionTensors.contain(tensor.name, in: kind)
+      return InstructionTensors.contain(tensor.name, in: kind) || InputFactors.isName(tensor.name)
         ? total : total + tensor.description.elementCount
     }
   }
@@ -174,6 +174,10 @@ extension ComponentEntry {
 extension TensorDescription {
   /// `int8` where the inputs stay floating point, `int8 x int8` where they are quantized too.
   var encodingLabel: String {
-    activations == .int8PerToken ? "\(encoding) x int8" : "\(encoding)"
+    switch activations.planes {
+    case 0: "\(encoding)"
+    case 1: "\(encoding) x int8"
+    default: "\(encoding) x 2 int8"
+    }
   }
 }

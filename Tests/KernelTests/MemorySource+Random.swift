@@ -19,8 +19,14 @@ extension MemorySource {
       let isMatrix = [2, 4].contains(parameter.shape.count)
       let description = TensorDescription(
         name: parameter.name, shape: parameter.shape, encoding: isMatrix ? encoding : .bf16,
-        activations: isMatrix ? activations : .floatingPoint)
+        activations: isMatrix ? activations.fitting(parameter.shape) : .floatingPoint)
       add(Self.tensor(description, &random))
+      if description.activations.hasFactors {
+        let factors = InputFactors.description(of: description)
+        add(
+          factors.name, factors.shape,
+          (0..<factors.elementCount).map { _ in Float.random(in: 0.25...4, using: &random) })
+      }
     }
   }
 
@@ -60,5 +66,16 @@ extension MemorySource {
     return StoredTensor(
       description: description,
       values: TensorBytes(byteCount: bytes.count) { $0.copyBytes(from: bytes) }, scales: scales)
+  }
+}
+
+extension ActivationEncoding {
+  /// The same for a weight of this shape, whose blocks of columns may have to be smaller, and which
+  /// has none if it is a kernel.
+  fileprivate func fitting(_ shape: [Int]) -> ActivationEncoding {
+    guard rotation > 1, let columns = shape.last else { return self }
+    let largest = shape.count == 2 ? 1 << columns.trailingZeroBitCount : 1
+    return ActivationEncoding(
+      planes: planes, hasFactors: hasFactors, rotation: min(rotation, largest))
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TestSupport
 import Testing
 import WeightFormats
@@ -78,6 +79,48 @@ struct IndependentReaderTests {
       damaged[64] ^= 1
       try damaged.write(to: URL(filePath: path))
       #expect(try run("check '\(path)'").status != 0)
+    }
+  }
+
+  /// Weights that are stored for a transformed input are read as those of the input as it is.
+  @Test func transformationsOfTheInputAreUndone() throws {
+    let weight = TensorDescription(
+      name: "w", shape: [5, 96], encoding: .int8PerChannel,
+      activations: ActivationEncoding(planes: 2, hasFactors: true, rotation: 32))
+    let codes = (0..<480).map { UInt8(truncatingIfNeeded: $0 * 37 % 255 - 127) }
+    let scales: [Float] = [0.5, 1, 0.125, 3, 0.01]
+    let tensors = [
+      StoredTensor(
+        description: weight, values: TensorBytes(byteCount: 480) { $0.copyBytes(from: codes) },
+        scales: TensorBytes(byteCount: 20) { memory in
+          scales.withUnsafeBytes { memory.copyMemory(from: $0) }
+        }),
+      StoredTensor(
+        InputFactors.description(of: weight), floats: (0..<96).map { 0.1 + Float($0) / 7 }),
+    ]
+    try ContainerSamples.withFile(tensors) { path in
+      let folder = URL(filePath: path).deletingLastPathComponent()
+      let dump = try Tool.shell("python3 '\(Self.script)' dump '\(path)' '\(folder.path)'")
+      #expect(dump.status == 0, "\(dump.error)")
+      let stored = StoredRows(of: weight, count: 5)
+      try stored.read(0..<5, from: ModelFile(path: path).source(for: .transformer))
+      var numbers = [Float](repeating: 0, count: 480)
+      numbers.withUnsafeMutableBufferPointer {
+        stored.decode(0..<5, into: $0, scratch: ScratchBuffer())
+      }
+      let read = try Self.numbers(folder.appending(path: "0.npy"))
+      #expect(read == numbers.withUnsafeBytes(Array.init))
+      #expect(Set(numbers).count > 300)
+    }
+  }
+
+  @Test func factorsThatAreNotThereAreMissed() throws {
+    let weight = TensorDescription(
+      name: "w", shape: [2, 8], encoding: .f32,
+      activations: ActivationEncoding(planes: 1, hasFactors: true))
+    let tensor = StoredTensor(description: weight, values: TensorBytes(byteCount: 64) { _ in })
+    #expect(throws: SanaError.self) {
+      try ContainerSamples.withFile([tensor]) { path in _ = try ModelFile(path: path) }
     }
   }
 

@@ -15,4 +15,6 @@
 #include "sana_product.h"
 #include "sana_quantize.h"
 #include "sana_rearrange.h"
+#include "sana_rotate.h"
+#include "sana_second_order.h"
 #include "sana_sha256.h"

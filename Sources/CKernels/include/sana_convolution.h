@@ -43,12 +43,11 @@ typedef struct {
   /// Scratch memory of `pack`.
   size_t (*_Nonnull pack_bytes)(sana_convolution_form, size_t channels);
   /// Transforms, quantizes and packs output channels `row ..< row_end` (`row` a multiple of 32) of a weight
-  /// `[outputs, 3 * 3 * channels]`, or `[4 * outputs, 2 * 2 * channels]` when upsampling. Every channel's is divided by its factor,
-  /// which the activations are multiplied by; there are as many factors as channels, and memory for 16 more.
+  /// `[outputs, 3 * 3 * channels]`, or `[4 * outputs, 2 * 2 * channels]` when upsampling.
   void (*_Nonnull pack)(
       sana_convolution_form, const sana_matrix *_Nonnull, size_t channels, size_t outputs,
-      const float *_Nonnull factors, size_t row, size_t row_end, int8_t *_Nonnull packed,
-      float *_Nonnull scales, int32_t *_Nonnull offsets, void *_Nonnull scratch);
+      size_t row, size_t row_end, int8_t *_Nonnull packed, float *_Nonnull scales,
+      int32_t *_Nonnull offsets, void *_Nonnull scratch);
   /// The most tiles that are best computed at a time.
   size_t (*_Nonnull block)(sana_convolution_form, size_t channels);
   /// Scratch memory of `compute`.

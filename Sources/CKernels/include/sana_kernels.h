@@ -108,19 +108,13 @@ typedef struct {
   void (*_Nonnull int8_pack)(
       const int8_t *_Nonnull codes, size_t rows, size_t columns, size_t row, size_t row_end,
       int8_t *_Nonnull packed, int32_t *_Nonnull offsets);
-  /// Raises `magnitudes[channel]` to the greatest of the weights `[rows, taps, channels]` of rows `row ..< row_end`; NaN does not count.
-  /// With scratch memory for `channels` floats.
-  void (*_Nonnull channel_magnitudes)(
-      const sana_matrix *_Nonnull, size_t channels, size_t row, size_t row_end,
-      float *_Nonnull magnitudes, void *_Nonnull scratch);
   /// Scratch memory of `int8_code`.
   size_t (*_Nonnull int8_code_bytes)(size_t columns);
-  /// Divides columns by their factors, quantizes and packs output channels `row ..< row_end` (`row` a multiple of 32).
+  /// Quantizes and packs output channels `row ..< row_end` (`row` a multiple of 32).
   void (*_Nonnull int8_code)(
-      const sana_matrix *_Nonnull, const float *_Nonnull factors, size_t row, size_t row_end,
-      int8_t *_Nonnull packed, float *_Nonnull scales, int32_t *_Nonnull offsets,
-      void *_Nonnull scratch);
-  /// Bytes of the codes of a row, and rows that there must be memory for.
+      const sana_matrix *_Nonnull, size_t row, size_t row_end, int8_t *_Nonnull packed,
+      float *_Nonnull scales, int32_t *_Nonnull offsets, void *_Nonnull scratch);
+  /// Bytes of a plane of codes of a row, and rows that there must be memory for.
   size_t (*_Nonnull int8_row_bytes)(size_t columns);
   size_t (*_Nonnull int8_row_count)(size_t rows);
   /// Quantizes rows `row ..< row_end` of `input`, which are `input_stride` floats apart.
@@ -255,6 +249,22 @@ typedef struct {
       const float *_Nonnull, size_t, size_t, size_t, int, int8_t *_Nonnull, float *_Nonnull);
   void (*_Nonnull dequantize_rows)(
       const int8_t *_Nonnull, const float *_Nonnull, size_t, size_t, size_t, float *_Nonnull);
+  // As the functions of sana_second_order.h.
+  void (*_Nonnull add_product)(
+      float *_Nonnull target, size_t target_stride, const float *_Nonnull left, size_t left_stride,
+      const float *_Nonnull right, size_t right_stride, size_t rows, size_t columns, size_t depth,
+      float sign);
+  void (*_Nonnull round_block)(
+      const float *_Nonnull original, float *_Nonnull moved, const float *_Nonnull factors,
+      size_t factor_stride, size_t column, size_t count, size_t group, int limit,
+      int8_t *_Nonnull codes, float *_Nonnull scales, float *_Nonnull errors);
+  int (*_Nonnull factor_block)(float *_Nonnull matrix, size_t stride, size_t count);
+  void (*_Nonnull solve_block)(
+      float *_Nonnull b, size_t stride, size_t rows, const float *_Nonnull block,
+      size_t block_stride, size_t count);
+
+  /// As `sana_rotate_row`.
+  void (*_Nonnull rotate_row)(float *_Nonnull row, size_t count, size_t block);
   float (*_Nonnull largest_magnitude)(const float *_Nonnull, size_t);
   sana_distortion (*_Nonnull measure_distortion)(
       const float *_Nonnull, const float *_Nonnull, size_t);

@@ -43,6 +43,17 @@ typedef struct {
   sana_epilogue epilogue;
 } sana_product;
 
+/// What happens to a row of activations before a product multiplies its codes.
+typedef struct {
+  /// What its columns are multiplied by first, with memory for 16 more; null for ones.
+  const float *_Nullable factors;
+  /// Columns of a block that are then rotated (`sana_rotate_row`), a power of two; 1 for none.
+  size_t rotation;
+  /// 1, or 2 for a second plane of codes, of what is left when the first plane is taken away, in
+  /// 1/254 of its scale.
+  size_t planes;
+} sana_row_coding;
+
 /// int8 weights in the order in which an instruction set multiplies them, made by the kernels' `int8_pack`.
 typedef struct {
   const int8_t *_Nonnull codes;
@@ -50,21 +61,20 @@ typedef struct {
   const float *_Nonnull scales;
   /// What the sums of unsigned codes exceed those of signed ones by; padded to whole panels.
   const int32_t *_Nonnull offsets;
-  /// What the columns were divided by, and columns of activations are multiplied by before they are quantized, with memory for 16
-  /// more; null for ones.
-  const float *_Nullable factors;
+  /// What the rows that it multiplies are made by.
+  sana_row_coding coding;
   size_t rows;
   size_t columns;
 } sana_int8_matrix;
 
 /// Rows of activations as int8 codes, made by the kernels' `quantize_int8` or `layer_norm_int8`.
 typedef struct {
-  /// `int8_row_bytes` for each of `int8_row_count` rows.
+  /// `int8_row_bytes` for each plane of each of `int8_row_count` rows.
   void *_Nonnull codes;
   /// One for each of `int8_row_count` rows.
   float *_Nonnull scales;
-  /// Those of the weights that the rows are made for.
-  const float *_Nullable factors;
+  /// That of the weights that the rows are made for.
+  sana_row_coding coding;
   size_t columns;
   /// The row that codes and scales begin with.
   size_t first;

@@ -88,7 +88,7 @@ static __attribute__((noinline)) void quantize_square(
   const convolution_patch patch =
       find_patch(layer, SQUARE_PATCH, tile.batch, tile.y - 1, tile.x - 1, scratch->border);
   UNROLL for (int y = 0; y < SQUARE_PATCH; y++) {
-    quantize_square_line(y, &patch, layer->weight.factors, limit, scratch, index);
+    quantize_square_line(y, &patch, layer->weight.coding.factors, limit, scratch, index);
   }
 }
 #endif

@@ -44,9 +44,9 @@ static size_t convolution_int16_pack_bytes(sana_convolution_form form, size_t ch
   return square_pack_areas(channels, NULL).bytes;
 }
 
-// G w G^T of one output channel's taps, divided by the channels' factors.
+// G w G^T of one output channel's taps.
 INLINE void transform_square_taps(
-    const float *taps, size_t channels, const float *factors, float *points) {
+    const float *taps, size_t channels, float *points) {
   const size_t width = round_up(channels, VECTOR_FLOATS);
   for (size_t k = 0; k < channels; k += VECTOR_FLOATS) {
     vfloat w[9], half[18], lines[SQUARE_POINTS];
@@ -57,18 +57,14 @@ INLINE void transform_square_taps(
     UNROLL for (int y = 0; y < SQUARE_PATCH; y++) {
       transform_three_taps(half + 3 * y, 1, lines + SQUARE_PATCH * y);
     }
-    const vfloat factor = load(factors + k);
-    UNROLL for (size_t i = 0; i < SQUARE_POINTS; i++) {
-      store(points + i * width + k, lines[i] / factor);
-    }
+    UNROLL for (size_t i = 0; i < SQUARE_POINTS; i++) store(points + i * width + k, lines[i]);
   }
 }
 
 // Packs output channels `row ..< row_end`, where `row` begins a panel. A weight that is no number makes its scale none.
 static void convolution_int16_pack(
     sana_convolution_form form, const sana_matrix *weight, size_t channels, size_t outputs,
-    const float *factors, size_t row, size_t row_end, int8_t *packed, float *scales,
-    int32_t *offsets, void *memory) {
+    size_t row, size_t row_end, int8_t *packed, float *scales, int32_t *offsets, void *memory) {
   (void)form;
   const size_t pairs = channel_pairs(channels), width = round_up(channels, VECTOR_FLOATS);
   const float largest = largest_code(channels);
@@ -77,7 +73,7 @@ static void convolution_int16_pack(
     const bool exists = n < outputs;
     if (exists) {
       decode_row(weight, n, 0, 9 * channels, scratch.taps);
-      transform_square_taps(scratch.taps, channels, factors, scratch.points);
+      transform_square_taps(scratch.taps, channels, scratch.points);
     } else {
       __builtin_memset(scratch.codes, 0, pairs * sizeof *scratch.codes);
     }

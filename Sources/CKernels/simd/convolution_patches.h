@@ -151,6 +151,6 @@ INLINE void quantize_tile(
       layer, side, tile.batch, tile.y / step - 1, tile.x / step - 1, scratch->border);
   UNROLL for (int y = 0; y < (int)side; y++) {
     const size_t row = (size_t)y * side * block + r;
-    quantize_patch_line(winograd, y, &patch, layer->weight.factors, scratch, row, block);
+    quantize_patch_line(winograd, y, &patch, layer->weight.coding.factors, scratch, row, block);
   }
 }

@@ -49,10 +49,10 @@ INLINE void transform_phases(const float *taps, float *points, size_t step) {
 #undef TAP
 }
 
-// The points of output channel `n`, `[point][channel]`, divided by the channels' factors.
+// The points of output channel `n`, `[point][channel]`.
 INLINE void transform_kernels(
     sana_convolution_form form, const sana_matrix *weight, size_t channels, size_t outputs,
-    const float *factors, size_t n, float *taps, float *points) {
+    size_t n, float *taps, float *points) {
   if (form == SANA_CONVOLUTION_WINOGRAD) {
     decode_row(weight, n, 0, 9 * channels, taps);
   } else {
@@ -66,15 +66,13 @@ INLINE void transform_kernels(
     } else {
       transform_phases(taps + k, points + k, channels);
     }
-    for (size_t i = 0; i < form_points(form); i++) points[i * channels + k] /= factors[k];
   }
 }
 
 // Packs output channels `row ..< row_end`, where `row` begins a panel. Panels are [point][channels / GROUP][PANEL][GROUP].
 static void convolution_int8_pack(
     sana_convolution_form form, const sana_matrix *weight, size_t channels, size_t outputs,
-    const float *factors, size_t row, size_t row_end, int8_t *packed, float *scales,
-    int32_t *offsets, void *scratch) {
+    size_t row, size_t row_end, int8_t *packed, float *scales, int32_t *offsets, void *scratch) {
   const size_t points = form_points(form);
   const size_t panel_bytes = int8_panel_bytes(channels);
   float *taps = scratch;
@@ -83,7 +81,7 @@ static void convolution_int8_pack(
   for (size_t n = row; n < round_up(row_end, PANEL); n++) {
     const bool exists = n < outputs;
     if (exists) {
-      transform_kernels(form, weight, channels, outputs, factors, n, taps, transformed);
+      transform_kernels(form, weight, channels, outputs, n, taps, transformed);
     }
     for (size_t point = 0; point < points; point++) {
       const size_t panel = n / PANEL * points + point;

@@ -50,6 +50,8 @@
 #include "product_blocks.h"
 #include "product_few.h"
 #include "quantize.h"
+#include "rotate.h"
+#include "second_order.h"
 #include "product_int8.h"
 #include "packing_int8.h"
 #include "product_int8_stored.h"
@@ -110,7 +112,6 @@ const sana_kernels SANA_TABLE = {
     .int8_packed_bytes = int8_packed_bytes,
     .int8_packed_rows = int8_packed_rows,
     .int8_pack = int8_pack,
-    .channel_magnitudes = channel_magnitudes,
     .int8_code_bytes = int8_code_bytes,
     .int8_code = int8_code,
     .int8_scratch_bytes = int8_scratch_bytes,
@@ -157,6 +158,11 @@ const sana_kernels SANA_TABLE = {
     .gate = gate_all,
     .quantize_rows = quantize_rows,
     .dequantize_rows = dequantize_rows,
+    .rotate_row = rotate_row,
+    .add_product = add_product,
+    .round_block = round_block,
+    .factor_block = factor_block,
+    .solve_block = solve_block,
     .largest_magnitude = largest_magnitude,
     .measure_distortion = measure_distortion,
     .add_low_rank = add_low_rank,

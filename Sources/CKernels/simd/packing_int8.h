@@ -82,22 +82,6 @@ static void int8_pack(
   }
 }
 
-// Raises magnitudes[channel] to those of the weights of rows `row ..< row_end`; NaN does not count.
-static void channel_magnitudes(
-    const sana_matrix *weight, size_t channels, size_t row, size_t row_end, float *magnitudes,
-    void *scratch) {
-  float *values = scratch;
-  for (size_t n = row; n < row_end; n++) {
-    for (size_t tap = 0; tap < weight->columns; tap += channels) {
-      decode_row(weight, n, tap, channels, values);
-      for (size_t k = 0; k < channels; k++) {
-        const float magnitude = __builtin_fabsf(values[k]);
-        magnitudes[k] = magnitude > magnitudes[k] ? magnitude : magnitudes[k];
-      }
-    }
-  }
-}
-
 // Quantizes one row of numbers, null for a row of zeros, and puts it at its place in a panel. A weight that is no number must not look
 // like a zero: its scale is none.
 INLINE void code_int8_row(
@@ -114,18 +98,15 @@ INLINE void code_int8_row(
 
 static size_t int8_code_bytes(size_t columns) { return columns * (sizeof(float) + 1); }
 
-// As `int8_pack`, of weights in any encoding whose columns are divided by their factors.
+// As `int8_pack`, of weights in any encoding.
 static void int8_code(
-    const sana_matrix *weight, const float *factors, size_t row, size_t row_end, int8_t *packed,
-    float *scales, int32_t *offsets, void *scratch) {
+    const sana_matrix *weight, size_t row, size_t row_end, int8_t *packed, float *scales,
+    int32_t *offsets, void *scratch) {
   const size_t depth = weight->columns;
   float *values = scratch;
   for (size_t n = row; n < round_up(row_end, PANEL); n++) {
     const bool exists = n < weight->rows;
-    if (exists) {
-      decode_row(weight, n, 0, depth, values);
-      for (size_t k = 0; k < depth; k++) values[k] /= factors[k];
-    }
+    if (exists) decode_row(weight, n, 0, depth, values);
     code_int8_row(
         exists ? values : NULL, depth, n % PANEL, packed + n / PANEL * int8_panel_bytes(depth),
         scales + n, offsets + n, (int8_t *)(values + depth));

@@ -19,7 +19,10 @@ enum {
 #endif
 };
 
-// Elements of a quantized row: whole groups, and an odd number of cache lines, so that the rows of a strip lie in different
+// What a code of the second plane is worth in the first.
+#define SECOND_PLANE (1 / 254.0f)
+
+// Elements of a plane of a quantized row: whole groups, and an odd number of cache lines, so that the rows of a strip lie in different
 // cache sets.
 INLINE size_t quantized_stride(size_t depth) {
   const size_t line = 64 / sizeof(quantized);
@@ -52,8 +55,13 @@ static size_t int8_packed_bytes(size_t rows, size_t depth) {
 
 static size_t int8_packed_rows(size_t rows) { return round_up(rows, PANEL); }
 
+// From one row to the next, whose planes lie one behind the other.
+INLINE size_t row_stride(const sana_int8_rows *rows) {
+  return quantized_stride(rows->columns) * rows->coding.planes;
+}
+
 INLINE quantized *codes_of(const sana_int8_rows *rows, size_t row) {
-  return (quantized *)rows->codes + (row - rows->first) * quantized_stride(rows->columns);
+  return (quantized *)rows->codes + (row - rows->first) * row_stride(rows);
 }
 
 INLINE float *scales_of(const sana_int8_rows *rows, size_t row) {
@@ -199,10 +207,20 @@ INLINE const int8_t *int8_panel_at(const sana_int8_matrix *weights, size_t colum
 static void multiply_int8_tile(
     const sana_int8_matrix *weights, size_t column, const sana_int8_rows *rows, size_t row,
     float *tile) {
+  const size_t groups = int8_groups(weights), stride = row_stride(rows);
+  const quantized *codes = codes_of(rows, row);
+  const float *row_scales = scales_of(rows, row), *scales = weights->scales + column;
+  const int8_t *panel = int8_panel_at(weights, column);
+  const int32_t *offsets = weights->offsets + column;
+  multiply_int8_panel(groups, codes, stride, row_scales, panel, scales, offsets, tile);
+  if (rows->coding.planes < 2) return;
+  float rest[TILE_ROWS * PANEL];
   multiply_int8_panel(
-      int8_groups(weights), codes_of(rows, row), quantized_stride(rows->columns),
-      scales_of(rows, row), int8_panel_at(weights, column), weights->scales + column,
-      weights->offsets + column, tile);
+      groups, codes + quantized_stride(rows->columns), stride, row_scales, panel, scales, offsets,
+      rest);
+  for (size_t i = 0; i < TILE_ROWS * PANEL; i += VECTOR_FLOATS) {
+    store(tile + i, load(tile + i) + load(rest + i) * SECOND_PLANE);
+  }
 }
 
 // As `multiply_int8_tile`, then the epilogue of a layer without activation: sums go from the registers to the output. The lines that
@@ -252,7 +270,8 @@ static void product_int8(
   const size_t depth = weights->columns;
   const size_t columns = int8_block_columns(depth);
   const size_t strip = int8_strip_rows(depth);
-  const bool is_plain = product->epilogue.activation == SANA_ACTIVATION_NONE;
+  const bool is_plain =
+      product->epilogue.activation == SANA_ACTIVATION_NONE && rows->coding.planes < 2;
   float *tile = scratch;
 
   for (size_t m = row; m < row_end; m += strip) {

@@ -90,18 +90,60 @@ INLINE float quantize_values(
   return magnitude / 127.0f;
 }
 
+// What the codes of a row, made with `scale`, leave of it, as codes of 1/254 of the scale.
+static void quantize_rest(
+    const float *values, float scale, size_t depth, const quantized *codes, quantized *rest,
+    size_t stride) {
+  const float inverse = scale > 0 ? 1 / scale : 0;
+  for (size_t i = 0; i < stride; i += VECTOR_FLOATS) {
+    vfloat left = {};
+    if (i < depth) {
+      const vfloat x = load_up_to(values + i, depth - i) * inverse;
+      quantized whole[VECTOR_FLOATS];
+      __builtin_memcpy(whole, codes + i, sizeof whole);
+      UNROLL for (int lane = 0; lane < VECTOR_FLOATS; lane++) {
+        left[lane] = x[lane] - (float)((int)whole[lane] - INT8_OFFSET);
+      }
+      left = __builtin_elementwise_min(
+          __builtin_elementwise_max(left * 254.0f, splat(-127)), splat(127));
+    }
+    store_codes(rest + i, left);
+  }
+}
+
+// As below, of a row that is rotated or coded in two planes.
+static void quantize_transformed_row(
+    const int8_row *values, const int8_row_form form, const sana_row_coding *coding, size_t depth,
+    quantized *codes, size_t stride, float *scale) {
+  float transformed[depth];
+  for (size_t i = 0; i < depth; i += VECTOR_FLOATS) {
+    store_up_to(transformed + i, int8_row_values(values, form, i, depth - i), depth - i);
+  }
+  rotate_row(transformed, depth, coding->rotation);
+  const int8_row row = {.input = transformed};
+  *scale = quantize_values(&row, (int8_row_form){}, depth, codes, stride);
+  if (coding->planes > 1) {
+    quantize_rest(transformed, *scale, depth, codes, codes + stride, stride);
+  }
+}
+
 INLINE void quantize_row(
     const int8_row *values, const bool modulated, const sana_int8_rows *rows, size_t r) {
   const size_t depth = rows->columns, stride = quantized_stride(depth);
   quantized *codes = codes_of(rows, r);
-  if (rows->factors) {
-    int8_row balanced = *values;
-    balanced.balance = rows->factors;
+  float *scale = scales_of(rows, r);
+  const sana_row_coding *coding = &rows->coding;
+  int8_row row = *values;
+  row.balance = coding->factors;
+  if (coding->rotation > 1 || coding->planes > 1) {
+    const int8_row_form form = {.modulated = modulated, .balanced = coding->factors};
+    quantize_transformed_row(&row, form, coding, depth, codes, stride, scale);
+  } else if (coding->factors) {
     const int8_row_form form = {.modulated = modulated, .balanced = true};
-    *scales_of(rows, r) = quantize_values(&balanced, form, depth, codes, stride);
+    *scale = quantize_values(&row, form, depth, codes, stride);
   } else {
     const int8_row_form form = {.modulated = modulated};
-    *scales_of(rows, r) = quantize_values(values, form, depth, codes, stride);
+    *scale = quantize_values(&row, form, depth, codes, stride);
   }
 }
 

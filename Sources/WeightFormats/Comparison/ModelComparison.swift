@@ -123,6 +123,7 @@ public struct ModelComparison: Sendable {
       let known = Set(ours.map { ExactString($0.description.name) })
       func counts(_ tensor: ComparedModel.Tensor) -> Bool {
         !InstructionTensors.contain(tensor.description.name, in: ComponentKind(rawValue: component))
+          && !InputFactors.isName(tensor.description.name)
           && tensor.description.name != TokenizerFiles.madeModel
       }
       return ours.compactMap {

@@ -14,6 +14,8 @@ package final class StoredRows {
   private let scales: UnsafeMutableBufferPointer<Float>
   private let rowByteCount: Int
   private let scalesPerRow: Int
+  /// Undone when rows are decoded.
+  private var transformation = InputTransformation()
 
   package var columns: Int { description.columns }
 
@@ -35,9 +37,14 @@ package final class StoredRows {
   /// - Parameter rows: as many as there is room for.
   package func read(_ rows: Range<Int>, from source: any RowSource) throws {
     try source.read(description.name, rows: rows, into: values, scales: scales)
+    if description.activations.isTransformed {
+      transformation = try InputTransformation(of: description, from: source)
+    }
   }
 
+  /// Whether the same bytes stand for the same numbers, and are the same.
   func hasSameBytes(as other: StoredRows) -> Bool {
+    guard transformation == other.transformation else { return false }
     func isEqual(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Bool {
       guard first.count == second.count else { return false }
       guard let first = first.baseAddress, let start = second.baseAddress else { return true }
@@ -47,7 +54,8 @@ package final class StoredRows {
       && isEqual(UnsafeRawBufferPointer(scales), UnsafeRawBufferPointer(other.scales))
   }
 
-  /// Widens or dequantizes some of the rows, counted from the first that was read.
+  /// The weights that some of the rows stand for, counted from the first that was read: those of a
+  /// product's input as it is, also where they are stored for a transformed one.
   package func decode(
     _ rows: Range<Int>, into output: UnsafeMutableBufferPointer<Float>, scratch: ScratchBuffer
   ) {
@@ -57,5 +65,6 @@ package final class StoredRows {
       scales: UnsafeBufferPointer(
         rebasing: scales[rows.lowerBound * scalesPerRow..<rows.upperBound * scalesPerRow]),
       rows: rows.count, columns: columns, into: output, scratch: scratch)
+    if !transformation.isIdentity { transformation.undo(in: output, columns: columns) }
   }
 }

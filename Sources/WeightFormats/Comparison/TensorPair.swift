@@ -37,7 +37,10 @@ struct TensorPair: Sendable {
       return
     }
     both = (first, second)
-    let isStoredAlike = first.description.encoding == second.description.encoding
+    let isStoredAlike =
+      first.description.encoding == second.description.encoding
+      && first.description.activations.rotation == second.description.activations.rotation
+      && !first.description.activations.hasFactors && !second.description.activations.hasFactors
     hasSameChecksums =
       if isStoredAlike, let ours = first.entry, let theirs = second.entry {
         ours.hasSameChecksums(as: theirs)

@@ -37,7 +37,7 @@ extension ContainerDirectory {
       throw .malformedContainer(path, "its directory does not follow its tensors")
     }
     guard footer.features == features else {
-      throw .malformedContainer(path, "its feature bits are not those of its chunks")
+      throw .malformedContainer(path, "its feature bits are not those of its tensors")
     }
   }
 }
@@ -80,6 +80,9 @@ private struct DirectoryDecoder {
       }
       tensors.append(tensor)
     }
+    if let weight = InputFactors.weightWithout(tensors.map(\.description)) {
+      throw reader.malformed("tensor '\(weight.abbreviated)' has no factors for its input")
+    }
     return ComponentEntry(
       name: name, kind: ComponentKind(rawValue: name), metadata: metadata, tensors: tensors)
   }
@@ -113,7 +116,7 @@ private struct DirectoryDecoder {
       throw reader.malformed(
         "tensor '\(name.abbreviated)' has a parameter that its encoding has no use for")
     }
-    guard let activations = ActivationEncoding(rawValue: activationCode) else {
+    guard let activations = ActivationEncoding(code: activationCode) else {
       throw .unsupportedContainer(
         path, "tensor '\(name.abbreviated)' has activation encoding \(activationCode)",
         version: version)

@@ -5,10 +5,13 @@ struct ContainerDirectory: Equatable {
   var metadata: MetadataValue
   var components: [ComponentEntry]
 
-  /// What a reader must understand to read these chunks.
+  /// What a reader must understand to read these tensors.
   var features: ContainerFeatures {
     var features: ContainerFeatures = []
     for component in components {
+      if component.tensors.contains(where: \.description.activations.needsTransformations) {
+        features.insert(.transformedActivations)
+      }
       for plane in component.tensors.flatMap(\.planes) {
         for chunk in plane.chunks {
           if chunk.codec == .lz4 { features.insert(.lz4) }
@@ -57,7 +60,7 @@ extension ByteWriter {
     append(UInt8(description.shape.count))
     for extent in description.shape { append(UInt64(extent)) }
     append(description.encoding.code)
-    append(description.activations.rawValue)
+    append(description.activations.code)
     append(description.encoding.parameter)
     append(tensor.metadata)
     for plane in tensor.planes { append(plane) }

@@ -26,7 +26,10 @@ public struct ContainerFeatures: OptionSet, Hashable, Sendable {
   public static let lz4 = ContainerFeatures(rawValue: 1 << 0)
   public static let bitshuffle = ContainerFeatures(rawValue: 1 << 1)
 
-  static let known: ContainerFeatures = [.lz4, .bitshuffle]
+  /// Some weight's activations are coded in two planes or transformed.
+  public static let transformedActivations = ContainerFeatures(rawValue: 1 << 2)
+
+  static let known: ContainerFeatures = [.lz4, .bitshuffle, .transformedActivations]
 }
 
 /// The first bytes of a `.sana` file.

@@ -43,6 +43,9 @@ extension TensorDescription {
       }
     case .f32, .f16, .bf16, .int8PerChannel, .plain: break
     }
+    if activations.rotation > 1, shape.count != 2 || columns % activations.rotation != 0 {
+      return "rotates blocks of \(activations.rotation) columns, which it is not made of"
+    }
     return nil
   }
 }

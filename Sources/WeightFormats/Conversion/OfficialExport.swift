@@ -205,17 +205,7 @@ public struct OfficialExport: Sendable {
   private func write(_ job: Job, _ done: ByteCounter) throws {
     let source = job.component.source
     guard let description = source.description(of: job.rule.name) else { return }
-    let rows = max(description.rows, 1)
-    var scales = [Float](repeating: 0, count: description.scaleCount / rows * job.rows.count)
-    let elements = try scales.withUnsafeMutableBufferPointer { scales in
-      let values = try TensorBytes(
-        byteCount: description.valueByteCount / rows * job.rows.count
-      ) { memory in
-        try source.read(job.rule.name, rows: job.rows, into: memory, scales: scales)
-      }
-      return description.decode(
-        values, scales: UnsafeBufferPointer(scales), rows: job.rows.count)
-    }
+    let elements = try Self.elements(description, rows: job.rows, from: source)
     guard let elements else { return }
     let types = job.rule.sources.map { job.component.types[$0.name] }
     for piece in job.rule.unfuse(elements, rows: job.rows, to: types) {
@@ -224,6 +214,32 @@ public struct OfficialExport: Sendable {
         bytes, as: job.rule.sources[piece.source].name,
         at: piece.start * piece.elements.type.byteCount)
       done.add(bytes.count)
+    }
+  }
+
+  /// The numbers of some rows: in f32 where they are coded or those of a transformed input.
+  private static func elements(
+    _ description: TensorDescription, rows range: Range<Int>, from source: ComponentSource
+  ) throws -> TensorElements? {
+    if description.activations.isTransformed {
+      let stored = StoredRows(of: description, count: range.count)
+      try stored.read(range, from: source)
+      return TensorElements(
+        type: .f32,
+        bytes: TensorBytes(byteCount: range.count * description.columns * 4) { memory in
+          stored.decode(
+            0..<range.count, into: memory.bindMemory(to: Float.self), scratch: ScratchBuffer())
+        })
+    }
+    let rows = max(description.rows, 1)
+    var scales = [Float](repeating: 0, count: description.scaleCount / rows * range.count)
+    return try scales.withUnsafeMutableBufferPointer { scales in
+      let values = try TensorBytes(
+        byteCount: description.valueByteCount / rows * range.count
+      ) { memory in
+        try source.read(description.name, rows: range, into: memory, scales: scales)
+      }
+      return description.decode(values, scales: UnsafeBufferPointer(scales), rows: range.count)
     }
   }
 }

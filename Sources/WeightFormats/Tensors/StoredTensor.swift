@@ -14,6 +14,16 @@ public struct StoredTensor: Sendable {
 }
 
 extension StoredTensor {
+  /// A tensor of f32 numbers, of which the description wants as many.
+  package init(_ description: TensorDescription, floats: [Float]) {
+    precondition(description.encoding == .f32 && description.elementCount == floats.count)
+    self.init(
+      description: description,
+      values: floats.withUnsafeBytes { source in
+        TensorBytes(byteCount: source.count) { $0.copyMemory(from: source) }
+      })
+  }
+
   /// A copy of some rows, in the order given.
   package func picking(_ rows: [Int]) -> StoredTensor {
     var picked = description

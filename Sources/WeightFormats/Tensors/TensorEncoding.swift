@@ -42,15 +42,6 @@ public enum ScalarType: String, Hashable, Sendable, CaseIterable {
   }
 }
 
-/// How the input of a matrix product with this weight is represented while the product is computed.
-public enum ActivationEncoding: UInt8, Hashable, Sendable {
-  /// Floating point, as the back end stores activations.
-  case floatingPoint = 0
-  /// Symmetric int8 with one scale per token (pixel), found at run time. A convolution may quantize
-  /// transformed patches instead: one scale for the channels of each number that it multiplies.
-  case int8PerToken = 1
-}
-
 /// What a tensor is, without its bytes.
 public struct TensorDescription: Hashable, Sendable {
   public var name: String

@@ -12,18 +12,18 @@ extension CPUExecutable {
   }
 
   /// Quantizes rows of a product's input, normalized where there is a norm.
-  /// - Parameter factors: those of the weight.
+  /// - Parameter coding: that of the weight.
   func quantize(
     _ range: Range<Int>, of input: Value, _ norm: ModulatedLayerNorm? = nil,
-    factors: UnsafePointer<Float>? = nil, to scratch: UnsafeMutableRawPointer
+    _ coding: sana_row_coding, to scratch: UnsafeMutableRawPointer
   ) -> sana_int8_rows {
     let size = shape(input)
     guard let norm else {
       return quantize(
-        range, of: floats(input), columns: size.channels, factors: factors, to: scratch)
+        range, of: floats(input), columns: size.channels, coding, to: scratch)
     }
     let rows = device.quantizedRows(
-      range, columns: size.channels, factors: factors, at: scratch)
+      range, columns: size.channels, coding, at: scratch)
     let layer = layerNorm(norm, size, output: scratch.assumingMemoryBound(to: Float.self))
     withUnsafePointer(to: rows) { rows in
       withUnsafePointer(to: layer) { layer in
@@ -40,9 +40,9 @@ extension CPUExecutable {
   /// - Parameter start: of the first row, whether it is in the range or not.
   func quantize(
     _ range: Range<Int>, of start: UnsafePointer<Float>, columns: Int,
-    factors: UnsafePointer<Float>?, to scratch: UnsafeMutableRawPointer
+    _ coding: sana_row_coding, to scratch: UnsafeMutableRawPointer
   ) -> sana_int8_rows {
-    let rows = device.quantizedRows(range, columns: columns, factors: factors, at: scratch)
+    let rows = device.quantizedRows(range, columns: columns, coding, at: scratch)
     withUnsafePointer(to: rows) { rows in
       pool.forEachRange(range.count, minimum: 16) {
         kernels.quantize_int8(

@@ -11,7 +11,7 @@ extension CPUExecutable {
     let first = image * shape(step.input).positions
     return quantize(
       first + band.attended.lowerBound..<first + band.attended.upperBound, of: step.input,
-      step.norm, factors: packedWeight(step).factors, to: scratch)
+      step.norm, packedWeight(step).coding, to: scratch)
   }
 
   private func packedWeight(_ step: CPULinearAttention) -> sana_int8_matrix {

@@ -56,7 +56,7 @@ extension CPUExecutable {
         preconditionFailure("\(step.expansion.weight.name) is not packed")
       }
       let rows = quantize(
-        positions, of: step.input, step.norm, factors: weight.factors, to: scratch)
+        positions, of: step.input, step.norm, weight.coding, to: scratch)
       withUnsafePointer(to: rows) { rows in
         withUnsafePointer(to: weight) { weight in
           forEachPiece(step, gated, scratch) { layer, channels, hidden, area in

@@ -3,8 +3,8 @@ internal import SanaGraph
 
 extension CPUExecutable {
   func compute(_ operation: Linear, _ output: Value, _ scratch: UnsafeMutableRawPointer) {
-    if let codes = storedCodes(operation.weight) {
-      multiplyCodes(operation, codes, output, scratch)
+    if let (codes, coding) = storedCodes(operation.weight) {
+      multiplyCodes(operation, codes, coding, output, scratch)
     } else if let int8Matrix = int8Matrix(operation.weight) {
       multiply(operation, nil, int8Matrix, output, scratch)
     } else {
@@ -16,7 +16,7 @@ extension CPUExecutable {
   func multiply(
     _ operation: Linear, _ weight: sana_matrix, _ output: Value, _ scratch: UnsafeMutableRawPointer
   ) {
-    let layout = device.scratch(for: operation, shape(operation.input))
+    let layout = device.scratch(for: operation, shape(operation.input), planes: 1)
     let area = Area(layout: layout, start: scratch)
     let product = linear(operation, weight, output)
     if shape(output).rows <= kernels.few_rows {
@@ -245,11 +245,11 @@ extension CPUExecutable {
   ) {
     let input = norm?.input ?? operation.input
     let size = shape(input)
-    let layout = device.scratch(for: operation, size)
+    let layout = device.scratch(for: operation, size, planes: weight.coding.planes)
     let product = linear(
       input, output, nil, epilogue(operation.epilogue, channels: shape(output).channels))
     multiply(product, weight, rows: size.rows, layout, scratch) {
-      quantize($0, of: input, norm, factors: weight.factors, to: scratch)
+      quantize($0, of: input, norm, weight.coding, to: scratch)
     }
   }
 
@@ -276,7 +276,7 @@ extension CPUExecutable {
       return multiply([product], Area(layout: layout, start: scratch))
     }
     multiply(product, int8Matrix, rows: rows, layout, scratch) {
-      quantize($0, of: input, columns: inputs, factors: int8Matrix.factors, to: scratch)
+      quantize($0, of: input, columns: inputs, int8Matrix.coding, to: scratch)
     }
   }
 
@@ -302,8 +302,7 @@ extension CPUExecutable {
       return multiply(products, Area(layout: layout, start: scratch))
     }
     forEachQuantized(rows) { range in
-      let codes = quantize(
-        range, of: input, columns: inputs, factors: int8Matrix.factors, to: scratch)
+      let codes = quantize(range, of: input, columns: inputs, int8Matrix.coding, to: scratch)
       for (index, columns) in columns.enumerated() {
         // The product counts its outputs from the weight's first row on.
         let target = output + index * columns.count - columns.lowerBound

@@ -4,14 +4,16 @@ internal import SanaGraph
 extension CPUExecutable {
   /// A product of int8 activations by codes as they are stored.
   func multiplyCodes(
-    _ operation: Linear, _ weight: sana_matrix, _ output: Value, _ scratch: UnsafeMutableRawPointer
+    _ operation: Linear, _ weight: sana_matrix, _ coding: sana_row_coding, _ output: Value,
+    _ scratch: UnsafeMutableRawPointer
   ) {
     let size = shape(operation.input)
-    let layout = device.scratch(for: operation, size, multipliesStoredCodes: true)
+    let layout = device.scratch(
+      for: operation, size, planes: coding.planes, multipliesStoredCodes: true)
     let product = linear(operation, weight, output)
     for first in stride(from: 0, to: size.rows, by: CPUDevice.quantizedRowsAtOnce) {
       let range = first..<min(first + CPUDevice.quantizedRowsAtOnce, size.rows)
-      let rows = quantize(range, of: operation.input, to: scratch)
+      let rows = quantize(range, of: operation.input, nil, coding, to: scratch)
       let tasks = ProductTasks.stored(
         rows: range.count, columns: weight.rows,
         columnLength: kernels.int8_stored_columns(weight.columns), threads: pool.size)

@@ -18,6 +18,9 @@ struct CPUCaptionAttention {
   let residual: Value
   /// About how many positions of an image are computed at a time; all when nil.
   let bandPositions: Int?
+  /// Planes of the codes that the products multiply.
+  let queryPlanes: Int
+  let projectionPlanes: Int
 }
 
 extension CPUDevice {
@@ -39,7 +42,8 @@ extension CPUDevice {
     else { return nil }
     return CPUCaptionAttention(
       query: query, norm: norm, attention: attention, projection: projection, nodes: nodes,
-      residual: residual, bandPositions: forms.bandPositions)
+      residual: residual, bandPositions: forms.bandPositions, queryPlanes: forms.planes(of: query),
+      projectionPlanes: forms.planes(of: projection))
   }
 }
 
@@ -63,10 +67,11 @@ extension CPUDevice {
     let queries = Shape.tokens(batch: 1, count: positions, channels: size.channels)
     let query = scratch(
       for: step.query,
-      .tokens(batch: 1, count: positions, channels: step.query.weight.shape[1]))
+      .tokens(batch: 1, count: positions, channels: step.query.weight.shape[1]),
+      planes: step.queryPlanes)
     let attention = scratch(
       for: step.attention, keyValue: graph[step.attention.keyValue].shape.with(batch: 1))
-    let projection = scratch(for: step.projection, queries)
+    let projection = scratch(for: step.projection, queries, planes: step.projectionPlanes)
     let queriesOffset = MemoryPlan.aligned(
       max(query.byteCount, attention.byteCount, projection.byteCount))
     let floatBytes = MemoryLayout<Float>.size

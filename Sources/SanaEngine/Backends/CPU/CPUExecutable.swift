@@ -176,9 +176,13 @@ final class CPUExecutable: Executable {
     weight(parameter, isForInt8Activations: true)?.int8Matrix
   }
 
-  /// The codes, as they are stored, that rows of int8 activations are multiplied by.
-  func storedCodes(_ parameter: Parameter) -> sana_matrix? {
-    weight(parameter, isForInt8Activations: true)?.matrix
+  /// The codes, as they are stored, that rows of int8 activations are multiplied by, and how these
+  /// are made.
+  func storedCodes(_ parameter: Parameter) -> (codes: sana_matrix, coding: sana_row_coding)? {
+    guard let weight = weight(parameter, isForInt8Activations: true), let codes = weight.matrix,
+      let coding = weight.codesCoding
+    else { return nil }
+    return (codes, coding)
   }
 
   /// A bias, a norm's weight or a depthwise kernel.

@@ -7,14 +7,17 @@ enum CPUForm {
   /// As it is stored: matrices and convolution kernels.
   case stored(bytes: Int)
   /// As it is stored, int8 codes that rows of int8 activations are multiplied by: some of them are
-  /// packed at a time, in the cache.
-  case codes(bytes: Int)
+  /// packed at a time, in the cache; and what the input's columns are multiplied by.
+  case codes(bytes: Int, factors: Int)
   /// As f32: biases, norms and depthwise kernels, which are small.
   case widened(count: Int)
-  /// As int8 codes in the order of the int8 product.
-  case packed(codeBytes: Int, rows: Int)
-  /// As `packed`, the codes made when it is loaded, and a factor for each column.
-  case coded(codeBytes: Int, rows: Int, columns: Int)
+  /// As f32, of the input as it is: a matrix or kernel that is stored for a transformed one.
+  case restored(count: Int)
+  /// As int8 codes in the order of the int8 product, and what the input's columns are multiplied
+  /// by.
+  case packed(codeBytes: Int, rows: Int, factors: Int)
+  /// As `packed`, the codes made when it is loaded.
+  case coded(codeBytes: Int, rows: Int, factors: Int)
   /// As the transformed codes of a convolution, and a factor for each of its input channels.
   case transformed(sana_convolution_form, codeBytes: Int, rows: Int, channels: Int)
 
@@ -22,20 +25,31 @@ enum CPUForm {
   var isForInt8Activations: Bool {
     switch self {
     case .codes, .packed, .coded, .transformed: true
-    case .stored, .widened: false
+    case .stored, .widened, .restored: false
+    }
+  }
+
+  /// Numbers that the input's columns are multiplied by.
+  var factorCount: Int {
+    switch self {
+    case .codes(_, let factors), .packed(_, _, let factors), .coded(_, _, let factors),
+      .transformed(_, _, _, let factors):
+      factors
+    case .stored, .widened, .restored: 0
     }
   }
 
   var byteCount: Int {
     switch self {
-    case .stored(let bytes), .codes(let bytes): bytes
-    case .widened(let count): count * MemoryLayout<Float>.size
-    case .packed(let codeBytes, let rows):
-      PackedCodes.byteCount(codeBytes: codeBytes, rows: rows)
-    case .coded(let codeBytes, let rows, let channels),
-      .transformed(_, let codeBytes, let rows, let channels):
+    case .stored(let bytes): bytes
+    case .codes(let bytes, let factors):
+      MemoryPlan.aligned(bytes) + ChannelFactors.byteCount(channels: factors)
+    case .widened(let count), .restored(let count): count * MemoryLayout<Float>.size
+    case .packed(let codeBytes, let rows, let factors),
+      .coded(let codeBytes, let rows, let factors),
+      .transformed(_, let codeBytes, let rows, let factors):
       MemoryPlan.aligned(PackedCodes.byteCount(codeBytes: codeBytes, rows: rows))
-        + ChannelFactors.byteCount(channels: channels)
+        + ChannelFactors.byteCount(channels: factors)
     }
   }
 }
@@ -56,7 +70,11 @@ struct CPUPlannedWeight {
   let isMapped: Bool
 
   /// Memory that is written when the weight is loaded.
-  var ownBytes: Int { isMapped ? description.scaleBytes : form.byteCount }
+  var ownBytes: Int {
+    isMapped
+      ? MemoryPlan.aligned(description.scaleBytes)
+        + ChannelFactors.byteCount(channels: form.factorCount) : form.byteCount
+  }
   /// Bytes of the file that are mapped into memory meanwhile.
   var mappedBytes: Int { isMapped ? description.valueByteCount : 0 }
 
@@ -93,9 +111,11 @@ extension CPUDevice {
     let form = form(of: description)
     // Whatever else a file says int8 activations are for reads its weight as stored.
     guard operation.takesInt8Activations || !form.isForInt8Activations else {
-      return .stored(bytes: description.storedBytes)
+      return floatingPointForm(of: description)
     }
-    if isUsedOnce, case .packed = form { return .codes(bytes: description.storedBytes) }
+    if isUsedOnce, case .packed(_, _, let factors) = form {
+      return .codes(bytes: description.storedBytes, factors: factors)
+    }
     return form
   }
 
@@ -103,26 +123,31 @@ extension CPUDevice {
   private func form(of description: TensorDescription) -> CPUForm {
     switch description.shape.count {
     case 2
-    where precision == .auto && description.activations == .int8PerToken
+    where precision == .auto && description.activations.isInt8
       && description.columns <= Self.int8Columns:
       packedForm(of: description)
-    case 4 where precision == .auto && description.activations == .int8PerToken:
+    case 4 where precision == .auto && description.activations.isInt8:
       transformedForm(of: description)
     case 2, 4:
-      .stored(bytes: description.storedBytes)
+      floatingPointForm(of: description)
     default:
       .widened(count: description.elementCount)
     }
   }
 
+  private func floatingPointForm(of description: TensorDescription) -> CPUForm {
+    description.activations.isTransformed
+      ? .restored(count: description.elementCount) : .stored(bytes: description.storedBytes)
+  }
+
   private func packedForm(of description: TensorDescription) -> CPUForm {
+    let factors = description.activations.hasFactors ? description.columns : 0
     let codeBytes = kernels.int8_packed_bytes(description.rows, description.columns)
     let rows = kernels.int8_packed_rows(description.rows)
     return switch description.encoding {
-    case .int8PerChannel: .packed(codeBytes: codeBytes, rows: rows)
-    case .f32, .f16, .bf16:
-      .coded(codeBytes: codeBytes, rows: rows, columns: description.columns)
-    default: .stored(bytes: description.storedBytes)
+    case .int8PerChannel: .packed(codeBytes: codeBytes, rows: rows, factors: factors)
+    case .f32, .f16, .bf16: .coded(codeBytes: codeBytes, rows: rows, factors: factors)
+    default: floatingPointForm(of: description)
     }
   }
 
@@ -131,10 +156,10 @@ extension CPUDevice {
     switch Array(description.shape[1...2]) {
     case [3, 3]: form = SANA_CONVOLUTION_WINOGRAD
     case [2, 2] where description.rows % 4 == 0: form = SANA_CONVOLUTION_UPSAMPLE
-    default: return .stored(bytes: description.storedBytes)
+    default: return floatingPointForm(of: description)
     }
     let channels = description.shape[3]
-    guard channels <= Self.int8Columns else { return .stored(bytes: description.storedBytes) }
+    guard channels <= Self.int8Columns else { return floatingPointForm(of: description) }
     let outputs = form.outputs(rows: description.rows)
     let kernels = kernels.convolution(form, channels).pointee
     return .transformed(

@@ -117,7 +117,7 @@ extension CPUDevice {
       layout: layout(
         attention, gathered.scales, product, ending.projection, size, sums, results,
         isFused: isFused, hasNorm: norm != nil, hasNorms: norms != nil,
-        hasOutputNorm: ending.norm != nil))
+        hasOutputNorm: ending.norm != nil, forms))
   }
 
   /// What is gathered for the attention, if anything, and what it is gathered from.

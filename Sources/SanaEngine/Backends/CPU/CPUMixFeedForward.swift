@@ -79,7 +79,7 @@ extension CPUDevice {
       bands: bands,
       layout: layout(
         kind, expansion, ending.projection, size, bands, hasNorm: norm != nil,
-        hasOutputNorm: ending.norm != nil))
+        hasOutputNorm: ending.norm != nil, forms))
   }
 
   private func expansionKind(

@@ -119,6 +119,11 @@ struct CPUWeightForms {
     if case .codes = form(of: parameter, in: operation) { true } else { false }
   }
 
+  /// Planes of the codes that a layer multiplies; one where it multiplies none.
+  func planes(of linear: Linear) -> Int {
+    max(source.description(of: linear.weight.name)?.activations.planes ?? 1, 1)
+  }
+
   /// The kernels that multiply a weight by bf16 in pairs of 16 bits, if it is multiplied so.
   func bf16Kernels(of parameter: Parameter, in operation: Operation) -> sana_bf16_kernels? {
     guard let description = source.description(of: parameter.name),

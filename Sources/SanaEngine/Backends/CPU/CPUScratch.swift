@@ -33,7 +33,7 @@ extension CPUDevice {
     switch node.operation {
     case .linear(let linear):
       scratch(
-        for: linear, graph[linear.input].shape,
+        for: linear, graph[linear.input].shape, planes: forms.planes(of: linear),
         multipliesStoredCodes: forms.isOfStoredCodes(linear.weight, in: node.operation))
     case .groupedLinear:
       convolutionScratch
@@ -53,16 +53,18 @@ extension CPUDevice {
   }
 
   /// Of a linear layer that may turn out to be one of int8 activations.
-  /// - Parameter multipliesStoredCodes: whether it packs some of its weight's codes at a time.
+  /// - Parameters:
+  ///   - planes: of the codes of its input.
+  ///   - multipliesStoredCodes: whether it packs some of its weight's codes at a time.
   func scratch(
-    for linear: Linear, _ input: Shape, multipliesStoredCodes: Bool = false
+    for linear: Linear, _ input: Shape, planes: Int, multipliesStoredCodes: Bool = false
   ) -> CPUScratch {
     let int8Bytes =
       multipliesStoredCodes
       ? kernels.int8_stored_scratch_bytes(input.channels) : kernels.int8_scratch_bytes()
     return CPUScratch(
       sharedBytes: quantizedBytes(
-        rows: min(input.rows, Self.quantizedRowsAtOnce), columns: input.channels),
+        rows: min(input.rows, Self.quantizedRowsAtOnce), columns: input.channels, planes: planes),
       workerBytes: max(productScratchBytes, int8Bytes), workers: pool.size)
   }
 
@@ -72,20 +74,22 @@ extension CPUDevice {
   /// Linear layers quantize this many rows at once, which bounds the memory for their codes.
   static let quantizedRowsAtOnce = 2048
 
-  func quantizedBytes(rows: Int, columns: Int) -> Int {
-    kernels.int8_row_count(rows) * (kernels.int8_row_bytes(columns) + MemoryLayout<Float>.size)
+  func quantizedBytes(rows: Int, columns: Int, planes: Int) -> Int {
+    kernels.int8_row_count(rows)
+      * (kernels.int8_row_bytes(columns) * planes + MemoryLayout<Float>.size)
   }
 
   /// Codes, then scales, at the beginning of a scratch area.
-  /// - Parameter factors: of the weight that the rows are to be multiplied with.
+  /// - Parameter coding: of the weight that the rows are to be multiplied with.
   func quantizedRows(
-    _ range: Range<Int>, columns: Int, factors: UnsafePointer<Float>?,
+    _ range: Range<Int>, columns: Int, _ coding: sana_row_coding,
     at start: UnsafeMutableRawPointer
   ) -> sana_int8_rows {
-    let codeBytes = kernels.int8_row_count(range.count) * kernels.int8_row_bytes(columns)
+    let codeBytes =
+      kernels.int8_row_count(range.count) * kernels.int8_row_bytes(columns) * coding.planes
     return sana_int8_rows(
       codes: start, scales: (start + codeBytes).assumingMemoryBound(to: Float.self),
-      factors: factors, columns: columns, first: range.lowerBound)
+      coding: coding, columns: columns, first: range.lowerBound)
   }
 
   func scratch(for convolution: Convolution, _ input: Shape) -> CPUScratch {

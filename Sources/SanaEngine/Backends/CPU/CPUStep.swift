@@ -126,7 +126,9 @@ extension CPUDevice {
       case .chain(let chain):
         return MemoryPlan.Step(
           nodes: step.nodes,
-          scratchBytes: scratch(for: chain.linear, graph[chain.input].shape).byteCount)
+          scratchBytes: scratch(
+            for: chain.linear, graph[chain.input].shape, planes: forms.planes(of: chain.linear)
+          ).byteCount)
       case .cascade(let cascade):
         return MemoryPlan.Step(
           nodes: step.nodes, scratchBytes: scratch(for: cascade, in: graph).byteCount,

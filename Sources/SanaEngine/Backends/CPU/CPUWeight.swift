@@ -7,7 +7,7 @@ internal import WeightFormats
 final class CPUWeight {
   private enum Contents {
     case stored(sana_matrix)
-    case codes(sana_matrix)
+    case codes(sana_matrix, sana_row_coding)
     case widened(UnsafePointer<Float>)
     case packed(sana_int8_matrix)
   }
@@ -34,7 +34,12 @@ final class CPUWeight {
       loops: loops)
     guard !planned.isMapped else {
       let (matrix, values) = try loader.lend()
-      contents = if case .codes = planned.form { .codes(matrix) } else { .stored(matrix) }
+      contents =
+        if case .codes = planned.form {
+          .codes(
+            matrix,
+            description.activations.rowCoding(try loader.factors(at: description.scaleBytes)))
+        } else { .stored(matrix) }
       self.owner = LentValues(values: values, scales: owner)
       return
     }
@@ -42,9 +47,13 @@ final class CPUWeight {
     contents =
       switch planned.form {
       case .stored: .stored(try loader.store(description))
-      case .codes: .codes(try loader.store(description))
+      case .codes(let bytes, _):
+        .codes(
+          try loader.store(description),
+          description.activations.rowCoding(try loader.factors(at: bytes)))
       case .widened: .widened(try loader.widen())
-      case .packed(let codeBytes, let rows):
+      case .restored: .stored(try loader.restore())
+      case .packed(let codeBytes, let rows, _):
         .packed(try loader.pack(codeBytes: codeBytes, rows: rows))
       case .coded(let codeBytes, let rows, _):
         .packed(try loader.code(codeBytes: codeBytes, rows: rows))
@@ -89,13 +98,15 @@ final class CPUWeight {
   /// The weight of a floating-point product or a lookup, or of a product by codes as stored.
   var matrix: sana_matrix? {
     switch contents {
-    case .stored(let matrix), .codes(let matrix): matrix
+    case .stored(let matrix), .codes(let matrix, _): matrix
     default: nil
     }
   }
 
-  /// Whether rows are quantized before they are multiplied by the matrix.
-  var isOfCodes: Bool { if case .codes = contents { true } else { false } }
+  /// How rows are quantized before they are multiplied by the matrix; nil where they are not.
+  var codesCoding: sana_row_coding? {
+    if case .codes(_, let coding) = contents { coding } else { nil }
+  }
 
   /// The weight of an int8 product.
   var int8Matrix: sana_int8_matrix? {
@@ -196,6 +207,7 @@ private struct CPUWeightLoader {
 
   func pack(codeBytes: Int, rows: Int) throws -> sana_int8_matrix {
     let packed = PackedCodes(codeBytes: codeBytes, rows: rows, at: target)
+    let factors = try factors(codeBytes: codeBytes, rows: rows)
     let matrix = try read(to: staging, scales: UnsafeMutableRawPointer(packed.scales))
     // Those of rows that only fill the last panel.
     (packed.scales + matrix.rows).update(repeating: 0, count: rows - matrix.rows)
@@ -206,22 +218,24 @@ private struct CPUWeightLoader {
         codes, matrix.rows, matrix.columns, index * panel,
         min((index + 1) * panel, matrix.rows), packed.codes, packed.offsets)
     }
-    return packed.matrix(rows: matrix.rows, columns: matrix.columns)
+    return packed.matrix(
+      rows: matrix.rows, columns: matrix.columns, description.activations.rowCoding(factors))
   }
 
   func code(codeBytes: Int, rows: Int) throws -> sana_int8_matrix {
     let matrix = try readToStaging()
     let packed = PackedCodes(codeBytes: codeBytes, rows: rows, at: target)
-    let factors = factors(matrix, channels: matrix.columns, codeBytes: codeBytes, rows: rows)
+    let factors = try factors(codeBytes: codeBytes, rows: rows)
     let panel = ProductTasks.panelColumns
     withUnsafePointer(to: matrix) { matrix in
       loops.forEach((matrix.pointee.rows + panel - 1) / panel) { index, worker in
         device.kernels.int8_code(
-          matrix, factors.floats, index * panel, min((index + 1) * panel, matrix.pointee.rows),
+          matrix, index * panel, min((index + 1) * panel, matrix.pointee.rows),
           packed.codes, packed.scales, packed.offsets, area(worker))
       }
     }
-    return packed.matrix(rows: matrix.rows, columns: matrix.columns, factors)
+    return packed.matrix(
+      rows: matrix.rows, columns: matrix.columns, description.activations.rowCoding(factors))
   }
 
   func transform(
@@ -232,27 +246,61 @@ private struct CPUWeightLoader {
     let channels = description.shape[3]
     let outputs = form.outputs(rows: matrix.rows)
     let kernels = device.kernels.convolution(form, channels).pointee
-    let factors = factors(matrix, channels: channels, codeBytes: codeBytes, rows: rows)
+    let factors = try factors(codeBytes: codeBytes, rows: rows)
     let panel = ProductTasks.panelColumns
     withUnsafePointer(to: matrix) { matrix in
       loops.forEach((outputs + panel - 1) / panel) { index, worker in
         kernels.pack(
-          form, matrix, channels, outputs, factors.floats, index * panel,
+          form, matrix, channels, outputs, index * panel,
           min((index + 1) * panel, outputs), packed.codes, packed.scales, packed.offsets,
           area(worker))
       }
     }
-    return packed.matrix(rows: outputs, columns: channels, factors)
+    return packed.matrix(
+      rows: outputs, columns: channels, description.activations.rowCoding(factors))
   }
 
-  /// The factors of the weight's channels, behind its codes.
-  private func factors(
-    _ matrix: sana_matrix, channels: Int, codeBytes: Int, rows: Int
-  ) -> ChannelFactors {
-    ChannelFactors(
-      matrix, channels: channels,
-      at: target + MemoryPlan.aligned(PackedCodes.byteCount(codeBytes: codeBytes, rows: rows)),
-      kernels: device.kernels, loops, scratch: area)
+  /// As f32, of the input as it is.
+  func restore() throws -> sana_matrix {
+    let matrix = try readToStaging()
+    let (rows, columns) = (matrix.rows, matrix.columns)
+    let floats = UnsafeMutableBufferPointer(
+      start: target.bindMemory(to: Float.self, capacity: rows * columns), count: rows * columns)
+    let transformation = InputTransformation(
+      factors: try source.inputFactors(of: description), rotation: description.activations.rotation)
+    withUnsafePointer(to: matrix) { matrix in
+      loops.forEach(rows) { row, _ in
+        let numbers = UnsafeMutableBufferPointer(
+          rebasing: floats[row * columns..<(row + 1) * columns])
+        guard let start = numbers.baseAddress else { return }
+        device.kernels.decode_row(matrix, row, 0, columns, start)
+        transformation.undo(in: numbers, columns: columns)
+      }
+    }
+    return sana_matrix(
+      encoding: SANA_ENCODING_F32, values: target, scales: nil, rows: rows, columns: columns,
+      group_size: 0)
+  }
+
+  /// The factors of the input, behind the codes.
+  private func factors(codeBytes: Int, rows: Int) throws -> UnsafePointer<Float>? {
+    try factors(at: PackedCodes.byteCount(codeBytes: codeBytes, rows: rows))
+  }
+
+  /// - Parameter offset: where the weight's own bytes end.
+  func factors(at offset: Int) throws -> UnsafePointer<Float>? {
+    let channels = planned.form.factorCount
+    guard channels > 0 else { return nil }
+    return ChannelFactors.place(
+      try source.inputFactors(of: description), channels: channels,
+      at: target + MemoryPlan.aligned(offset))
+  }
+}
+
+extension ActivationEncoding {
+  /// - Parameter factors: those of the weight's input; nil for ones.
+  func rowCoding(_ factors: UnsafePointer<Float>?) -> sana_row_coding {
+    sana_row_coding(factors: factors, rotation: rotation, planes: planes)
   }
 }
 

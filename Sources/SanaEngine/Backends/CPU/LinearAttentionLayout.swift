@@ -26,7 +26,8 @@ extension CPUDevice {
   func layout(
     _ attention: ReluAttention, _ scales: [CPULinearAttention.Scale], _ product: Linear,
     _ projection: Linear, _ size: Shape, _ sums: AttentionBands, _ results: AttentionBands,
-    isFused: Bool, hasNorm: Bool, hasNorms: Bool, hasOutputNorm: Bool
+    isFused: Bool, hasNorm: Bool, hasNorms: Bool, hasOutputNorm: Bool,
+    _ forms: CPUWeightForms
   ) -> LinearAttentionLayout {
     let (width, inputs, dimension) = (size.width, size.channels, attention.headDimension)
     let heads = attention.heads / (1 + scales.count)
@@ -43,14 +44,16 @@ extension CPUDevice {
       let kernelBytes =
         kernels.relu_attention_int8_scratch_count(dimension) * MemoryLayout<Float>.size
       productScratch = CPUScratch(
-        sharedBytes: quantizedBytes(rows: max(summed, attended), columns: inputs),
+        sharedBytes: quantizedBytes(
+          rows: max(summed, attended), columns: inputs, planes: forms.planes(of: product)),
         workerBytes: max(kernelBytes, kernels.int8_scratch_bytes()), workers: pool.size)
       attentionScratch = productScratch
       stateFloats = heads * kernels.relu_state_count(dimension)
       rowFloats = hasNorms ? summed * channels : 0
     } else {
       productScratch = scratch(
-        for: product, .tokens(batch: 1, count: multiplied, channels: inputs))
+        for: product, .tokens(batch: 1, count: multiplied, channels: inputs),
+        planes: forms.planes(of: product))
       attentionScratch = CPUScratch(
         workerFloats: scales.isEmpty
           ? kernels.linear_attention_scratch_count(dimension)
@@ -69,7 +72,8 @@ extension CPUDevice {
     }
     let projectionScratch = scratch(
       for: projection,
-      .tokens(batch: 1, count: attended, channels: projection.weight.shape[1]))
+      .tokens(batch: 1, count: attended, channels: projection.weight.shape[1]),
+      planes: forms.planes(of: projection))
     var areas = ScratchAreas(
       bytes: max(productScratch.byteCount, attentionScratch.byteCount, projectionScratch.byteCount)
     )

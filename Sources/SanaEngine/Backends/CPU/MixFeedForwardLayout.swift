@@ -23,7 +23,7 @@ struct MixFeedForwardLayout {
 extension CPUDevice {
   func layout(
     _ kind: CPUMixFeedForward.Expansion, _ expansion: Linear, _ projection: Linear, _ size: Shape,
-    _ bands: [Range<Int>], hasNorm: Bool, hasOutputNorm: Bool
+    _ bands: [Range<Int>], hasNorm: Bool, hasOutputNorm: Bool, _ forms: CPUWeightForms
   ) -> MixFeedForwardLayout {
     let (width, inputs) = (size.width, size.channels)
     let hidden = expansion.weight.shape[0] / 2
@@ -38,7 +38,8 @@ extension CPUDevice {
     case .int8:
       keepsHidden = bands.count > 1
       first = CPUScratch(
-        sharedBytes: quantizedBytes(rows: mostExpanded, columns: inputs),
+        sharedBytes: quantizedBytes(
+          rows: mostExpanded, columns: inputs, planes: forms.planes(of: expansion)),
         workerBytes: threadHiddenBytes + kernels.feed_forward_scratch_bytes(),
         workers: pool.size)
     case .bf16:
@@ -49,12 +50,16 @@ extension CPUDevice {
         workerBytes: threadHiddenBytes + (bf16?.scratch_bytes(inputs) ?? 0), workers: pool.size)
       normalizedFloats = hasNorm ? mostExpanded * inputs : 0
     case .product:
-      first = scratch(for: expansion, .tokens(batch: 1, count: mostExpanded, channels: inputs))
+      first = scratch(
+        for: expansion, .tokens(batch: 1, count: mostExpanded, channels: inputs),
+        planes: forms.planes(of: expansion))
       expandedFloats = min(mostRows + 2, size.height) * width * 2 * hidden
       normalizedFloats = hasNorm ? mostExpanded * inputs : 0
     }
     let positions = mostRows * width
-    let last = scratch(for: projection, .tokens(batch: 1, count: positions, channels: hidden))
+    let last = scratch(
+      for: projection, .tokens(batch: 1, count: positions, channels: hidden),
+      planes: forms.planes(of: projection))
     var areas = ScratchAreas(bytes: max(first.byteCount, last.byteCount))
     return MixFeedForwardLayout(
       expansion: first, projection: last,

@@ -19,10 +19,8 @@ struct PackedCodes {
       .bindMemory(to: Int32.self, capacity: rows)
   }
 
-  func matrix(rows: Int, columns: Int, _ factors: ChannelFactors? = nil) -> sana_int8_matrix {
+  func matrix(rows: Int, columns: Int, _ coding: sana_row_coding) -> sana_int8_matrix {
     sana_int8_matrix(
-      codes: codes, scales: scales, offsets: offsets,
-      factors: factors.map { UnsafePointer($0.floats) },
-      rows: rows, columns: columns)
+      codes: codes, scales: scales, offsets: offsets, coding: coding, rows: rows, columns: columns)
   }
 }

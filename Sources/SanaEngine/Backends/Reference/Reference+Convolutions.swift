@@ -5,8 +5,8 @@ extension ReferenceExecutable {
     let weight = weight(operation.weight)
     let input = activation(operation.input)
     let epilogue = epilogue(operation.epilogue, output)
-    if weight.quantizesActivations, operation.isWinograd {
-      return computeInt8(.winograd(winograd), input, weight, epilogue, output)
+    if let coded = weight.coded, operation.isWinograd {
+      return computeInt8(.winograd(winograd), input, coded, epilogue, output)
     }
     let rows = rows(operation.input)
     let (kernel, channels) = (operation.kernel, input.shape.channels)
@@ -31,8 +31,8 @@ extension ReferenceExecutable {
     let weight = weight(operation.weight)
     let input = activation(operation.input)
     let epilogue = epilogue(operation.epilogue, output)
-    if weight.quantizesActivations {
-      return computeInt8(.upsampling, input, weight, epilogue, output)
+    if let coded = weight.coded {
+      return computeInt8(.upsampling, input, coded, epilogue, output)
     }
     let rows = rows(operation.input)
     let channels = input.shape.channels

@@ -2,15 +2,16 @@ internal import SanaGraph
 
 extension ReferenceExecutable {
   /// The definition of a convolution with int8 activations. Of each patch, the channels of a point are quantized with a scale of
-  /// their own, as the rows of a linear layer are; of the kernels, the input channels of an output channel's point. Before that, channels
-  /// are balanced (`ChannelBalance`).
+  /// their own, as the rows of a linear layer are; of the kernels, the input channels of an output channel's point. Before that, the
+  /// channels of patches are multiplied by the factors of the weight's input.
   func computeInt8(
-    _ transform: PatchTransform, _ input: ReferenceActivation, _ weight: ReferenceWeight,
+    _ transform: PatchTransform, _ input: ReferenceActivation, _ weight: ReferenceWeight.Coded,
     _ epilogue: ReferenceEpilogue, _ output: ReferenceActivation
   ) {
-    let factors = ChannelBalance.factors(magnitudes(weight, channels: input.shape.channels))
-    let kernels = (0..<output.shape.channels).map { output in
-      quantizedKernel(transform, weight, output: output, factors)
+    let factors = weight.factors
+    let outputs = output.shape.channels
+    let kernels = (0..<outputs).map {
+      quantizedKernel(transform, weight.values, output: $0, of: outputs, channels: factors.count)
     }
     let size = input.shape
     for batch in 0..<size.batch {
@@ -35,15 +36,6 @@ extension ReferenceExecutable {
     }
   }
 
-  /// The greatest magnitude of each input channel's weights.
-  func magnitudes(_ weight: ReferenceWeight, channels: Int) -> [Float] {
-    var magnitudes = [Float](repeating: 0, count: channels)
-    for (index, value) in weight.values.enumerated() {
-      magnitudes[index % channels] = max(magnitudes[index % channels], Float(abs(value)))
-    }
-    return magnitudes
-  }
-
   /// What the codes of a patch stand for, `[point][channel]`.
   private func quantizedPatch(
     _ transform: PatchTransform, _ input: ReferenceActivation, _ factors: [Float], _ batch: Int,
@@ -65,25 +57,22 @@ extension ReferenceExecutable {
 
   /// What the codes of one output channel's kernel stand for, `[point][channel]`.
   private func quantizedKernel(
-    _ transform: PatchTransform, _ weight: ReferenceWeight, output: Int, _ factors: [Float]
+    _ transform: PatchTransform, _ weight: [Double], output: Int, of outputs: Int, channels: Int
   ) -> [[Double]] {
-    let (outputs, channels) = (weight.shape[0] / 4, factors.count)
-    let points = factors.indices.map { channel in
-      let points =
-        switch transform {
-        case .winograd(let tile):
-          PatchTransform.winogradKernelPoints(
-            tile,
-            (0..<9).map { Float(weight.values[(output * 9 + $0) * channels + channel]) })
-        case .upsampling:
-          PatchTransform.upsamplingKernelPoints(
-            (0..<16).map { index in
-              let (phase, tap) = index.quotientAndRemainder(dividingBy: 4)
-              return Float(
-                weight.values[((phase * outputs + output) * 4 + tap) * channels + channel])
-            })
-        }
-      return points.map { $0 / factors[channel] }
+    let points = (0..<channels).map { channel in
+      switch transform {
+      case .winograd(let tile):
+        PatchTransform.winogradKernelPoints(
+          tile,
+          (0..<9).map { Float(weight[(output * 9 + $0) * channels + channel]) })
+      case .upsampling:
+        PatchTransform.upsamplingKernelPoints(
+          (0..<16).map { index in
+            let (phase, tap) = index.quotientAndRemainder(dividingBy: 4)
+            return Float(
+              weight[((phase * outputs + output) * 4 + tap) * channels + channel])
+          })
+      }
     }
     return (0..<transform.points).map { point in
       let values = points.map { $0[point] }

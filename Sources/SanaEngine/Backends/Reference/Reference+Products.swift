@@ -29,23 +29,22 @@ extension ReferenceExecutable {
     }
   }
 
-  /// What a product of int8 activations multiplies: rows and weights that their codes stand for. Those of a weight in floating point
-  /// are made of balanced channels (`ChannelBalance`), one scale an output channel.
+  /// What a product of int8 activations multiplies: transformed rows and weights that their codes
+  /// stand for. Those of a weight in floating point have one scale an output channel.
   private func quantized(
     _ rows: [[Double]], _ weight: ReferenceWeight, columns: Int
   ) -> (rows: [[Double]], weight: [Double]) {
-    guard weight.quantizesActivations else { return (rows, weight.values) }
-    guard weight.isFloatingPoint else {
-      return (rows.map { Self.quantizedPerToken($0) }, weight.values)
+    guard let coded = weight.coded else { return (rows, weight.values) }
+    let codedRows = rows.map { row in
+      let factored = zip(row, coded.factors).map { Float($0) * $1 }
+      let rotated = HadamardRotation.apply(factored, block: coded.activations.rotation)
+      return Self.quantizedPerToken(rotated.map(Double.init), planes: coded.activations.planes)
     }
-    let factors = ChannelBalance.factors(magnitudes(weight, channels: columns))
-    return (
-      rows.map { Self.quantizedPerToken(zip($0, factors).map { $0 * Double($1) }) },
-      stride(from: 0, to: weight.values.count, by: columns).flatMap { start in
-        Self.quantizedPerChannel(
-          factors.indices.map { Float(weight.values[start + $0]) / factors[$0] })
-      }
-    )
+    guard coded.isFloatingPoint else { return (codedRows, coded.values) }
+    let codedWeight = stride(from: 0, to: coded.values.count, by: columns).flatMap { start in
+      Self.quantizedPerChannel(coded.values[start..<start + columns].map { Float($0) })
+    }
+    return (codedRows, codedWeight)
   }
 
   func dot(
@@ -62,16 +61,25 @@ extension ReferenceExecutable {
     return (0..<input.shape.rows).map { input.channels(row: $0) }
   }
 
-  /// The definition of `ActivationEncoding.int8PerToken`: with `a` the greatest magnitude of the row, `code = x * (127 / a)` rounded
-  /// half to even, `scale = a / 127`, in f32. A row of zeros has the scale 0.
+  /// The definition of coded activations: with `a` the greatest magnitude of the row,
+  /// `code = x * (127 / a)` rounded half to even, `scale = a / 127`, in f32. A row of zeros has the
+  /// scale 0. In a second plane, `code = 254 * (x * (1 / scale) - first code)`, at most 127, rounded
+  /// likewise, of the scale `scale / 254`.
   /// - Parameter largest: what takes the place of 127.
-  static func quantizedPerToken(_ channels: [Double], largest: Float = 127) -> [Double] {
+  static func quantizedPerToken(
+    _ channels: [Double], planes: Int = 1, largest: Float = 127
+  ) -> [Double] {
     let values = channels.map(Float.init)
     let greatest = values.reduce(0) { max($0, abs($1)) }
     let inverse = largest / greatest
     guard inverse.isFinite else { return values.map { _ in 0 } }
-    let scale = Double(greatest / largest)
-    return values.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * scale }
+    let scale = greatest / largest
+    return values.map { value in
+      let code = (value * inverse).rounded(.toNearestOrEven)
+      guard planes > 1 else { return Double(code) * Double(scale) }
+      let rest = max(-127, min(127, (value * (1 / scale) - code) * 254))
+      return (Double(code) + Double(rest.rounded(.toNearestOrEven)) / 254) * Double(scale)
+    }
   }
 
   /// The weights of an output channel: `scale` is the greatest magnitude / 127, a code the number / scale, rounded half to even, in

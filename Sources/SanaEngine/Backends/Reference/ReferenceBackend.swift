@@ -71,10 +71,11 @@ final class ReferenceModel: ResidentModel {
   }
 
   private func makeResident(_ parameter: Parameter) throws {
-    _ = try source.description(of: parameter)
+    let description = try source.description(of: parameter)
     guard parameter.access == .whole, weights[parameter.name] == nil else { return }
     weights[parameter.name] = try ReferenceWeight(
-      source.load(parameter.name), precision: precision)
+      source.load(description), factors: source.inputFactors(of: description),
+      precision: precision)
   }
 }
 

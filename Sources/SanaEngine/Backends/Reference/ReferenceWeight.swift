@@ -5,13 +5,22 @@ internal import WeightFormats
 /// A weight decoded to doubles. A code times its scale is exact in a double, so nothing is lost whatever the encoding.
 struct ReferenceWeight {
   let shape: [Int]
-  /// All elements, the last axis fastest.
+  /// All elements, the last axis fastest, of the input as it is.
   let values: [Double]
-  /// Whether a matrix product with this weight quantizes its input rows.
-  let quantizesActivations: Bool
-  let isFloatingPoint: Bool
+  /// What a product of int8 activations multiplies; `nil` where there is none.
+  let coded: Coded?
 
-  init(_ tensor: StoredTensor, precision: ComputePrecision) throws {
+  struct Coded {
+    /// All elements, of the transformed input.
+    let values: [Double]
+    let activations: ActivationEncoding
+    /// Of each input channel.
+    let factors: [Float]
+    let isFloatingPoint: Bool
+  }
+
+  /// - Parameter factors: those of the tensor's input; `nil` for ones.
+  init(_ tensor: StoredTensor, factors: [Float]? = nil, precision: ComputePrecision) throws {
     let description = tensor.description
     guard tensor.values.bytes.count == description.valueByteCount,
       (tensor.scales?.bytes.count ?? 0) == description.scaleCount * MemoryLayout<Float>.size
@@ -22,9 +31,7 @@ struct ReferenceWeight {
         remedy: "make the model file again", location: description.name)
     }
     shape = description.shape
-    quantizesActivations = precision == .auto && description.activations == .int8PerToken
-    isFloatingPoint = !description.encoding.isQuantized
-    values =
+    let stored =
       switch description.encoding {
       case .f32: Self.widen(tensor, .f32)
       case .f16: Self.widen(tensor, .f16)
@@ -41,6 +48,22 @@ struct ReferenceWeight {
           "tensor '\(description.name.abbreviated)' is stored as plain numbers, not as a weight",
           remedy: "convert the checkpoint again", location: description.name)
       }
+    let channels = description.shape.last ?? 1
+    let factors = factors ?? [Float](repeating: 1, count: channels)
+    let activations = description.activations
+    coded =
+      precision == .auto && activations.isInt8
+      ? Coded(
+        values: stored, activations: activations, factors: factors,
+        isFloatingPoint: !description.encoding.isQuantized) : nil
+    values =
+      activations.isTransformed
+      ? stride(from: 0, to: stored.count, by: channels).flatMap { start in
+        zip(
+          HadamardRotation.apply(
+            Array(stored[start..<start + channels]), block: activations.rotation), factors
+        ).map { $0 * Double($1) }
+      } : stored
   }
 
   private static func widen(_ tensor: StoredTensor, _ type: ScalarType) -> [Double] {

@@ -18,7 +18,23 @@ extension WeightSource {
         remedy: "convert the checkpoint again, with the configuration that belongs to it",
         location: parameter.name)
     }
+    guard parameter.access == .whole || !description.activations.isTransformed else {
+      throw SanaError(
+        .unsupported,
+        "tensor '\(parameter.name.abbreviated)' is a table, and stored for a transformed input",
+        remedy: "quantize the model again", location: parameter.name)
+    }
     return description
+  }
+
+  /// The factors that a weight's input is multiplied by; nil where there are none.
+  /// - Throws: as `load`.
+  package func inputFactors(of weight: TensorDescription) throws -> [Float]? {
+    guard weight.activations.hasFactors else { return nil }
+    let tensor = try load(InputFactors.description(of: weight))
+    return (0..<tensor.description.elementCount).map {
+      tensor.values.bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)
+    }
   }
 
   /// Loads a weight that a graph reads.
