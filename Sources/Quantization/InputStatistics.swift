@@ -1,7 +1,7 @@
 public import WeightFormats
 
 /// What a model's products multiply, gathered while the model drew pictures.
-public protocol InputStatistics {
+public protocol InputStatistics: Sendable {
   /// What is known of the input of the products with a weight; `nil` where nothing was gathered.
   /// - Throws: what reading throws.
   func sample(of weight: String, in component: ComponentKind) throws -> InputSample?

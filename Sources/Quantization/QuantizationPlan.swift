@@ -11,14 +11,19 @@ public struct QuantizationPlan: Sendable {
     /// Whether a rule of the user chose the target.
     public let isExplicit: Bool
 
-    /// Whether the numbers stay as they are stored.
-    public var isCopy: Bool { source.description.encoding == target.encoding }
+    /// Whether the numbers stay as they are stored: those of a transformed input can only be
+    /// multiplied by it.
+    public var isCopy: Bool {
+      source.description.encoding == target.encoding
+        && (target.activations.isInt8 || !source.description.activations.isTransformed)
+    }
 
     /// The tensor as it will be written.
-    public var result: TensorDescription {
+    /// - Parameter activations: how the input is coded.
+    func result(_ activations: ActivationEncoding) -> TensorDescription {
       TensorDescription(
         name: source.name, shape: source.description.shape, encoding: target.encoding,
-        activations: target.activations)
+        activations: activations)
     }
 
     /// The name that rules see.
@@ -29,6 +34,14 @@ public struct QuantizationPlan: Sendable {
   public let rules: [QuantizationRule]
   /// In the order of the file.
   public internal(set) var steps: [Step]
+
+  /// Whether what products multiply makes a difference to how a tensor is coded.
+  public var canUseStatistics: Bool {
+    steps.contains {
+      !$0.isCopy && $0.source.description.shape.count == 2 && $0.target.encoding.isQuantized
+        && $0.source.name != "embed_tokens.weight"
+    }
+  }
 
   /// - Parameters:
   ///   - rules: the user's, which win over the recipe's; later ones over earlier ones.
@@ -67,6 +80,11 @@ public struct QuantizationPlan: Sendable {
           Step(component: kind, source: tensor, target: target, isExplicit: isExplicit))
       }
     }
+    let rewritten = Set(
+      steps.filter { !$0.isCopy }.map {
+        ExactString("\($0.component.rawValue)/\(InputFactors.name(of: $0.source.name))")
+      })
+    steps.removeAll { rewritten.contains(ExactString($0.qualifiedName)) }
     if let unused = userRules.first(where: { !$0.isUsed }) {
       throw SanaError(
         .invalidArgument, "the rule '\(unused.rule)' fits no tensor",

@@ -24,17 +24,24 @@ public struct Quantizer: Sendable {
   /// Where the time goes, the search for numbers beyond f16 included.
   public let times = StageTimes()
   private let sources: [ComponentKind: ComponentSource]
+  private let preparer: TensorPreparer
   private let cancellation: CancellationToken
 
   /// Looks for numbers beyond the range of f16 in the tensors that the plan makes f16. A tensor that the recipe chose keeps its
   /// encoding instead.
+  /// - Parameter statistics: what the products multiply; methods that use them do what they can
+  ///   for a product without.
   /// - Throws: `.numericalFailure` when a rule of the user chose f16 for such a tensor; what reading throws.
   public init(
-    file: ModelFile, plan: QuantizationPlan, cancellation: CancellationToken = CancellationToken()
+    file: ModelFile, plan: QuantizationPlan, method: QuantizationMethod = .nearest,
+    statistics: (any InputStatistics)? = nil,
+    cancellation: CancellationToken = CancellationToken()
   ) throws {
     self.file = file
     self.plan = plan
     self.cancellation = cancellation
+    preparer = TensorPreparer(
+      method: method, statistics: statistics, times: times, cancellation: cancellation)
     var sources: [ComponentKind: ComponentSource] = [:]
     for kind in Set(plan.steps.map(\.component)) { sources[kind] = try file.source(for: kind) }
     self.sources = sources
@@ -63,16 +70,27 @@ public struct Quantizer: Sendable {
       for step in plan.steps where step.component == kind {
         let statistics = BandStatistics()
         let rowByteCount = step.source.rawByteCount / max(step.source.description.rows, 1)
+        try cancellation.check()
+        let preparation = try preparer.preparation(for: step, from: source)
+        let activations =
+          step.isCopy && step.source.description.activations.isTransformed
+          ? step.source.description.activations : preparation.activations(step.target.activations)
+        let result = step.result(activations)
         try writer.append(
-          step.result, metadata: { Self.metadata(of: step, statistics: statistics.total) }
+          result, metadata: { Self.metadata(of: step, statistics: statistics.total) }
         ) { [cancellation, times] band in
           try cancellation.check()
           if let found = try Self.fill(
-            band, of: step, from: source, times: times, path: file.path, notFinite: notFinite)
+            band, of: step, preparation, from: source, times: times, path: file.path,
+            notFinite: notFinite)
           {
             statistics.record(found, firstRow: band.rows.lowerBound)
           }
           progress(done.add(band.rows.count * rowByteCount))
+        }
+        if let factors = preparation.transformation.factors {
+          try writer.append(
+            StoredTensor(InputFactors.description(of: result), floats: factors))
         }
       }
       for tensor in derived[kind] ?? [] { try writer.append(tensor) }
@@ -93,8 +111,8 @@ public struct Quantizer: Sendable {
   /// Produces the rows of a band.
   /// - Returns: how far they moved; `nil` for rows that were copied.
   private static func fill(
-    _ band: TensorBand, of step: QuantizationPlan.Step, from source: ComponentSource,
-    times: StageTimes, path: String, notFinite: NotFiniteNumbers
+    _ band: TensorBand, of step: QuantizationPlan.Step, _ preparation: TensorPreparation,
+    from source: ComponentSource, times: StageTimes, path: String, notFinite: NotFiniteNumbers
   ) throws -> DistortionStatistics? {
     if step.isCopy {
       try times.measure(.read, byteCount: band.values.count) {
@@ -112,7 +130,9 @@ public struct Quantizer: Sendable {
     let scalesPerRow = band.scales.count / max(band.rows.count, 1)
     var statistics = DistortionStatistics()
     let decoded = ScratchBuffer()
-    let scratch = ScratchBuffer()
+    let scratch = (codes: ScratchBuffer(), rows: ScratchBuffer())
+    let transformed = ScratchBuffer()
+    let transformation = preparation.transformation
     try SourceRows.forEach(of: step.source, rows: band.rows, from: source, times: times) {
       rows, floats in
       let found = NotFiniteCount(in: floats)
@@ -125,9 +145,13 @@ public struct Quantizer: Sendable {
         rebasing: band.values[offset * valueBytes..<(offset + rows.count) * valueBytes])
       let scales = UnsafeMutableBufferPointer(
         rebasing: band.scales[offset * scalesPerRow..<(offset + rows.count) * scalesPerRow])
+      let numbers = transformed.bytes(count: floats.count * 4).bindMemory(to: Float.self)
+      _ = numbers.update(from: floats)
+      if !transformation.isIdentity { transformation.apply(to: numbers, columns: columns) }
       let bad = RowCoding.encode(
-        floats, rows: rows.count, columns: columns, encoding: step.target.encoding, values: values,
-        scales: scales, scratch: scratch)
+        UnsafeBufferPointer(numbers), rows: rows.count, columns: columns,
+        encoding: step.target.encoding, values: values, scales: scales,
+        rounding: preparation.rounding, scratch: scratch)
       if let bad {
         throw SanaError(
           .numericalFailure,
@@ -138,7 +162,8 @@ public struct Quantizer: Sendable {
       let result = decoded.bytes(count: floats.count * 4).bindMemory(to: Float.self)
       step.target.encoding.decode(
         UnsafeRawBufferPointer(values), scales: UnsafeBufferPointer(scales), rows: rows.count,
-        columns: columns, into: result, scratch: scratch)
+        columns: columns, into: result, scratch: scratch.codes)
+      if !transformation.isIdentity { transformation.undo(in: result, columns: columns) }
       statistics.add(
         DistortionStatistics(original: floats, decoded: UnsafeBufferPointer(result)))
     }
@@ -161,6 +186,7 @@ public struct Quantizer: Sendable {
         "quantization",
         .object([
           .init("recipe", .string(plan.recipe.name)),
+          .init("method", .string(preparer.method.name)),
           .init("rules", .array(plan.rules.map { .string("\($0)") })),
           .init("tool", .string(tool)),
         ]))

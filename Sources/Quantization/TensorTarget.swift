@@ -40,7 +40,8 @@ public struct TensorTarget: Hashable, Sendable {
   /// How `init(parsing:)` wants it, for help and errors.
   public static let grammar =
     "f32, f16, bf16, int8, int8:tap, int8:GROUP or int4:GROUP, where GROUP is a multiple of 8 from 8 to 4096;"
-    + " int8 and int8:tap with /a8 behind them multiply int8 activations, f16/a8 and bf16/a8 with codes made on loading"
+    + " int8 and int8:tap with /a8 behind them multiply int8 activations, int8/a16 those in two planes of int8, f16/a8 and"
+    + " bf16/a8 with codes made on loading"
 
   /// Reads `f16`, `int8`, `int8:64`, `int4:32`, `int8/a8`, `int8:tap`, `int8:tap/a8`, `f16/a8`; `nil` for anything else.
   public init?(parsing text: String) {
@@ -51,6 +52,8 @@ public struct TensorTarget: Hashable, Sendable {
     case 1: self.init(encoding)
     case 2 where parts[1] == "a8" && [.int8PerChannel, .f16, .bf16].contains(encoding):
       self.init(encoding, activations: .int8PerToken)
+    case 2 where parts[1] == "a16" && encoding == .int8PerChannel && !isPerTap:
+      self.init(encoding, activations: ActivationEncoding(planes: 2))
     default: return nil
     }
     self.isPerTap = isPerTap
@@ -78,6 +81,6 @@ public struct TensorTarget: Hashable, Sendable {
 
 extension TensorTarget: CustomStringConvertible {
   public var description: String {
-    "\(encoding)\(isPerTap ? ":tap" : "")\(activations == .int8PerToken ? "/a8" : "")"
+    "\(encoding)\(isPerTap ? ":tap" : "")\(["", "/a8", "/a16"][activations.planes])"
   }
 }

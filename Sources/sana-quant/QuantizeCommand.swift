@@ -28,6 +28,19 @@ struct QuantizeCommand: ParsableCommand {
         + " Encodings: \(TensorTarget.grammar).", valueName: "regex=encoding"))
   var rules: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "How codes are found: "
+        + QuantizationMethod.all.map { "\($0.name) (\($0.summary))" }.joined(separator: ", ") + ".",
+      valueName: "method"))
+  var method = QuantizationMethod.secondOrder.name
+
+  @Option(
+    help: ArgumentHelp(
+      "What products multiply, gathered by sana-quant calibrate. (default: gathered from prompts of its own)",
+      valueName: "statistics.h5"))
+  var calibration: String?
+
   @Flag(help: "Encode tensors again that are already quantized.")
   var allowRequantize = false
 
@@ -43,13 +56,20 @@ struct QuantizeCommand: ParsableCommand {
   func run() throws {
     try ToolSession.run { session in
       let recipe = try Recipe.named(recipe)
+      let method = try QuantizationMethod.named(method)
       let rules = try rules.map { try QuantizationRule(parsing: $0) }
-      _ = try OutputFile(output, .model, reading: InputFiles([model]))
+      _ = try OutputFile(
+        output, .model, reading: InputFiles([model] + (calibration.map { [$0] } ?? [])))
       let file = try ModelFile(path: model)
       let plan = try QuantizationPlan(
         file, recipe: recipe, rules: rules, allowsRequantizing: allowRequantize)
+      let statistics = try StatisticsChoice(
+        file: file, plan: plan, method: method, path: calibration, output: output
+      ).statistics(session)
       session.progress.begin("examine")
-      let quantizer = try Quantizer(file: file, plan: plan, cancellation: session.cancellation)
+      let quantizer = try Quantizer(
+        file: file, plan: plan, method: method, statistics: statistics,
+        cancellation: session.cancellation)
       let instruction = try InstructionEncoding(file: file, encoding: recipe.base)
         .tensors(session)
       let total = file.components.reduce(0) { $0 + $1.rawByteCount }

@@ -1,5 +1,4 @@
-import SanaEngine
-import SanaGraph
+import Quantization
 import Testing
 
 @Suite struct ChannelBalanceTests {
