@@ -35,7 +35,7 @@ public struct OperationError: Sendable {
   /// Whether a rule could take any of the error away: not where the tested model already has the weight in 16 bits and multiplies
   /// it by activations in floating point.
   public var isProtectable: Bool {
-    testedWeight.activations == .int8PerToken
+    testedWeight.activations.planes > 0
       || ![.f16, .bf16, .f32].contains(testedWeight.encoding)
   }
 

@@ -56,8 +56,14 @@ extension PipelineComparison {
 }
 
 extension OperationError {
-  /// The encoding and, where they are int8, the activations: `int8/a8`.
+  /// The encoding and, where products multiply whole numbers, the bits of the activations: `int8/a8`.
   public var storedAs: String {
-    "\(testedWeight.encoding)\(testedWeight.activations == .int8PerToken ? "/a8" : "")"
+    let activations =
+      switch testedWeight.activations.planes {
+      case 0: ""
+      case 1: "/a8"
+      default: "/a16"
+      }
+    return "\(testedWeight.encoding)\(activations)"
   }
 }
