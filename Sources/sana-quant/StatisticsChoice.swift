@@ -32,7 +32,11 @@ struct StatisticsChoice {
       }
       return nil
     }
-    if let path { return try CalibrationFile(path: path) }
+    if let path {
+      let statistics = try CalibrationFile(path: path)
+      if let note = try statistics.check(fits: file) { session.progress.note(note) }
+      return statistics
+    }
     do {
       let backend = try DeviceSelection.cpu.makeBackend(precision: .auto, threads: nil)
       let statistics = try BuiltInCalibration.gather(
