@@ -32,27 +32,28 @@ struct DemoVariant {
     let start = ContinuousClock.now
     let backend = try DeviceSelection.automatic.makeBackend(
       precision: precision, threads: threads)
-    let pipeline = try Pipeline(
+    let drawing = Session(
       model: try PipelineModel(path: path), backend: backend,
-      request: GenerationRequest(
-        prompts: prompts, width: Self.side, height: Self.side, steps: 20, guidanceScale: 4.5,
-        seed: 0, usesResolutionBinning: false),
       context: RunContext(cancellation: session.cancellation))
+    session.progress.begin(name, total: prompts.count)
     var pictures: [RGBImage] = []
-    try pipeline.run { event in
-      try session.cancellation.check()
-      switch event {
-      case .began(let stage, _, let units):
-        session.progress.begin("\(name) \(stage.rawValue)", total: units)
-      case .progressed(_, let done): session.progress.update(done)
-      case .ended: session.progress.end()
-      case .picture(_, let picture): pictures.append(try RGBImage(picture))
+    var plannedBytes = 0
+    for prompt in prompts {
+      let plan = try drawing.draw(
+        GenerationRequest(
+          prompts: [prompt], width: Self.side, height: Self.side, steps: 20, guidanceScale: 4.5,
+          seed: 0, usesResolutionBinning: false)
+      ) { event in
+        if case .picture(_, let picture) = event { pictures.append(try RGBImage(picture)) }
       }
+      plannedBytes = max(plannedBytes, plan.peakBytes)
+      session.progress.update(pictures.count)
     }
+    session.progress.end()
     time = ContinuousClock.now - start
     processBytes = ProcessMemory.peakBytes
-    plannedBytes = pipeline.plan.peakBytes
-    fileBytes = pipeline.model.file.byteCount
+    self.plannedBytes = plannedBytes
+    fileBytes = drawing.model.file.byteCount
     self.name = name
     self.pictures = pictures
   }

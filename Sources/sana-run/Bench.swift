@@ -48,7 +48,7 @@ struct Bench: ParsableCommand {
     try ToolSession.run { session in
       let run = try arguments.prepare(prompts: [prompt], session)
       for note in run.pipeline.notes { session.progress.note(note) }
-      try run.pipeline.checkMemory(limit: run.report.memoryLimit, session)
+      try run.pipeline.checkMemory(session)
 
       let peak = run.backend.measurePeak()
       let measurements = try PipelineStage.allCases

@@ -35,7 +35,7 @@ struct Generate: ParsableCommand {
       let run = try arguments.prepare(prompts: prompts, session)
       let pipeline = run.pipeline
       for note in pipeline.notes { session.progress.note(note) }
-      try pipeline.checkMemory(limit: run.report.memoryLimit, session)
+      try pipeline.checkMemory(session)
 
       var report = run.report
       do {

@@ -33,6 +33,6 @@ struct LimitTable {
     }
     text =
       table.text
-      + "\nleast limit \(ByteSize(free.leastBytes)), fastest with \(ByteSize(free.peakBytes))\n"
+      + "\nleast limit \(ByteSize(try pipeline.leastLimit())), fastest with \(ByteSize(free.peakBytes))\n"
   }
 }

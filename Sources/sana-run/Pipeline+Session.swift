@@ -6,8 +6,8 @@ import Support
 
 extension Pipeline {
   /// Refuses a run that does not fit the limit; warns of one that may not fit the machine.
-  func checkMemory(limit: ByteSize?, _ session: ToolSession) throws {
-    try plan.check(limit: limit?.bytes)
+  func checkMemory(_ session: ToolSession) throws {
+    try checkLimit()
     if let available = ProcessMemory.availableBytes, available < plan.peakBytes {
       session.progress.note(
         "the run needs \(ByteSize(plan.peakBytes)), but only \(ByteSize(available)) of memory are free"

@@ -36,6 +36,7 @@ struct Plan: ParsableCommand {
           ? [PromptPreparation.longestPrompt(tokens: arguments.picture.maxSequenceLength)]
           : prompts, session)
       let pipeline = run.pipeline
+      var report = run.report
       for note in prompts.isEmpty ? pipeline.requestNotes : pipeline.notes {
         session.progress.note(note)
       }
@@ -44,11 +45,12 @@ struct Plan: ParsableCommand {
         return
       }
       if arguments.json {
-        try JSONOutput.print(run.report.json)
+        report.leastLimit = try pipeline.leastLimit()
+        try JSONOutput.print(report.json)
       } else {
-        try OutputStream.standardOutput.write(run.report.summary)
+        try OutputStream.standardOutput.write(report.summary)
       }
-      try pipeline.plan.check(limit: run.report.memoryLimit?.bytes)
+      try pipeline.checkLimit()
     }
   }
 }

@@ -13,6 +13,8 @@ struct RunReport {
   let plan: PipelinePlan
   let memoryLimit: ByteSize?
   private let ledger: MemoryLedger
+  /// The least limit that the run can hold, where somebody asked.
+  var leastLimit: Int?
   /// Empty for a plan.
   var times: [PipelineStage: Duration] = [:]
   var outputs: [String] = []
@@ -44,13 +46,15 @@ struct RunReport {
       .init("guidance", .number(Double(settings.guidanceScale))),
       .init("scheduler", .string(settings.samplerKind.rawValue)),
       .init("peak_bytes", .integer(Int64(plan.peakBytes))),
-      .init("least_limit_bytes", .integer(Int64(plan.leastBytes))),
       .init("program_bytes", .integer(Int64(plan.programBytes))),
       .init("pictures_at_once", .integer(Int64(plan.picturesAtOnce))),
       .init("limit_bytes", memoryLimit.map { .integer(Int64($0.bytes)) } ?? .null),
       .init("stages", .array(plan.stages.map(json(of:)))),
       .init("means", .array(plan.means.map(json(of:_:)))),
     ]
+    if let leastLimit {
+      members.append(.init("least_limit_bytes", .integer(Int64(leastLimit))))
+    }
     if !outputs.isEmpty {
       members += [
         .init("pictures", .array(zip(outputs, settings.pictures).map(json(of:_:)))),
@@ -124,7 +128,7 @@ struct RunReport {
         "\nto stay within the limit:\n"
         + plan.means.map { stage, means in
           "  \(stage.rawValue): \(means.description); about \(Duration.seconds(means.seconds).readable) more\n"
-        }.joined()
+        }.joined() + "  (times are estimates; 'sana-run bench' measures what a limit costs here)\n"
     }
     text +=
       "\n\(outputs.isEmpty ? "peak memory" : "planned peak memory") \(ByteSize(plan.peakBytes))"

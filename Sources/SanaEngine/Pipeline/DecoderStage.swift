@@ -3,12 +3,13 @@ internal import SanaModels
 public import WeightFormats
 
 /// The autoencoder's decoder with its weights on a device. They are released with the object.
-public final class DecoderStage {
+public final class DecoderStage: PreparedStage {
   private let decoder: AutoencoderDecoder
   private let model: any ResidentModel
-  private let check: FiniteCheck
+  private var check: FiniteCheck
   private let choices: StageChoices
-  private let context: RunContext
+  let ledger: MemoryLedger
+  var context: RunContext { didSet { check.cancellation = context.cancellation } }
   private var prepared: (parts: AutoencoderDecoder.DecoderGraph, executable: any Executable)?
 
   /// - Parameter context: of all that the stage runs.
@@ -17,17 +18,20 @@ public final class DecoderStage {
     context: RunContext = RunContext()
   ) {
     self.init(
-      configuration, source: source, backend: backend, choices: StageChoices(), context: context)
+      configuration, source: source, backend: backend, choices: StageChoices(),
+      ledger: backend.ledger, context: context)
   }
 
+  /// - Parameter ledger: counts what the stage holds.
   init(
     _ configuration: AutoencoderConfiguration, source: any WeightSource, backend: any Backend,
-    choices: StageChoices, context: RunContext
+    choices: StageChoices, ledger: MemoryLedger, context: RunContext
   ) {
     decoder = AutoencoderDecoder(configuration)
-    model = backend.load(source)
+    model = backend.load(source, ledger: ledger)
     check = FiniteCheck(.autoencoder, source, backend, context.cancellation)
     self.choices = choices
+    self.ledger = ledger
     self.context = context
   }
 
@@ -48,6 +52,11 @@ public final class DecoderStage {
     // As they come, and divided by their factor.
     memory.tensorBytes = 2 * parts.graph[parts.latents].byteCount
     return memory
+  }
+
+  func rest() {
+    prepared = nil
+    model.releaseWorkspace()
   }
 
   /// Latents to pictures, one batch element each.
@@ -122,8 +131,12 @@ public final class DecoderStage {
       if fusion == .full { prepared = result }
     }
     let scalingFactor = Float(decoder.configuration.scalingFactor)
-    result.executable.write(
-      HostTensor(shape, latents.values.map { $0 / scalingFactor }), to: result.parts.latents)
+    try ledger.holding(
+      result.parts.graph[result.parts.latents].byteCount, for: .kept, "latents to be decoded"
+    ) {
+      result.executable.write(
+        HostTensor(shape, latents.values.map { $0 / scalingFactor }), to: result.parts.latents)
+    }
     return result
   }
 }

@@ -5,6 +5,8 @@ internal import SanaModels
 public final class Denoiser {
   /// What depends on the step alone, for all steps: `[steps, 1, channels]`.
   struct Schedule {
+    /// Of the tensors.
+    let claim: MemoryClaim
     let graph: Graph
     let modulation: HostTensor
     let embeddedTimestep: HostTensor
@@ -32,15 +34,17 @@ public final class Denoiser {
   private let usesGuidance: Bool
   private let check: FiniteCheck
   private let model: any ResidentModel
+  private let ledger: MemoryLedger
   private let context: RunContext
   /// Shape of the latents, `[pictures, h, w, channels]`.
   public let latentShape: Shape
 
   init(
     runs: [Run], schedule: Schedule, latentShape: Shape, usesGuidance: Bool, check: FiniteCheck,
-    model: any ResidentModel, context: RunContext
+    model: any ResidentModel, ledger: MemoryLedger, context: RunContext
   ) {
     self.model = model
+    self.ledger = ledger
     self.context = context
     self.runs = runs
     self.schedule = schedule
@@ -58,6 +62,21 @@ public final class Denoiser {
   /// - Throws: `.numericalFailure` when the output is not finite, and what the back end or the observer throws.
   public func evaluate(
     _ modelInput: [Float], step: Int, observer: ValueObserver? = nil
+  ) throws -> HostTensor {
+    try ledger.holding(
+      Self.evaluationBytes(latentShape, branches: usesGuidance ? 2 : 1), for: .kept,
+      "the network's input and output"
+    ) { try compute(modelInput, step: step, observer: observer) }
+  }
+
+  /// Bytes of what `evaluate` gives the network and is given by it.
+  /// - Parameter branches: two with guidance, otherwise one.
+  static func evaluationBytes(_ latents: Shape, branches: Int) -> Int {
+    2 * branches * latents.elementCount * MemoryLayout<Float>.size
+  }
+
+  private func compute(
+    _ modelInput: [Float], step: Int, observer: ValueObserver?
   ) throws -> HostTensor {
     var rest = (usesGuidance ? modelInput + modelInput : modelInput)[...]
     for run in runs {
@@ -122,6 +141,8 @@ extension Denoiser {
     with sampler: consuming any Sampler, initialNoise: HostTensor, guidanceScale: Float,
     noise: () -> HostTensor, onStep: (DenoisingStep) throws -> Void = { _ in }
   ) throws -> HostTensor {
+    let claim = try ledger.claim(Self.samplingBytes(latentShape), for: .kept, "latents and noise")
+    defer { withExtendedLifetime(claim) {} }
     var sampler = sampler
     let shape = latentShape
     precondition(initialNoise.shape == shape)
@@ -140,5 +161,10 @@ extension Denoiser {
     let result = HostTensor(shape, sampler.finalLatents(latents))
     try requireFinite(result, "final latents")
     return result
+  }
+
+  /// Bytes of noise, latents, and what a sampler makes of them.
+  static func samplingBytes(_ latents: Shape) -> Int {
+    5 * latents.elementCount * MemoryLayout<Float>.size
   }
 }

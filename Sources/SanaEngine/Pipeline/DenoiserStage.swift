@@ -3,12 +3,13 @@ internal import SanaModels
 public import WeightFormats
 
 /// The transformer with its weights on a device. They are released with the object and the denoisers it prepared.
-public final class DenoiserStage {
+public final class DenoiserStage: PreparedStage {
   private let transformer: LinearDiffusionTransformer
   private let model: any ResidentModel
-  private let check: FiniteCheck
+  private var check: FiniteCheck
   private let choices: StageChoices
-  private let context: RunContext
+  private let ledger: MemoryLedger
+  var context: RunContext { didSet { check.cancellation = context.cancellation } }
 
   /// - Parameter context: of all that the stage and its denoisers run.
   public convenience init(
@@ -16,17 +17,20 @@ public final class DenoiserStage {
     context: RunContext = RunContext()
   ) {
     self.init(
-      configuration, source: source, backend: backend, choices: StageChoices(), context: context)
+      configuration, source: source, backend: backend, choices: StageChoices(),
+      ledger: backend.ledger, context: context)
   }
 
+  /// - Parameter ledger: counts what the stage and its denoisers hold.
   init(
     _ configuration: TransformerConfiguration, source: any WeightSource, backend: any Backend,
-    choices: StageChoices, context: RunContext
+    choices: StageChoices, ledger: MemoryLedger, context: RunContext
   ) {
     transformer = LinearDiffusionTransformer(configuration)
-    model = backend.load(source)
+    model = backend.load(source, ledger: ledger)
     check = FiniteCheck(.transformer, source, backend, context.cancellation)
     self.choices = choices
+    self.ledger = ledger
     self.context = context
   }
 
@@ -44,11 +48,11 @@ public final class DenoiserStage {
     let schedule = transformer.timestepGraph(steps: steps)
     var memory = StageMemory()
     let model = backend.load(source)
-    memory.add(passing: try model.plan(schedule.graph, StageChoices.passing).plan)
+    memory.add(passing: try model.plan(schedule.graph, choices.passing).plan)
     var captionBytes = 0
     for tokens in tokenCounts {
       let prompt = transformer.promptGraph(tokens: tokens, batch: 1, form: choices.captionForm)
-      let plan = try model.plan(prompt.graph, StageChoices.passing).plan
+      let plan = try model.plan(prompt.graph, choices.passing).plan
       memory.add(passing: plan)
       captionBytes = max(captionBytes, prompt.graph[prompt.captions].byteCount)
     }
@@ -61,19 +65,18 @@ public final class DenoiserStage {
           ).graph, choices.main
         ).plan
       })
-    let floatBytes = MemoryLayout<Float>.size
     memory.tensorBytes =
-      captionBytes
-      + [schedule.modulation, schedule.embeddedTimestep].reduce(0) {
-        $0 + schedule.graph[$1].byteCount
-      }
-      // Noise, latents, the network's input and output, and what a sampler makes of them.
-      + latents.elementCount * floatBytes * (5 + 2 * tokenCounts.count)
+      captionBytes + schedule.outputBytes
+      + Denoiser.samplingBytes(latents)
+      + Denoiser.evaluationBytes(latents, branches: tokenCounts.count)
     if let embedding = configuration.positionInterpolationScale.map({ _ in configuration.width }) {
-      memory.tensorBytes += latents.positions * embedding * floatBytes
+      memory.tensorBytes += latents.positions * embedding * MemoryLayout<Float>.size
     }
     return memory
   }
+
+  /// - Precondition: no denoiser is used any more.
+  func rest() { model.releaseWorkspace() }
 
   /// Computes what depends on the captions and on the schedule alone, and binds the graphs of a step to it.
   ///
@@ -108,7 +111,8 @@ public final class DenoiserStage {
       latentShape: Shape(
         batch: captions.count, height: height, width: width,
         channels: transformer.configuration.inputChannels),
-      usesGuidance: !unconditional.isEmpty, check: check, model: model, context: context)
+      usesGuidance: !unconditional.isEmpty, check: check, model: model, ledger: ledger,
+      context: context)
   }
 
   /// The graph of a step for as many images as there are captions, bound to them.
@@ -122,17 +126,20 @@ public final class DenoiserStage {
     // Before the captions' graph, whose results go from its memory to this one's.
     let executable = try model.prepare(parts.graph, choices.main, context)
     let promptGraph = try runPrompt(
-      Caption.batch(captions), into: executable, parts.captionInputs, fusion: fusion,
-      observer: observer)
+      captions, into: executable, parts.captionInputs, fusion: fusion, observer: observer)
     executable.write(
       HostTensor(
         .tokens(batch: captions.count, count: 1, channels: 1),
         integers: captions.map { Int32($0.tokenCount) }),
       to: parts.tokenCounts)
-    if let value = parts.positionEmbedding,
-      let tensor = transformer.positionEmbedding(height: height, width: width)
-    {
-      executable.write(tensor, to: value)
+    if let value = parts.positionEmbedding {
+      try ledger.holding(
+        parts.graph[value].byteCount, for: .kept, "the embedding of positions"
+      ) {
+        if let tensor = transformer.positionEmbedding(height: height, width: width) {
+          executable.write(tensor, to: value)
+        }
+      }
     }
     return Denoiser.Run(promptGraph: promptGraph, parts: parts, executable: executable)
   }
@@ -143,7 +150,7 @@ public final class DenoiserStage {
   ) throws -> Denoiser.Schedule {
     let configuration = transformer.configuration
     let parts = transformer.timestepGraph(steps: modelTimesteps.count, fusion: fusion)
-    let executable = try model.prepare(parts.graph, StageChoices.passing, context)
+    let executable = try model.prepare(parts.graph, choices.passing, context)
     let shape = Shape.tokens(batch: modelTimesteps.count, count: 1, channels: 1)
     let scale = Float(configuration.timestepScale)
     executable.write(HostTensor(shape, modelTimesteps.map { $0 * scale }), to: parts.timesteps)
@@ -153,25 +160,36 @@ public final class DenoiserStage {
         HostTensor(shape, modelTimesteps.map { _ in embedded }), to: guidance)
     }
     try executable.run(context.observed(by: observer))
+    let claim = try ledger.claim(
+      parts.outputBytes, for: .kept, "what the network takes of the schedule")
     return Denoiser.Schedule(
-      graph: parts.graph, modulation: executable.read(parts.modulation),
+      claim: claim, graph: parts.graph, modulation: executable.read(parts.modulation),
       embeddedTimestep: executable.read(parts.embeddedTimestep))
   }
 
   /// Computes what steps need of captions and copies it into the inputs of their graph.
   private func runPrompt(
-    _ captions: HostTensor, into step: any Executable, _ inputs: [Value],
+    _ captions: [Caption], into step: any Executable, _ inputs: [Value],
     fusion: GraphBuilder.Fusion, observer: ValueObserver?
   ) throws -> Graph {
     let parts = transformer.promptGraph(
-      tokens: captions.shape.positions, batch: captions.shape.batch, form: choices.captionForm,
-      fusion: fusion)
-    let executable = try model.prepare(parts.graph, StageChoices.passing, context)
-    executable.write(captions, to: parts.captions)
+      tokens: captions.map(\.tokenCount).max() ?? 0, batch: captions.count,
+      form: choices.captionForm, fusion: fusion)
+    let executable = try model.prepare(parts.graph, choices.passing, context)
+    try ledger.holding(parts.graph[parts.captions].byteCount, for: .kept, "captions of a batch") {
+      executable.write(Caption.batch(captions), to: parts.captions)
+    }
     try executable.run(context.observed(by: observer))
     for (output, input) in zip(parts.outputs, inputs) {
       step.copy(output, of: executable, to: input)
     }
     return parts.graph
+  }
+}
+
+extension LinearDiffusionTransformer.TimestepGraph {
+  /// Bytes of what steps take of it.
+  fileprivate var outputBytes: Int {
+    graph[modulation].byteCount + graph[embeddedTimestep].byteCount
   }
 }

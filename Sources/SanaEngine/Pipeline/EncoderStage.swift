@@ -8,6 +8,7 @@ public final class EncoderStage {
   private let encoder: AutoencoderEncoder
   private let source: any WeightSource
   private let backend: any Backend
+  private let ledger: MemoryLedger
   private let model: any ResidentModel
   private let check: FiniteCheck
   private let budget: MemoryBudget
@@ -23,7 +24,8 @@ public final class EncoderStage {
     encoder = AutoencoderEncoder(configuration)
     self.source = source
     self.backend = backend
-    model = backend.load(source)
+    ledger = MemoryLedger(within: backend.ledger)
+    model = backend.load(source, ledger: ledger)
     check = FiniteCheck(.autoencoder, source, backend, context.cancellation)
     self.budget = budget
     self.context = context
@@ -47,7 +49,15 @@ public final class EncoderStage {
     let parts = encoder.graph(
       height: image.shape.height, width: image.shape.width, batch: image.shape.batch,
       fusion: fusion)
-    let choices = fusion == .full ? try choices(for: parts) : StageChoices()
+    var choices = StageChoices()
+    ledger.limit = nil
+    if fusion == .full {
+      let plan = try plan(of: parts)
+      choices = plan.choices
+      ledger.hold(to: plan.memory.peakBytes, planOf: "the autoencoder's encoder")
+    }
+    let claim = try ledger.claim(Self.tensorBytes(parts), for: .kept, "the picture and its latents")
+    defer { withExtendedLifetime(claim) {} }
     let executable = try model.prepare(parts.graph, choices.alone, context)
     executable.write(image, to: parts.image)
     try executable.run(context.observed(by: observer))
@@ -63,8 +73,8 @@ public final class EncoderStage {
     return try planner.leastBytes()...planner.plan(limit: nil).memory.peakBytes
   }
 
-  /// The fastest that fit the budget.
-  private func choices(for parts: AutoencoderEncoder.EncoderGraph) throws -> StageChoices {
+  /// The fastest that fits the budget.
+  private func plan(of parts: AutoencoderEncoder.EncoderGraph) throws -> StagePlanner.Plan {
     let planner = planner(parts)
     let plan = try planner.plan(limit: budget.stageBytes)
     if let limit = budget.limit, budget.programBytes + plan.memory.peakBytes > limit {
@@ -73,21 +83,24 @@ public final class EncoderStage {
         .memoryLimit, "encoding the picture needs \(least) bytes, more than the limit of \(limit)",
         remedy: "allow at least as many, or encode a smaller picture")
     }
-    return plan.choices
+    return plan
   }
 
   private func planner(_ parts: AutoencoderEncoder.EncoderGraph) -> StagePlanner {
     let size = parts.graph[parts.image].shape
     return StagePlanner(
-      cost: CostModel(threads: AvailableProcessors.current.count), positions: size.positions,
-      hasCaptions: false
+      cost: CostModel(threads: AvailableProcessors.current.count),
+      form: .again(positions: size.positions, hasCaptions: false)
     ) { [backend, source] choices in
       var memory = StageMemory()
       memory.add(main: [try backend.plan(parts.graph, weights: source, choices.alone)])
-      // The picture on the host, and the latents as they are and scaled.
-      memory.tensorBytes =
-        parts.graph[parts.image].byteCount + 2 * parts.graph[parts.latents].byteCount
+      memory.tensorBytes = Self.tensorBytes(parts)
       return memory
     }
+  }
+
+  /// Bytes of the picture on the host, and of the latents as they are and scaled.
+  private static func tensorBytes(_ parts: AutoencoderEncoder.EncoderGraph) -> Int {
+    parts.graph[parts.image].byteCount + 2 * parts.graph[parts.latents].byteCount
   }
 }

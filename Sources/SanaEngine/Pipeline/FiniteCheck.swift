@@ -8,7 +8,7 @@ struct FiniteCheck {
   let component: ComponentKind
   let source: any WeightSource
   let precision: ComputePrecision
-  let cancellation: CancellationToken?
+  var cancellation: CancellationToken?
 
   init(
     _ component: ComponentKind, _ source: any WeightSource, _ backend: any Backend,

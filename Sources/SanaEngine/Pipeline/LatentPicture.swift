@@ -25,10 +25,19 @@ public struct LatentPicture: PictureSource {
   /// - Throws: `.numericalFailure` when what is decoded is not finite, `.cancelled`, what the back
   ///   end throws, and what `onRow` throws.
   public func drawRows(_ onRow: (UnsafeBufferPointer<UInt8>) throws -> Void) throws {
-    var rows = PictureRows(
-      drawnHeight: drawnHeight, drawnWidth: drawnWidth, height: height, width: width)
-    try stage.decode(latents) { range, values in
-      try rows.append(rows: range, values, onRow: onRow)
+    try stage.ledger.holding(
+      Self.rowBytes(width: width), for: .kept, "rows of a picture on their way to its file"
+    ) {
+      var rows = PictureRows(
+        drawnHeight: drawnHeight, drawnWidth: drawnWidth, height: height, width: width)
+      try stage.decode(latents) { range, values in
+        try rows.append(rows: range, values, onRow: onRow)
+      }
     }
+  }
+
+  /// Bytes that a picture takes between the autoencoder and its file.
+  static func rowBytes(width: Int) -> Int {
+    PictureRows.byteCount(width: width) + PNGFile.byteCount(width: width)
   }
 }

@@ -14,7 +14,7 @@ extension TextEncoderStage {
     source: any WeightSource, backend: any Backend, limit: Int?, context: RunContext
   ) throws {
     var memory = try Self.memory(
-      configuration, source: source, backend: backend, prompts: prompts)
+      configuration, source: source, backend: backend, choices: StageChoices(), prompts: prompts)
     // A copy of an operand: none is wider than the gated hidden activations.
     memory.tensorBytes +=
       (prompts.map(\.tokens.count).max() ?? 0) * configuration.intermediateSize
@@ -43,8 +43,8 @@ extension DenoiserStage {
     form: LinearDiffusionTransformer.CaptionForm, limit: Int?, context: RunContext
   ) throws {
     let planner = StagePlanner(
-      cost: CostModel(threads: AvailableProcessors.current.count), positions: 1,
-      hasCaptions: false
+      cost: CostModel(threads: AvailableProcessors.current.count),
+      form: .again(positions: 1, hasCaptions: false)
     ) { choices in
       var choices = choices
       choices.captionForm = form
@@ -61,7 +61,8 @@ extension DenoiserStage {
     var choices = plan.choices
     choices.captionForm = form
     self.init(
-      configuration, source: source, backend: backend, choices: choices, context: context)
+      configuration, source: source, backend: backend, choices: choices,
+      ledger: backend.ledger, context: context)
   }
 }
 
@@ -79,8 +80,8 @@ extension DecoderStage {
       height: latents.height, width: latents.width, batch: 1, fusion: .observable)
     let operandBytes = parts.graph.values.map(\.byteCount).max() ?? 0
     let planner = StagePlanner(
-      cost: CostModel(threads: AvailableProcessors.current.count), positions: 1,
-      hasCaptions: false
+      cost: CostModel(threads: AvailableProcessors.current.count),
+      form: .again(positions: 1, hasCaptions: false)
     ) { choices in
       var memory = try Self.memory(
         configuration, source: source, backend: backend, choices: choices, latents: latents,
@@ -91,7 +92,8 @@ extension DecoderStage {
     let plan = try planner.plan(limit: limit)
     try plan.memory.check(limit, .decode, least: planner.leastBytes())
     self.init(
-      configuration, source: source, backend: backend, choices: plan.choices, context: context)
+      configuration, source: source, backend: backend, choices: plan.choices,
+      ledger: backend.ledger, context: context)
   }
 }
 

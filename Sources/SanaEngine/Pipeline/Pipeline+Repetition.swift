@@ -8,7 +8,8 @@ extension Pipeline {
   /// needs the one before it: captions and latents are random numbers of the right size.
   /// - Returns: what runs one unit. The weights are loaded now where the stage loads them ahead, otherwise by the first call.
   public func repetition(of stage: PipelineStage) throws -> () throws -> Void {
-    switch stage {
+    stages.begin(stage, plan)
+    return switch stage {
     case .text: try textRepetition()
     case .denoise: try denoiseRepetition()
     case .decode: try decodeRepetition()
@@ -16,17 +17,13 @@ extension Pipeline {
   }
 
   private func textRepetition() throws -> () throws -> Void {
-    let stage = try TextEncoderStage(
-      model.textEncoder, source: model.source(for: .textEncoder), backend: backend,
-      context: context)
+    let stage = try makeTextEncoderStage()
     let all = prompts + (negativePrompt.map { [$0] } ?? [])
     return { for prompt in all { _ = try stage.caption(of: prompt) } }
   }
 
   private func denoiseRepetition() throws -> () throws -> Void {
-    let stage = DenoiserStage(
-      model.transformer, source: try model.source(for: .transformer), backend: backend,
-      choices: plan.denoising, context: context)
+    let stage = try makeDenoiserStage()
     func caption(_ prompt: PreparedPrompt) -> Caption {
       let shape = Shape.tokens(
         batch: 1, count: prompt.captionRows.count, channels: model.textEncoder.hiddenSize)
@@ -45,9 +42,7 @@ extension Pipeline {
   }
 
   private func decodeRepetition() throws -> () throws -> Void {
-    let stage = DecoderStage(
-      model.autoencoder, source: try model.source(for: .autoencoder), backend: backend,
-      choices: plan.decoding, context: context)
+    let stage = try makeDecoderStage()
     let (height, width) = settings.latentSize(model)
     var noise = LatentNoise(
       seed: 0,

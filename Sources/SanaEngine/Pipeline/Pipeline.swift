@@ -9,7 +9,8 @@ internal import Support
 public final class Pipeline {
   public let model: PipelineModel
   public let settings: GenerationSettings
-  public let plan: PipelinePlan
+  /// How the run is done and what it may hold: every stage is held to it.
+  public package(set) var plan: PipelinePlan
   /// What the user should know about how the prompts were understood.
   public let promptNotes: [String]
   /// What the user should know about how everything else was understood.
@@ -19,6 +20,8 @@ public final class Pipeline {
   /// Of all that the pipeline runs.
   public var context: RunContext
   private let budget: MemoryBudget
+  private let planner: PipelinePlanner
+  let stages: PreparedStages
   let backend: any Backend
   let prompts: [PreparedPrompt]
   let negativePrompt: PreparedPrompt?
@@ -28,10 +31,23 @@ public final class Pipeline {
   ///   - context: of all that the pipeline runs.
   /// - Throws: `.invalidArgument` for a request that the model cannot fulfil, `.tensorMismatch` for
   ///   a model that lacks a weight.
-  public init(
+  public convenience init(
     model: PipelineModel, backend: any Backend, request: GenerationRequest,
     budget: MemoryBudget = MemoryBudget(), context: RunContext = RunContext()
   ) throws {
+    try self.init(
+      model: model, backend: backend, request: request, budget: budget, context: context,
+      stages: PreparedStages(within: backend.ledger), keepsStages: false)
+  }
+
+  /// - Parameters:
+  ///   - stages: those of a session.
+  ///   - keepsStages: whether they stay for the session's next run where there is memory.
+  init(
+    model: PipelineModel, backend: any Backend, request: GenerationRequest, budget: MemoryBudget,
+    context: RunContext, stages: PreparedStages, keepsStages: Bool
+  ) throws {
+    self.stages = stages
     self.context = context
     self.model = model
     self.backend = backend
@@ -42,9 +58,10 @@ public final class Pipeline {
     prompts = try settings.prompts.map(preparation.prepare)
     negativePrompt =
       settings.usesGuidance ? try preparation.prepareNegative(settings.negativePrompt) : nil
-    plan = try PipelinePlan(
+    planner = try PipelinePlanner(
       model: model, backend: backend, settings: settings, prompts: prompts,
-      negativePrompt: negativePrompt, budget: budget)
+      negativePrompt: negativePrompt, cost: CostModel(threads: AvailableProcessors.current.count))
+    plan = try planner.plan(budget, keepsStages: keepsStages)
     self.budget = budget
     promptNotes = (prompts + (negativePrompt.map { [$0] } ?? [])).compactMap { prompt in
       prompt.truncatedText.map {
@@ -58,30 +75,54 @@ public final class Pipeline {
   public func plan(limit: Int?) throws -> PipelinePlan {
     var budget = budget
     budget.limit = limit
-    return try PipelinePlan(
-      model: model, backend: backend, settings: settings, prompts: prompts,
-      negativePrompt: negativePrompt, budget: budget)
+    return try planner.plan(budget, keepsStages: false)
+  }
+
+  /// The least limit that the run can hold.
+  public func leastLimit() throws -> Int {
+    try planner.leastBytes(programBytes: budget.programBytes)
+  }
+
+  /// - Throws: `.memoryLimit` that states the least limit that would do, where the run does not fit
+  ///   its own.
+  public func checkLimit() throws {
+    try plan.check(limit: budget.limit, leastBytes: leastLimit)
   }
 
   /// Captions of the prompts, and of the negative one where guidance needs it.
   public struct Captions: Sendable {
     public let prompts: [Caption]
     public let negative: Caption?
+    /// Of their rows.
+    fileprivate let claims: [MemoryClaim]
   }
 
   /// The stage `text`.
   /// - Parameter onPrompt: told how many prompts are done.
   public func encodeText(onPrompt: (Int) throws -> Void = { _ in }) throws -> Captions {
-    let stage = try TextEncoderStage(
-      model.textEncoder, source: model.source(for: .textEncoder), backend: backend,
-      context: context)
-    let negative = try negativePrompt.map(stage.caption)
-    var captions: [Caption] = []
-    for prompt in prompts {
-      captions.append(try stage.caption(of: prompt))
-      try onPrompt(captions.count)
+    try stages.use(.text, plan, context, make: makeTextEncoderStage) { stage in
+      var claims: [MemoryClaim] = []
+      func caption(_ prompt: PreparedPrompt) throws -> Caption {
+        let caption = try stage.caption(of: prompt)
+        claims.append(
+          try stages.ledger.claim(
+            Caption.byteCount([prompt], model.textEncoder), for: .kept, "captions"))
+        return caption
+      }
+      let negative = try negativePrompt.map(caption)
+      var captions: [Caption] = []
+      for prompt in prompts {
+        captions.append(try caption(prompt))
+        try onPrompt(captions.count)
+      }
+      return Captions(prompts: captions, negative: negative, claims: claims)
     }
-    return Captions(prompts: captions, negative: negative)
+  }
+
+  func makeTextEncoderStage() throws -> TextEncoderStage {
+    try TextEncoderStage(
+      model.textEncoder, source: model.source(for: .textEncoder), backend: backend,
+      choices: plan.choices(of: .text), ledger: stages.ledger, context: context)
   }
 
   /// The stage `denoise`: latents of some pictures, `[1, h, w, channels]` each.
@@ -92,12 +133,25 @@ public final class Pipeline {
     _ captions: Captions, pictures: Range<Int>,
     onStep: (_ picture: Int, DenoisingStep) throws -> Void = { _, _ in }
   ) throws -> [HostTensor] {
-    let stage = DenoiserStage(
+    try stages.use(.denoise, plan, context, make: makeDenoiserStage) {
+      try denoise(captions, pictures: pictures, $0, onStep: onStep)
+    }
+  }
+
+  func makeDenoiserStage() throws -> DenoiserStage {
+    DenoiserStage(
       model.transformer, source: try model.source(for: .transformer), backend: backend,
-      choices: plan.denoising, context: context)
+      choices: plan.choices(of: .denoise), ledger: stages.ledger, context: context)
+  }
+
+  private func denoise(
+    _ captions: Captions, pictures: Range<Int>, _ stage: DenoiserStage,
+    onStep: (_ picture: Int, DenoisingStep) throws -> Void
+  ) throws -> [HostTensor] {
     let (height, width) = settings.latentSize(model)
     let sampler = try settings.samplerKind.makeSampler(model.scheduler, steps: settings.steps)
     var latents: [HostTensor] = []
+    var claims: [MemoryClaim] = []
     for (prompt, caption) in captions.prompts.enumerated() {
       let indices = pictures.filter { settings.pictures[$0].prompt == prompt }
       guard !indices.isEmpty else { continue }
@@ -112,9 +166,16 @@ public final class Pipeline {
           try denoiser.sample(
             with: sampler, initialNoise: noise.next(), guidanceScale: settings.guidanceScale,
             noise: { noise.next() }, onStep: { try onStep(index, $0) }))
+        claims.append(try claim(latents[latents.count - 1]))
       }
     }
     return latents
+  }
+
+  /// Holds latents that wait.
+  private func claim(_ latents: HostTensor) throws -> MemoryClaim {
+    try stages.ledger.claim(
+      latents.shape.elementCount * MemoryLayout<Float>.size, for: .kept, "latents that wait")
   }
 
   /// The stage `decode`.
@@ -123,12 +184,20 @@ public final class Pipeline {
   public func decode(
     _ latents: [HostTensor], onPicture: (_ index: Int, LatentPicture) throws -> Void
   ) throws {
-    let stage = DecoderStage(
-      model.autoencoder, source: try model.source(for: .autoencoder), backend: backend,
-      choices: plan.decoding, context: context)
-    for (index, latents) in latents.enumerated() {
-      try onPicture(index, LatentPicture(latents, stage, settings))
+    try stages.use(.decode, plan, context, make: makeDecoderStage) { stage in
+      let claims = try latents.map(claim)
+      try withExtendedLifetime(claims) {
+        for (index, latents) in latents.enumerated() {
+          try onPicture(index, LatentPicture(latents, stage, settings))
+        }
+      }
     }
+  }
+
+  func makeDecoderStage() throws -> DecoderStage {
+    DecoderStage(
+      model.autoencoder, source: try model.source(for: .autoencoder), backend: backend,
+      choices: plan.choices(of: .decode), ledger: stages.ledger, context: context)
   }
 
   private static func notes(

@@ -11,6 +11,10 @@ public struct PipelineModel: Sendable {
   public let autoencoder: AutoencoderConfiguration
   public let scheduler: SchedulerConfiguration
   public let tokenizer: Tokenizer
+  /// What weights are read through instead of the file: for tests.
+  package var weightSource: @Sendable (ComponentKind, any WeightSource) -> any WeightSource = {
+    $1
+  }
 
   /// - Parameter sampler: what is used instead of the model's own scheduler, which need not be one
   ///   that can be run then.
@@ -41,8 +45,8 @@ public struct PipelineModel: Sendable {
   }
 
   /// Weights of one network.
-  public func source(for kind: ComponentKind) throws -> ComponentSource {
-    try file.source(for: kind)
+  public func source(for kind: ComponentKind) throws -> any WeightSource {
+    try weightSource(kind, file.source(for: kind))
   }
 
   private func checkNetworksFit() throws(SanaError) {

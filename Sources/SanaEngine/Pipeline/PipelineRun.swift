@@ -22,7 +22,10 @@ extension Pipeline {
   /// next one loads its own.
   ///
   /// - Parameter onEvent: told what happens; a throw stops the run.
+  /// - Throws: `.memoryLimit` for a run that does not fit its limit, and what the stages throw.
   public func run(onEvent: (PipelineEvent) throws -> Void) throws {
+    try checkLimit()
+    stages.follow(plan)
     let count = settings.pictures.count
     func perform<Result>(
       _ stage: PipelineStage, _ pictures: Range<Int>, units: Int, _ body: () throws -> Result

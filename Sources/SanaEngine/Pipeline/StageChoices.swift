@@ -9,6 +9,11 @@ struct StageChoices: Hashable {
   var captionForm: LinearDiffusionTransformer.CaptionForm = .keyValues
   /// The most positions that are computed at a time where that is possible; nil for all.
   var bandPositions: Int?
+  /// Of the weights of graphs that run once a prompt or a schedule.
+  var passingResidency: Residency = .once
+
+  /// Of a stage that is used again later: all its weights stay.
+  static let staying = StageChoices(passingResidency: .resident)
 
   /// The same, and no weight of a segment stays.
   var streaming: StageChoices {
@@ -30,6 +35,8 @@ struct StageChoices: Hashable {
       residency: residency, sharesWorkspace: true, bandPositions: bandPositions)
   }
 
-  /// Of a graph that runs once.
-  static let passing = ExecutionChoices(residency: .once, sharesWorkspace: true)
+  /// Of a graph that runs once a prompt or a schedule.
+  var passing: ExecutionChoices {
+    ExecutionChoices(residency: passingResidency, sharesWorkspace: true)
+  }
 }

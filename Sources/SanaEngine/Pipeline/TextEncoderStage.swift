@@ -4,20 +4,34 @@ internal import Support
 public import WeightFormats
 
 /// The text encoder with its weights on a device. They are released with the object.
-public final class TextEncoderStage {
+public final class TextEncoderStage: PreparedStage {
   let encoder: GemmaEncoder
   private let model: any ResidentModel
   let instruction: InstructionState?
-  private let check: FiniteCheck
-  private let context: RunContext
+  private var check: FiniteCheck
+  private let choices: StageChoices
+  private let ledger: MemoryLedger
+  var context: RunContext { didSet { check.cancellation = context.cancellation } }
 
   /// - Throws: `.tensorMismatch` when the source holds an instruction's state that is not of this network, and what reading it throws.
-  public init(
+  public convenience init(
     _ configuration: TextEncoderConfiguration, source: any WeightSource, backend: any Backend,
     context: RunContext = RunContext()
   ) throws {
+    try self.init(
+      configuration, source: source, backend: backend, choices: StageChoices(),
+      ledger: backend.ledger, context: context)
+  }
+
+  /// - Parameter ledger: counts what the stage holds.
+  init(
+    _ configuration: TextEncoderConfiguration, source: any WeightSource, backend: any Backend,
+    choices: StageChoices, ledger: MemoryLedger, context: RunContext
+  ) throws {
     encoder = GemmaEncoder(configuration)
-    model = backend.load(source)
+    model = backend.load(source, ledger: ledger)
+    self.choices = choices
+    self.ledger = ledger
     check = FiniteCheck(.textEncoder, source, backend, context.cancellation)
     self.context = context
     instruction = try InstructionState(source, for: configuration)
@@ -26,7 +40,7 @@ public final class TextEncoderStage {
   /// What the stage holds of a model for prompts.
   static func memory(
     _ configuration: TextEncoderConfiguration, source: any WeightSource, backend: any Backend,
-    prompts: [PreparedPrompt]
+    choices: StageChoices, prompts: [PreparedPrompt]
   ) throws -> StageMemory {
     let encoder = GemmaEncoder(configuration)
     let instruction = try InstructionState(source, for: configuration)
@@ -34,23 +48,26 @@ public final class TextEncoderStage {
       prompts.map { instruction?.remainder(of: $0) ?? 0..<$0.tokens.count }
     ).filter { !$0.isEmpty }
     var memory = StageMemory()
-    var resident = 0
     for remainder in remainders {
       let graph = encoder.graph(
         tokens: remainder.count, after: instruction?.tokens(before: remainder), batch: 1
       ).graph
-      let plan = try backend.plan(graph, weights: source, StageChoices.passing)
-      memory.add(passing: plan)
-      resident = max(resident, plan.residentBytes)
+      memory.add(passing: try backend.plan(graph, weights: source, choices.passing))
     }
-    // The vectors that stay are those of every prompt.
-    memory.weightBytes = resident
-    let longest = remainders.map(\.count).max() ?? 1
     memory.tensorBytes =
-      2 * longest * configuration.hiddenSize * MemoryLayout<Float>.size
+      Self.hiddenStateBytes(tokens: remainders.map(\.count).max() ?? 0, configuration)
       + Caption.byteCount(prompts, configuration)
     return memory
   }
+
+  /// Bytes of the hidden states of some tokens, and of what is picked of them.
+  private static func hiddenStateBytes(
+    tokens: Int, _ configuration: TextEncoderConfiguration
+  ) -> Int {
+    2 * tokens * configuration.hiddenSize * MemoryLayout<Float>.size
+  }
+
+  func rest() { model.releaseWorkspace() }
 
   /// The last hidden state of every token, `[1, tokens, hiddenSize]`.
   ///
@@ -72,6 +89,16 @@ public final class TextEncoderStage {
   /// The caption of a prepared prompt. What the model file knows of the prompt's beginning is not computed again.
   /// - Throws: as `encode`.
   public func caption(of prompt: PreparedPrompt) throws -> Caption {
+    let remainder = instruction?.remainder(of: prompt) ?? 0..<prompt.tokens.count
+    return try ledger.holding(
+      Self.hiddenStateBytes(tokens: remainder.count, encoder.configuration), for: .kept,
+      "the hidden states of a prompt"
+    ) { try caption(of: prompt, computing: remainder) }
+  }
+
+  private func caption(
+    of prompt: PreparedPrompt, computing remainder: Range<Int>
+  ) throws -> Caption {
     guard let instruction, knowsBeginning(of: prompt) else {
       return Caption(
         lastHiddenState: try encode(prompt.tokens), selecting: prompt.captionRows)
@@ -80,7 +107,6 @@ public final class TextEncoderStage {
       rows: HostTensor(
         .tokens(batch: 1, count: 1, channels: encoder.configuration.hiddenSize),
         instruction.firstHiddenState))
-    let remainder = instruction.remainder(of: prompt)
     guard !remainder.isEmpty else { return first }
     let hiddenState = try encode(
       prompt.tokens[remainder], after: instruction.tokens(before: remainder))
@@ -108,7 +134,7 @@ public final class TextEncoderStage {
         remedy: "convert the checkpoint again with the tokenizer that belongs to it")
     }
     let parts = encoder.graph(tokens: tokens.count, after: earlier, batch: 1, fusion: fusion)
-    let executable = try model.prepare(parts.graph, StageChoices.passing, context)
+    let executable = try model.prepare(parts.graph, choices.passing, context)
     executable.write(
       HostTensor(.tokens(batch: 1, count: tokens.count, channels: 1), integers: Array(tokens)),
       to: parts.inputIdentifiers)

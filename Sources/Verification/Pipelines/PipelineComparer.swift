@@ -60,7 +60,7 @@ public struct PipelineComparer {
     let pipeline = try Pipeline(
       model: side.model, backend: side.backend, request: request, budget: options.memory,
       context: context)
-    try pipeline.plan.check(limit: options.memory.limit)
+    try pipeline.checkLimit()
     return pipeline
   }
 

@@ -41,12 +41,15 @@ import Testing
     #expect(free.peak <= free.plan.peakBytes, "\(size), seed \(seed)")
     for isLeast in [true, false] {
       let threads = Int.random(in: 1...3, using: &random)
-      let plan = try Pipeline(
-        model: model, backend: try CPUBackend(threads: threads), request: request
-      ).plan
+      func pipeline(limit: Int?) throws -> Pipeline {
+        try Pipeline(
+          model: model, backend: try CPUBackend(threads: threads), request: request,
+          budget: MemoryBudget(limit: limit))
+      }
+      let unlimited = try pipeline(limit: nil)
+      let least = try unlimited.leastLimit()
       let limit =
-        isLeast
-        ? plan.leastBytes : Int.random(in: plan.leastBytes...plan.peakBytes, using: &random)
+        isLeast ? least : Int.random(in: least...unlimited.plan.peakBytes, using: &random)
       let limited = try draw(model, request, limit: limit, threads: threads)
       let circumstances: Comment =
         "\(limit) bytes, \(threads) threads, \(size), seed \(seed)"
@@ -54,7 +57,7 @@ import Testing
       #expect(limited.plan.peakBytes <= limit, circumstances)
       #expect(limited.peak <= limited.plan.peakBytes, circumstances)
       #expect(throws: SanaError.self, circumstances) {
-        try plan.check(limit: plan.leastBytes - 1)
+        try pipeline(limit: least - 1).checkLimit()
       }
     }
   }
@@ -65,7 +68,7 @@ import Testing
     let backend = try CPUBackend(threads: 2)
     let request = GenerationRequest(
       prompts: ["a fox"], width: 64, height: 64, steps: 1, usesResolutionBinning: false)
-    let least = try Pipeline(model: model, backend: backend, request: request).plan.leastBytes
+    let least = try Pipeline(model: model, backend: backend, request: request).leastLimit()
     for limit in [nil, least] {
       let pipeline = try Pipeline(
         model: model, backend: backend, request: request, budget: MemoryBudget(limit: limit))

@@ -83,28 +83,25 @@ import Testing
     let limit = one.peakBytes + 5 * latentBytes
     let bounded = try plan(count: 10_000, steps: 1, memoryLimit: limit)
     #expect(1...6 ~= bounded.picturesAtOnce)
-    #expect(throws: Never.self) { try bounded.check(limit: limit) }
+    #expect(bounded.peakBytes <= limit)
   }
 
   @Test func aLimitThatIsTooSmallIsRefusedAndTheLeastOneIsNamed() throws {
-    let free = try pipeline(width: 512, height: 512).plan
-    let least = free.leastBytes
-    #expect(least < free.peakBytes)
-    func plan(limit: Int) throws -> PipelinePlan {
+    let free = try pipeline(width: 512, height: 512)
+    let least = try free.leastLimit()
+    #expect(least < free.plan.peakBytes)
+    func limited(_ limit: Int) throws -> Pipeline {
       try Pipeline(
         model: model, backend: try CPUBackend(),
         request: GenerationRequest(
           prompts: ["a fox"], width: 512, height: 512, steps: 2, usesResolutionBinning: false),
-        budget: MemoryBudget(limit: limit)
-      ).plan
+        budget: MemoryBudget(limit: limit))
     }
-    let tight = try plan(limit: least)
-    #expect(tight.peakBytes <= least && tight.leastBytes == least)
-    #expect(!tight.means.isEmpty && free.means.isEmpty)
-    #expect(throws: Never.self) { try tight.check(limit: least) }
-    let error = #expect(throws: SanaError.self) {
-      try plan(limit: least - 1).check(limit: least - 1)
-    }
+    let tight = try limited(least)
+    #expect(try tight.plan.peakBytes <= least && tight.leastLimit() == least)
+    #expect(!tight.plan.means.isEmpty && free.plan.means.isEmpty)
+    #expect(throws: Never.self) { try tight.checkLimit() }
+    let error = #expect(throws: SanaError.self) { try limited(least - 1).run { _ in } }
     #expect(error?.code == .memoryLimit)
     #expect(error?.remedy.contains(" \((least + 1 << 20 - 1) >> 20)MiB") == true)
   }

@@ -56,6 +56,8 @@ final class CPUWorkspace {
     memory = try AlignedMemory(byteCount: byteCount, .arena, of: ledger, what())
   }
 
+  func release() { memory = nil }
+
   /// - Precondition: something was reserved.
   var start: UnsafeMutableRawPointer {
     guard let memory else { preconditionFailure("the workspace was not reserved") }

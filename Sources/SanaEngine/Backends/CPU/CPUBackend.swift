@@ -34,8 +34,8 @@ public final class CPUBackend: Backend {
       kernels: instructionSet.kernels, precision: precision, bandPositions: bandPositions)
   }
 
-  public func load(_ source: any WeightSource) -> any ResidentModel {
-    CPUModel(source: source, device: device)
+  public func load(_ source: any WeightSource, ledger: MemoryLedger) -> any ResidentModel {
+    CPUModel(source: source, device: device, ledger: ledger)
   }
 }
 

@@ -32,12 +32,12 @@ final class CPUExecutable: Executable {
       memory.keptBytes == 0
       ? nil
       : try AlignedMemory(
-        byteCount: memory.keptBytes, .arena, of: device.ledger, "the activations of \(name)")
+        byteCount: memory.keptBytes, .arena, of: model.ledger, "the activations of \(name)")
     work =
       planned.plan.choices.sharesWorkspace
       ? nil
       : try AlignedMemory(
-        byteCount: memory.workBytes, .arena, of: device.ledger, "the activations of \(name)")
+        byteCount: memory.workBytes, .arena, of: model.ledger, "the activations of \(name)")
     try reserveWorkspace()
   }
 

@@ -5,6 +5,7 @@ internal import WeightFormats
 final class CPUModel: ResidentModel {
   let source: any WeightSource
   let device: CPUDevice
+  let ledger: MemoryLedger
   let workspace: CPUWorkspace
   private var weights: [CPUWeightKey: CPUWeight] = [:]
   private var weightBytes = 0
@@ -12,10 +13,11 @@ final class CPUModel: ResidentModel {
   /// share it.
   private weak var shared: CPUWeightStream?
 
-  init(source: any WeightSource, device: CPUDevice) {
+  init(source: any WeightSource, device: CPUDevice, ledger: MemoryLedger) {
     self.source = source
     self.device = device
-    workspace = CPUWorkspace(ledger: device.ledger)
+    self.ledger = ledger
+    workspace = CPUWorkspace(ledger: ledger)
   }
 
   var residentBytes: Int { weightBytes }
@@ -35,7 +37,7 @@ final class CPUModel: ResidentModel {
   private func stream(for plan: CPUPlan) throws -> CPUWeightStream? {
     guard plan.plan.slotBytes > 0 else { return nil }
     if let shared, shared.isOf(plan) { return shared }
-    let stream = try CPUWeightStream(plan, source: source, device: device)
+    let stream = try CPUWeightStream(plan, source: source, device: device, ledger: ledger)
     // A graph that runs once has its own.
     if plan.plan.choices.residency != .once { shared = stream }
     return stream
@@ -50,14 +52,14 @@ final class CPUModel: ResidentModel {
       try workspace.reserve(stagingBytes, "loading weights")
     } else {
       own = try AlignedMemory(
-        byteCount: stagingBytes, .staging, of: device.ledger, "loading weights")
+        byteCount: stagingBytes, .staging, of: ledger, "loading weights")
     }
     try withExtendedLifetime(own) {
       for weight in missing {
         try context.cancellation?.check()
         context.onProgress?()
         let memory = try AlignedMemory(
-          byteCount: weight.form.byteCount, .weights, of: device.ledger, weight.description.name)
+          byteCount: weight.form.byteCount, .weights, of: ledger, weight.description.name)
         weights[weight.key] = try CPUWeight(
           weight, from: source, to: memory.start, of: memory,
           staging: own?.start ?? (stagingBytes > 0 ? workspace.start : memory.start), on: device,
@@ -68,6 +70,8 @@ final class CPUModel: ResidentModel {
     // The last weight may have been packed in part.
     try context.cancellation?.check()
   }
+
+  func releaseWorkspace() { workspace.release() }
 
   /// A weight that stays.
   func resident(_ key: CPUWeightKey) -> CPUWeight? { weights[key] }

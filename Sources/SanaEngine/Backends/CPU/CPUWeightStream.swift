@@ -27,19 +27,21 @@ final class CPUWeightStream {
     init(part: Int) { self.part = part }
   }
 
-  init(_ plan: CPUPlan, source: any WeightSource, device: CPUDevice) throws {
+  init(
+    _ plan: CPUPlan, source: any WeightSource, device: CPUDevice, ledger: MemoryLedger
+  ) throws {
     parts = plan.streamed
     self.source = source
     self.device = device
     slots = try (0..<plan.slotCount).map { _ in
       try AlignedMemory(
-        byteCount: plan.slotBytes, .weights, of: device.ledger, "weights that are streamed")
+        byteCount: plan.slotBytes, .weights, of: ledger, "weights that are streamed")
     }
     staging = try AlignedMemory(
-      byteCount: plan.plan.slotStagingBytes, .staging, of: device.ledger,
+      byteCount: plan.plan.slotStagingBytes, .staging, of: ledger,
       "weights on their way")
     mappedBytes = plan.mappedBytes
-    mapped = try device.ledger.claim(
+    mapped = try ledger.claim(
       mappedBytes, for: .weights, "weights that are used where the file is mapped")
   }
 

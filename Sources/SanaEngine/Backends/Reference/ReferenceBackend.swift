@@ -21,7 +21,7 @@ public final class ReferenceBackend: Backend {
 
   public func measurePeak() -> ProcessorPeak? { nil }
 
-  public func load(_ source: any WeightSource) -> any ResidentModel {
+  public func load(_ source: any WeightSource, ledger: MemoryLedger) -> any ResidentModel {
     ReferenceModel(source: source, precision: precision, winograd: winograd)
   }
 }
@@ -69,6 +69,9 @@ final class ReferenceModel: ResidentModel {
   func run(_ executables: [any Executable], _ context: RunContext) throws {
     for executable in executables { try executable.run(context) }
   }
+
+  /// Graphs share no memory here.
+  func releaseWorkspace() {}
 
   private func makeResident(_ parameter: Parameter) throws {
     let description = try source.description(of: parameter)

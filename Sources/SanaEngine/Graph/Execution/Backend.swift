@@ -19,10 +19,16 @@ public protocol Backend: AnyObject {
   /// Measures what the arithmetic units can do; nil where nobody can say.
   func measurePeak() -> ProcessorPeak?
 
-  func load(_ source: any WeightSource) -> any ResidentModel
+  /// - Parameter ledger: counts the model's memory: the device's, or one within it.
+  func load(_ source: any WeightSource, ledger: MemoryLedger) -> any ResidentModel
 }
 
 extension Backend {
+  /// Counts the model's memory in the device's ledger alone.
+  public func load(_ source: any WeightSource) -> any ResidentModel {
+    load(source, ledger: ledger)
+  }
+
   /// How a graph would be executed whose weights a source describes.
   /// - Throws: `SanaError` `.tensorMismatch` for a weight that is missing or has another shape.
   public func plan(
@@ -47,6 +53,8 @@ public protocol ResidentModel: AnyObject {
   /// same weights in the same segments.
   /// - Throws: what ends the run: `.cancelled`, what the observer throws, what loading throws.
   func run(_ executables: [any Executable], _ context: RunContext) throws
+  /// Gives back the memory that graphs share, until one is prepared again; none is run before.
+  func releaseWorkspace()
 }
 
 extension ResidentModel {
