@@ -107,4 +107,15 @@ import WeightFormats
     #expect(throws: SanaError.self) { try model.prepare(graph) }
     #expect(backend.ledger.usedBytes == 0)
   }
+
+  @Test func headsThatNoKernelHoldsAreRefusedBeforeAnythingIsLoaded() throws {
+    var builder = GraphBuilder(name: "wide heads")
+    let x = builder.input("x", .tokens(batch: 1, count: 2, channels: 3 * 520))
+    let y = builder.causalAttention(
+      x, heads: 1, keyValueHeads: 1, headDimension: 520, scale: 0.1, softcap: nil, window: nil,
+      ropeTheta: 10000)
+    let graph = builder.finish(outputs: [y])
+    let model = try VulkanBackend(index: 0, precision: .f32).load(MemorySource())
+    #expect(throws: SanaError.self) { try model.plan(graph, ExecutionChoices()) }
+  }
 }

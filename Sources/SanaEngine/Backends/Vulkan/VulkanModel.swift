@@ -47,8 +47,14 @@ final class VulkanModel: ResidentModel {
             stagingBytes: VulkanTransfer.byteCount, isResident: true)
         },
       slotBytes: 0, slotStagingBytes: 0)
+    try checkSizes(plan)
+    return VulkanPlan(plan: plan, tables: tables, model: self)
+  }
+
+  /// - Throws: `.unsupported` for what kernels of the device cannot be given.
+  private func checkSizes(_ plan: ExecutionPlan) throws {
     let limit = min(device.capabilities.storageRange, device.capabilities.bufferBytes)
-    for value in graph.values where value.byteCount > limit {
+    for value in plan.graph.values where value.byteCount > limit {
       throw SanaError(
         .unsupported,
         "an activation of \(value.byteCount) bytes is more than kernels of this device can be given",
@@ -60,7 +66,22 @@ final class VulkanModel: ResidentModel {
         "a weight of \(weight.byteCount) bytes is more than kernels of this device can be given",
         remedy: "choose --device cpu", location: weight.name)
     }
-    return VulkanPlan(plan: plan, tables: tables, model: self)
+    for node in plan.graph.nodes {
+      let rows = plan.graph[node.output].shape.rows
+      guard rows <= VulkanStep.greatestRows else {
+        throw SanaError(
+          .unsupported,
+          "an activation of \(rows) positions is more than kernels of this device can be given",
+          remedy: "draw a smaller picture, or choose --device cpu")
+      }
+      guard let size = node.operation.softmaxHeadDimension, size > VulkanStep.greatestHead else {
+        continue
+      }
+      throw SanaError(
+        .unsupported,
+        "attention with heads of \(size) channels is more than kernels of this device can be given",
+        remedy: "choose --device cpu")
+    }
   }
 
   func run(_ executables: [any Executable], _ context: RunContext) throws {

@@ -1,6 +1,9 @@
 internal import SanaGraph
 
 extension VulkanStep {
+  /// Channels of a query that the kernel of softmax attention holds.
+  static let greatestHead = 512
+
   func dispatches(_ operation: ReluAttention) -> [VulkanDispatch] {
     let shape = graph[operation.queryKeyValue].shape
     let runs = Self.reluRuns(positions: shape.positions)
@@ -73,10 +76,20 @@ extension VulkanStep {
   private func attention(
     causal: UInt32, _ operands: [VulkanDispatch.Operand], push: [UInt32]
   ) -> VulkanDispatch {
-    // A kernel holds a query of so many channels.
-    precondition(output.channels / Int(push[0]) <= 512)
+    precondition(output.channels / Int(push[0]) <= Self.greatestHead, "the plan refuses it")
     return VulkanDispatch(
       kernel: .attention, constants: [causal], operands: operands,
       push: [output.rows.word] + push, groups: Self.groups(output.rows * Int(push[0])))
+  }
+}
+
+extension Operation {
+  /// Channels of a head of softmax attention; nil for other operations.
+  var softmaxHeadDimension: Int? {
+    switch self {
+    case .crossAttention(let attention): attention.headDimension
+    case .causalAttention(let attention): attention.headDimension
+    default: nil
+    }
   }
 }

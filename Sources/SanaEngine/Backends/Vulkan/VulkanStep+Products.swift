@@ -2,6 +2,8 @@ internal import SanaGraph
 
 extension VulkanStep {
   private static let tile = 32
+  /// Rows of a product: every device takes so many groups of a tile.
+  static let greatestRows = 65535 * tile
 
   func dispatch(_ operation: Linear) -> VulkanDispatch {
     product(
