@@ -40,7 +40,9 @@ package final class VulkanBackend: Backend {
 
   package func measurePeak() -> ProcessorPeak? { nil }
 
-  package func load(_ source: any WeightSource) -> any ResidentModel {
+  /// - Parameter ledger: not used, the device's counts everything: what the driver asks for is not
+  ///   what was planned to the byte.
+  package func load(_ source: any WeightSource, ledger: MemoryLedger) -> any ResidentModel {
     VulkanModel(source, precision: precision, on: device)
   }
 }

@@ -88,6 +88,9 @@ final class VulkanModel: ResidentModel {
     for executable in executables { try executable.run(context) }
   }
 
+  /// Graphs share no memory here.
+  func releaseWorkspace() {}
+
   fileprivate func prepare(
     _ plan: ExecutionPlan, _ tables: [VulkanTable], _ context: RunContext
   ) throws -> any Executable {
@@ -106,7 +109,7 @@ final class VulkanModel: ResidentModel {
       }
       guard let window = block?.take(bytes) else { preconditionFailure("there is room") }
       room -= MemoryPlan.aligned(bytes)
-      try transfer.write(Self.floats(source.load(parameter)), to: window)
+      try transfer.write(floats(of: parameter), to: window)
       weights[parameter.name] = window
     }
     let executable = try VulkanExecutable(plan, model: self, weights, tables)
@@ -115,6 +118,21 @@ final class VulkanModel: ResidentModel {
       try transfer.write(floats, to: executable.window(of: table))
     }
     return executable
+  }
+
+  /// The weights of an operation's input as it is.
+  private func floats(of parameter: Parameter) throws -> [Float] {
+    let description = try source.description(of: parameter)
+    var floats = try Self.floats(source.load(description))
+    if description.activations.isTransformed {
+      let transformation = InputTransformation(
+        factors: try source.inputFactors(of: description),
+        rotation: description.activations.rotation)
+      floats.withUnsafeMutableBufferPointer {
+        transformation.undo(in: $0, columns: description.columns)
+      }
+    }
+    return floats
   }
 
   /// The numbers that a tensor stands for.
