@@ -16,7 +16,12 @@ static inline hid_t sana_hdf5_native_int64(void) { return H5T_NATIVE_INT64; }
 static inline hid_t sana_hdf5_all(void) { return H5S_ALL; }
 
 /// Stops HDF5 from printing its error stack; the setting belongs to the calling thread.
-static inline void sana_hdf5_silence(void) { (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
+/// Nor does the library close what is open when the program ends: of a file that could not be
+/// written it would fall over.
+static inline void sana_hdf5_silence(void) {
+  (void)H5dont_atexit();
+  (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
 
 /// Opens a file for reading without locking it, so that a read-only file system or a second reader is no obstacle.
 static inline hid_t sana_hdf5_open(const char *path) {

