@@ -1,4 +1,5 @@
 internal import CHDF5
+internal import Glibc
 internal import Synchronization
 
 /// The way into libhdf5, whose state is global: one caller at a time, and nothing printed behind our back.
@@ -9,6 +10,7 @@ enum HDF5Library {
   static func perform<Result>(_ body: () throws -> Result) rethrows -> Result {
     try lock.withLock { _ in
       sana_hdf5_silence()
+      errno = 0
       return try body()
     }
   }
@@ -16,9 +18,6 @@ enum HDF5Library {
   /// Whether the last failure was a version of some structure that the library does not know. Only
   /// within `perform`.
   static var failedAtVersion: Bool { sana_hdf5_failure_mentions("version") }
-
-  /// Whether what is said of the last failure has these words. Only within `perform`.
-  static func failureMentions(_ words: String) -> Bool { sana_hdf5_failure_mentions(words) }
 
   /// The first filter of a dataset that the library lacks. Only within `perform`.
   static func missingFilter(of dataset: HDF5Handle) -> (number: Int32, name: String)? {

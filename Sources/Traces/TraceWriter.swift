@@ -149,9 +149,9 @@ public final class TraceWriter {
   }
 
   private func failure(_ path: String) -> SanaError {
-    // The library only tells what the system said in words.
-    for code in [ENOSPC, EDQUOT, EFBIG, EROFS, EIO]
-    where HDF5Library.failureMentions(String(cString: strerror(code))) {
+    // What the library says of the system's reason is gone with the next of its calls.
+    let code = errno
+    if [ENOSPC, EDQUOT, EFBIG, EROFS, EIO].contains(code) {
       return .fileAccess(self.path, cannotBe: "written", errno: code)
     }
     return SanaError(
