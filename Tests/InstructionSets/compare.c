@@ -47,20 +47,21 @@ static sana_matrix f32_matrix(size_t rows, size_t columns) {
       .encoding = SANA_ENCODING_F32, .values = numbers(rows * columns), .rows = rows, .columns = columns};
 }
 
-/// - factors: those of the weights, or null.
+static const sana_row_coding plain = {.rotation = 1, .planes = 1};
+
 static sana_int8_rows quantize(
-    const sana_kernels *k, const float *input, size_t rows, size_t columns, const float *factors) {
+    const sana_kernels *k, const float *input, size_t rows, size_t columns, sana_row_coding coding) {
   const size_t padded = k->int8_row_count(rows);
   sana_int8_rows result = {
-      .codes = memory(padded * k->int8_row_bytes(columns)),
-      .scales = memory(padded * sizeof(float)), .factors = factors, .columns = columns};
+      .codes = memory(padded * k->int8_row_bytes(columns) * coding.planes),
+      .scales = memory(padded * sizeof(float)), .coding = coding, .columns = columns};
   k->quantize_int8(input, columns, &result, 0, rows);
   return result;
 }
 
 static sana_int8_rows quantized_rows(const sana_kernels *k, size_t rows, size_t columns) {
   float *input = numbers(rows * columns);
-  const sana_int8_rows result = quantize(k, input, rows, columns, NULL);
+  const sana_int8_rows result = quantize(k, input, rows, columns, plain);
   free(input);
   return result;
 }
@@ -74,7 +75,7 @@ static sana_int8_matrix packed_matrix(const sana_kernels *k, size_t rows, size_t
   for (size_t i = 0; i < rows; i++) scales[i] = 0.001f * (float)(1 + next() % 9);
   k->int8_pack(codes, rows, columns, 0, rows, packed, offsets);
   free(codes);
-  return (sana_int8_matrix){packed, scales, offsets, NULL, rows, columns};
+  return (sana_int8_matrix){packed, scales, offsets, plain, rows, columns};
 }
 
 static void free_rows(sana_int8_rows rows) {
@@ -149,7 +150,8 @@ static float *product_int8(const sana_kernels *k, sizes size, size_t *count) {
   return output;
 }
 
-// Weights that are coded when they are loaded, with a factor for each column.
+// Weights that are coded when they are loaded, with a factor for each column of rows that are rotated
+// and coded in one plane or two.
 static float *product_int8_coded(const sana_kernels *k, sizes size, size_t *count) {
   const size_t rows = size.a, inputs = size.b * 7, outputs = size.c * 3;
   float *output = memory((*count = rows * outputs) * sizeof *output);
@@ -160,11 +162,13 @@ static float *product_int8_coded(const sana_kernels *k, sizes size, size_t *coun
   int32_t *offsets = memory(padded * sizeof *offsets);
   float *factors = memory((inputs + 16) * sizeof *factors);
   for (size_t i = 0; i < inputs; i++) factors[i] = 0.25f * (float)(1 + next() % 8);
-  void *coding = memory(k->int8_code_bytes(inputs));
-  k->int8_code(&layer.weight, factors, 0, outputs, packed, scales, offsets, coding);
-  const sana_int8_matrix weights = {packed, scales, offsets, factors, outputs, inputs};
-  multiply_int8(k, layer, weights, quantize(k, layer.input, rows, inputs, factors));
-  free(coding);
+  void *scratch = memory(k->int8_code_bytes(inputs));
+  k->int8_code(&layer.weight, 0, outputs, packed, scales, offsets, scratch);
+  const sana_row_coding coding = {
+      .factors = factors, .rotation = inputs & -inputs, .planes = 1 + size.a % 2};
+  const sana_int8_matrix weights = {packed, scales, offsets, coding, outputs, inputs};
+  multiply_int8(k, layer, weights, quantize(k, layer.input, rows, inputs, coding));
+  free(scratch);
   free(factors);
   return output;
 }
@@ -227,10 +231,11 @@ static float *convolve_int8(
   for (size_t i = 0; i < channels; i++) factors[i] = 0.25f * (float)(1 + next() % 8);
   void *pack_scratch = memory(c->pack_bytes(form, channels));
   c->pack(
-      form, &weight, channels, outputs, factors, 0, outputs, packed, scales, offsets, pack_scratch);
+      form, &weight, channels, outputs, 0, outputs, packed, scales, offsets, pack_scratch);
   sana_convolution layer = {
       .form = form, .input = numbers(height * width * channels), .batch = 1, .height = height,
-      .width = width, .channels = channels, .weight = {packed, scales, offsets, factors, outputs, channels},
+      .width = width, .channels = channels,
+      .weight = {packed, scales, offsets, {factors, 1, 1}, outputs, channels},
       .output = output, .outputs = outputs, .has_shortcut = shortcut,
       .epilogue = {.bias = numbers(outputs)}};
   void *scratch = memory(c->scratch_bytes(form, channels));
