@@ -23,6 +23,10 @@ struct TensorPreparer {
   let times: StageTimes
   let cancellation: CancellationToken
 
+  /// Second-order rounding takes the third power of these in operations, the square in memory: wider
+  /// weights, Gemma's last products of 9216 columns, would take longer than all others together.
+  private static let mostSecondOrderColumns = 6144
+
   /// - Throws: `.tensorMismatch` for statistics of another weight; what reading throws.
   func preparation(
     for step: QuantizationPlan.Step, from source: ComponentSource
@@ -43,7 +47,9 @@ struct TensorPreparer {
     if target.activations.isInt8 {
       preparation.transformation = try transformation(step, sample, from: source)
     }
-    if method.isSecondOrder, target.encoding.isQuantized, let sample {
+    if method.isSecondOrder, target.encoding.isQuantized, let sample,
+      description.columns <= Self.mostSecondOrderColumns
+    {
       preparation.rounding = try SecondOrderRounding(
         inputRows: coded(sample, preparation.transformation, planes: target.activations.planes),
         columns: description.columns, cancellation: cancellation)
