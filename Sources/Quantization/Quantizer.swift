@@ -145,11 +145,15 @@ public struct Quantizer: Sendable {
         rebasing: band.values[offset * valueBytes..<(offset + rows.count) * valueBytes])
       let scales = UnsafeMutableBufferPointer(
         rebasing: band.scales[offset * scalesPerRow..<(offset + rows.count) * scalesPerRow])
-      let numbers = transformed.bytes(count: floats.count * 4).bindMemory(to: Float.self)
-      _ = numbers.update(from: floats)
-      if !transformation.isIdentity { transformation.apply(to: numbers, columns: columns) }
+      var numbers = floats
+      if !transformation.isIdentity {
+        let copy = transformed.bytes(count: floats.count * 4).bindMemory(to: Float.self)
+        _ = copy.update(from: floats)
+        transformation.apply(to: copy, columns: columns)
+        numbers = UnsafeBufferPointer(copy)
+      }
       let bad = RowCoding.encode(
-        UnsafeBufferPointer(numbers), rows: rows.count, columns: columns,
+        numbers, rows: rows.count, columns: columns,
         encoding: step.target.encoding, values: values, scales: scales,
         rounding: preparation.rounding, scratch: scratch)
       if let bad {

@@ -10,7 +10,8 @@ internal import Support
 /// original less the code times its scale.
 struct SecondOrderRounding: Sendable {
   private let columns: Int
-  /// `[columns, columns]`: the strict upper triangle of `R`, each column divided by its last number.
+  /// `[columns, columns]`: the strict upper triangle of `R`, each column divided by its last
+  /// number.
   private let factors: [Float]
 
   /// How much of the mean square is added to every column's: rounding must not lean on what a

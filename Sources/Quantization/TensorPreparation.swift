@@ -1,3 +1,4 @@
+internal import CKernels
 internal import Support
 internal import WeightFormats
 
@@ -23,8 +24,9 @@ struct TensorPreparer {
   let times: StageTimes
   let cancellation: CancellationToken
 
-  /// Second-order rounding takes the third power of these in operations, the square in memory: wider
-  /// weights, Gemma's last products of 9216 columns, would take longer than all others together.
+  /// Second-order rounding takes the third power of these in operations, the square in memory:
+  /// wider weights, Gemma's last products of 9216 columns, would take longer than all others
+  /// together.
   private static let mostSecondOrderColumns = 6144
 
   /// - Throws: `.tensorMismatch` for statistics of another weight; what reading throws.
@@ -137,14 +139,12 @@ struct TensorPreparer {
     rows.withUnsafeMutableBufferPointer {
       transformation.transform(input: $0, columns: sample.columns)
     }
-    guard planes == 1 else { return rows }
-    for start in stride(from: 0, to: rows.count, by: sample.columns) {
-      let range = start..<start + sample.columns
-      let largest = rows[range].reduce(0) { max($0, abs($1)) }
-      guard largest > 0 else { continue }
-      let scale = largest / 127
-      for index in range { rows[index] = (rows[index] / scale).rounded(.toNearestOrEven) * scale }
-    }
+    guard planes == 1, sample.columns > 0 else { return rows }
+    var codes = [Int8](repeating: 0, count: rows.count)
+    var scales = [Float](repeating: 0, count: sample.rowCount)
+    let coded = sana_quantize_rows(
+      rows, sample.rowCount, sample.columns, sample.columns, 127, &codes, &scales)
+    sana_dequantize_rows(codes, scales, coded, sample.columns, sample.columns, &rows)
     return rows
   }
 }

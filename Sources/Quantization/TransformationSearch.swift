@@ -42,7 +42,8 @@ struct TransformationSearch {
       + factors.map {
         InputTransformation(factors: $0, rotation: rotation)
       }
-    let noises = candidates.map(noise)
+    let inputs = inputs
+    let noises = candidates.map { noise($0, inputs: inputs) }
     let least = noises.indices.min { noises[$0] < noises[$1] } ?? 0
     return candidates[least]
   }
@@ -79,15 +80,20 @@ struct TransformationSearch {
     return logarithms.map { expf($0 - mean) }
   }
 
+  /// Rows of the input, evenly taken.
+  private var inputs: [Float] {
+    let rows = min(sample.rowCount, Self.inputRows)
+    return (0..<rows).flatMap { index in
+      let row = index * sample.rowCount / rows
+      return sample.rows[row * columns..<(row + 1) * columns]
+    }
+  }
+
   /// What both codings add to the product's square error, as if rounding were noise of a step's
   /// width that knows nothing of the numbers.
-  private func noise(_ transformation: InputTransformation) -> Float {
-    let rows = min(sample.rowCount, Self.inputRows)
-    var inputs: [Float] = []
-    for index in 0..<rows {
-      let row = index * sample.rowCount / rows
-      inputs += sample.rows[row * columns..<(row + 1) * columns]
-    }
+  /// - Parameter inputs: rows of the input.
+  private func noise(_ transformation: InputTransformation, inputs: [Float]) -> Float {
+    var inputs = inputs
     inputs.withUnsafeMutableBufferPointer {
       transformation.transform(input: $0, columns: columns)
     }

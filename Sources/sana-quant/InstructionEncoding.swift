@@ -30,18 +30,10 @@ struct InstructionEncoding {
       let stage = try TextEncoderStage(
         configuration, source: source, backend: backend, context: context)
       return try stage.instructionTensors(of: preparation.instructionTokens(), encoding: encoding)
-    } catch let error as SanaError where Self.isOfTheModel(error) {
+    } catch let error as SanaError where error.isOfTheModel {
       session.progress.note(
         "the instruction is not encoded ahead, and every run will: \(error.message)")
       return []
-    }
-  }
-
-  /// Whether the model itself cannot be run, which does not hinder quantizing what there is of it.
-  private static func isOfTheModel(_ error: SanaError) -> Bool {
-    switch error.code {
-    case .tensorMismatch, .unsupported, .numericalFailure, .invalidArgument: true
-    default: false
     }
   }
 }

@@ -6,7 +6,8 @@ import SanaGraph
 import Support
 import WeightFormats
 
-/// Where a quantization takes what products multiply from: a file, or pictures that it draws itself.
+/// Where a quantization takes what products multiply from: a file, or pictures that it draws
+/// itself.
 struct StatisticsChoice {
   /// Memory that the pictures may take: quantizing is for machines that the model is too large for.
   private static let memoryLimit = 3 << 29
@@ -19,8 +20,8 @@ struct StatisticsChoice {
   /// The file that is made.
   let output: String
 
-  /// - Returns: `nil` where nothing asks for statistics, or none can be gathered, of which a note is
-  ///   printed.
+  /// - Returns: `nil` where nothing asks for statistics, or none can be gathered, of which a note
+  ///   is printed.
   /// - Throws: `.invalidArgument` for a file that nothing asks for; what reading it throws;
   ///   `.cancelled`.
   func statistics(_ session: ToolSession) throws -> (any InputStatistics)? {
@@ -47,19 +48,10 @@ struct StatisticsChoice {
         onProgress: session.show)
       session.progress.end()
       return statistics
-    } catch let error as SanaError where Self.isOfTheModel(error) {
+    } catch let error as SanaError where error.isOfTheModel {
       session.progress.note(
         "no statistics can be gathered, and codes are found without: \(error.message)")
       return nil
-    }
-  }
-
-  /// Whether the model itself cannot draw, which does not hinder quantizing what there is of it.
-  private static func isOfTheModel(_ error: SanaError) -> Bool {
-    switch error.code {
-    case .tensorMismatch, .unsupported, .numericalFailure, .invalidArgument, .invalidConfiguration:
-      true
-    default: false
     }
   }
 }

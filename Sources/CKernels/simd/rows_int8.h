@@ -22,8 +22,9 @@ INLINE vfloat int8_row_values(
   return form.balanced ? x * load_up_to(row->balance + i, count) : x;
 }
 
+typedef quantized vquantized __attribute__((vector_size(VECTOR_FLOATS * sizeof(quantized))));
+
 INLINE void store_codes(quantized *codes, vfloat x) {
-  typedef quantized vquantized __attribute__((vector_size(VECTOR_FLOATS * sizeof(quantized))));
   // Rounds half to even and leaves the code in the low bits.
   const vint code = (vint)(x + 12582912.0f) - (0x4b400000 - INT8_OFFSET);
   const vquantized narrow = __builtin_convertvector(code, vquantized);
@@ -99,13 +100,12 @@ static void quantize_rest(
     vfloat left = {};
     if (i < depth) {
       const vfloat x = load_up_to(values + i, depth - i) * inverse;
-      quantized whole[VECTOR_FLOATS];
-      __builtin_memcpy(whole, codes + i, sizeof whole);
-      UNROLL for (int lane = 0; lane < VECTOR_FLOATS; lane++) {
-        left[lane] = x[lane] - (float)((int)whole[lane] - INT8_OFFSET);
-      }
+      vquantized whole;
+      __builtin_memcpy(&whole, codes + i, sizeof whole);
+      const vfloat code = __builtin_convertvector(
+          __builtin_convertvector(whole, vint) - INT8_OFFSET, vfloat);
       left = __builtin_elementwise_min(
-          __builtin_elementwise_max(left * 254.0f, splat(-127)), splat(127));
+          __builtin_elementwise_max((x - code) * 254.0f, splat(-127)), splat(127));
     }
     store_codes(rest + i, left);
   }

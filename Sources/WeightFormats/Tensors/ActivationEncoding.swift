@@ -40,9 +40,6 @@ public struct ActivationEncoding: Hashable, Sendable {
 
   /// Whether the weight is another than that of the input as it is.
   public var isTransformed: Bool { hasFactors || rotation > 1 }
-
-  /// The same without a transformation.
-  public var untransformed: ActivationEncoding { ActivationEncoding(planes: planes) }
 }
 
 /// The tensors that hold the factors of transformed input: beside each such weight one in f32, a

@@ -72,12 +72,9 @@ extension CPUExecutable {
     residual: UnsafeMutablePointer<Float>, to output: UnsafeMutablePointer<Float>,
     _ rows: Range<Int>
   ) {
-    let inputChannels = shape(operation.input).channels
-    pool.forEachRange(rows.count, minimum: 1) {
-      sana_duplicate_channels(
-        input, inputChannels, operation.factor, residual, output, size.width, size.channels,
-        rows.lowerBound + $0.lowerBound, rows.lowerBound + $0.upperBound)
-    }
+    addChannels(
+      sana_duplicate_channels, of: input, shape(operation.input).channels, factor: operation.factor,
+      size, residual: residual, to: output, rows)
   }
 
   func compute(_ operation: AverageChannels, _ output: Value) {
@@ -95,10 +92,23 @@ extension CPUExecutable {
     residual: UnsafeMutablePointer<Float>, to output: UnsafeMutablePointer<Float>,
     _ rows: Range<Int>
   ) {
-    let inputChannels = shape(operation.input).channels
+    addChannels(
+      sana_average_channels, of: input, shape(operation.input).channels, factor: operation.factor,
+      size, residual: residual, to: output, rows)
+  }
+
+  /// What a kernel makes of rows of the input's channels, added to a residual.
+  private func addChannels(
+    _ kernel: (
+      UnsafePointer<Float>, Int, Int, UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int, Int,
+      Int, Int
+    ) -> Void,
+    of input: UnsafePointer<Float>, _ inputChannels: Int, factor: Int, _ size: Shape,
+    residual: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>, _ rows: Range<Int>
+  ) {
     pool.forEachRange(rows.count, minimum: 1) {
-      sana_average_channels(
-        input, inputChannels, operation.factor, residual, output, size.width, size.channels,
+      kernel(
+        input, inputChannels, factor, residual, output, size.width, size.channels,
         rows.lowerBound + $0.lowerBound, rows.lowerBound + $0.upperBound)
     }
   }

@@ -130,7 +130,8 @@ private struct CPUWeightLoader {
 
   private var description: TensorDescription { planned.description }
 
-  /// - Throws: `SanaError` `.corruptFile` when the source holds another weight than was planned for.
+  /// - Throws: `SanaError` `.corruptFile` when the source holds another weight than was planned
+  ///   for.
   private func requirePlanned() throws {
     let description = try source.description(
       of: Parameter(planned.description.name, planned.description.shape))
@@ -266,8 +267,7 @@ private struct CPUWeightLoader {
     let (rows, columns) = (matrix.rows, matrix.columns)
     let floats = UnsafeMutableBufferPointer(
       start: target.bindMemory(to: Float.self, capacity: rows * columns), count: rows * columns)
-    let transformation = InputTransformation(
-      factors: try source.inputFactors(of: description), rotation: description.activations.rotation)
+    let transformation = try source.inputTransformation(of: description)
     withUnsafePointer(to: matrix) { matrix in
       loops.forEach(rows) { row, _ in
         let numbers = UnsafeMutableBufferPointer(

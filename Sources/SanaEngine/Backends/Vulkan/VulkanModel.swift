@@ -125,9 +125,7 @@ final class VulkanModel: ResidentModel {
     let description = try source.description(of: parameter)
     var floats = try Self.floats(source.load(description))
     if description.activations.isTransformed {
-      let transformation = InputTransformation(
-        factors: try source.inputFactors(of: description),
-        rotation: description.activations.rotation)
+      let transformation = try source.inputTransformation(of: description)
       floats.withUnsafeMutableBufferPointer {
         transformation.undo(in: $0, columns: description.columns)
       }
@@ -136,8 +134,8 @@ final class VulkanModel: ResidentModel {
   }
 
   /// The numbers that a tensor stands for.
-  /// - Throws: `.corruptFile` where it is shorter than its shape says, `.unsupported` for one that is
-  ///   no weight.
+  /// - Throws: `.corruptFile` where it is shorter than its shape says, `.unsupported` for one that
+  ///   is no weight.
   static func floats(_ tensor: StoredTensor) throws -> [Float] {
     let description = tensor.description
     let scales = tensor.scales.map { scales in

@@ -27,6 +27,13 @@ extension WeightSource {
     return description
   }
 
+  /// What a weight's input is transformed by.
+  /// - Throws: as `load`.
+  package func inputTransformation(of weight: TensorDescription) throws -> InputTransformation {
+    InputTransformation(
+      factors: try inputFactors(of: weight), rotation: weight.activations.rotation)
+  }
+
   /// The factors that a weight's input is multiplied by; nil where there are none.
   /// - Throws: as `load`.
   package func inputFactors(of weight: TensorDescription) throws -> [Float]? {
