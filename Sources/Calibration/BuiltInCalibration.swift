@@ -14,8 +14,8 @@ public enum BuiltInCalibration {
     "a wide mountain valley at sunrise, fog between pine trees, a small wooden cabin with a smoking chimney",
   ]
 
-  /// Gathers statistics into a temporary file beside an output, which takes room on the disk as long
-  /// as the result is in use, and has no name from then on.
+  /// Gathers statistics into a temporary file beside an output, which takes room on the disk as
+  /// long as the result is in use, and has no name from then on.
   /// - Parameters:
   ///   - output: the file that is made with the statistics.
   ///   - rows: of each product's input, at most.

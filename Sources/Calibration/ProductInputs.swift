@@ -109,7 +109,8 @@ final class ProductInputs {
 
   /// Writes what the rows have in common.
   /// - Returns: what was gathered, for the file's header.
-  /// - Throws: `.numericalFailure` for an input that holds NaN or infinity, and what writing throws.
+  /// - Throws: `.numericalFailure` for an input that holds NaN or infinity, and what writing
+  ///   throws.
   func finish() throws -> [CalibrationHeader.Input] {
     try inputs.enumerated().compactMap { index, input in
       guard let gathered = input.gathered, gathered.seenRows > 0 else { return nil }

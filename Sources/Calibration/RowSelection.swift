@@ -1,5 +1,6 @@
 /// Takes rows evenly from a known number that come one after the other: one of each of equal parts,
-/// at a place in the part that varies, so that no pattern of the rows' order is hit again and again.
+/// at a place in the part that varies, so that no pattern of the rows' order is hit again and
+/// again.
 struct RowSelection {
   /// Rows that will come.
   let total: Int

@@ -5,7 +5,8 @@ public struct VerificationReport: Sendable {
   public let bounds: VerificationBounds
   public private(set) var values: [ComparedValue] = []
   public private(set) var pictures: [ComparedPicture] = []
-  /// What to measure by: distances within the trace itself, as of PyTorch's own bfloat16 from its float32.
+  /// What to measure by: distances within the trace itself, as of PyTorch's own bfloat16 from its
+  /// float32.
   public private(set) var rulers: [ComparedValue] = []
   /// Parts of the trace that could not be compared, and why.
   public private(set) var omissions: [String] = []
@@ -45,8 +46,8 @@ public struct VerificationReport: Sendable {
   }
 
   /// `{"passed", "other_model", "minimum_snr_db", "values": [{"name", "snr_db", "max_abs_error",
-  /// "cosine"}], "image": {"max_abs_error", "psnr_db"}, "rulers": [{"name", "snr_db"}]}`, the image's numbers being the worst of
-  /// all pictures, in 8-bit levels; `null` where there is none.
+  /// "cosine"}], "image": {"max_abs_error", "psnr_db"}, "rulers": [{"name", "snr_db"}]}`, the
+  /// image's numbers being the worst of all pictures, in 8-bit levels; `null` where there is none.
   public var json: MetadataValue {
     let image: MetadataValue =
       pictures.isEmpty

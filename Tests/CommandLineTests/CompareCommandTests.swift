@@ -59,7 +59,8 @@ import Testing
     #expect(samples.map { $0["steps_snr_db"]?.arrayValue?.count } == [3, 3])
   }
 
-  /// One weight is coarse: it alone has an error of its own, what comes before has none, and what comes after has inherited it.
+  /// One weight is coarse: it alone has an error of its own, what comes before has none, and what
+  /// comes after has inherited it.
   @Test func theOperationThatErrsIsToldFromThoseThatInherit() throws {
     let coarse = "transformer/transformer_blocks.1.ff.conv_point.weight"
     let report = try json(variant("f32", "--rule", "\(coarse)=int4:32"), "--precision", "f32")

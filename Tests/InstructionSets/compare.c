@@ -150,8 +150,8 @@ static float *product_int8(const sana_kernels *k, sizes size, size_t *count) {
   return output;
 }
 
-// Weights that are coded when they are loaded, with a factor for each column of rows that are rotated
-// and coded in one plane or two.
+// Weights that are coded when they are loaded, with a factor for each column of rows that are
+// rotated and coded in one plane or two.
 static float *product_int8_coded(const sana_kernels *k, sizes size, size_t *count) {
   const size_t rows = size.a, inputs = size.b * 7, outputs = size.c * 3;
   float *output = memory((*count = rows * outputs) * sizeof *output);

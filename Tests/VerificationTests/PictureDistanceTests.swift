@@ -3,8 +3,9 @@ import Support
 import Testing
 import Verification
 
-/// Pictures made by formulas, and what others' programs say of them: FLIP by the package flip-evaluator 1.7, SSIM and PSNR by
-/// scikit-image 0.26 (of luma in float64, `gaussian_weights=True, sigma=1.5, use_sample_covariance=False`).
+/// Pictures made by formulas, and what others' programs say of them: FLIP by the package
+/// flip-evaluator 1.7, SSIM and PSNR by scikit-image 0.26 (of luma in float64,
+/// `gaussian_weights=True, sigma=1.5, use_sample_covariance=False`).
 @Suite struct PictureDistanceTests {
   typealias Formula = (_ x: Int, _ y: Int) -> [Int]
 

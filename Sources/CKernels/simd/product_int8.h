@@ -22,8 +22,8 @@ enum {
 // What a code of the second plane is worth in the first.
 #define SECOND_PLANE (1 / 254.0f)
 
-// Elements of a plane of a quantized row: whole groups, and an odd number of cache lines, so that the rows of a strip lie in different
-// cache sets.
+// Elements of a plane of a quantized row: whole groups, and an odd number of cache lines, so that
+// the rows of a strip lie in different cache sets.
 INLINE size_t quantized_stride(size_t depth) {
   const size_t line = 64 / sizeof(quantized);
   return (round_up(depth, line) / line | 1) * line;

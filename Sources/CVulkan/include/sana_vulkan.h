@@ -1,5 +1,5 @@
-// Vulkan, opened when a program asks for it: no program links to it, and one that finds none goes on
-// without. Plain structures in place of Vulkan's chained ones; decisions are the caller's.
+// Vulkan, opened when a program asks for it: no program links to it, and one that finds none goes
+// on without. Plain structures in place of Vulkan's chained ones; decisions are the caller's.
 //
 // Functions that return int32_t return a VkResult: 0 for success, negative for errors.
 #ifndef SANA_VULKAN_H
@@ -88,7 +88,8 @@ void sana_vulkan_device_close(sana_vulkan_device *device);
 int32_t sana_vulkan_buffer_make(
     sana_vulkan_device *device, uint64_t bytes, uint32_t memory_type, bool mapped,
     sana_vulkan_buffer **made);
-// Bytes that memory for a buffer of so many takes, and the types of memory it may be in, a bit each.
+// Bytes that memory for a buffer of so many takes, and the types of memory it may be in, a bit
+// each.
 int32_t sana_vulkan_buffer_needs(
     sana_vulkan_device *device, uint64_t bytes, uint64_t *needed, uint32_t *types);
 void *sana_vulkan_buffer_address(const sana_vulkan_buffer *buffer);

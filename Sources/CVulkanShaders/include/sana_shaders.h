@@ -10,7 +10,8 @@ typedef struct {
   // Storage buffers, bound at 0, 1, ...
   uint32_t buffers;
   uint32_t word_count;
-  // Each word as five characters, '#' and up without '?' and '\\', the least digit of base 85 first.
+  // Each word as five characters, '#' and up without '?' and '\\', the least digit of base 85
+  // first.
   const char *text;
 } sana_shader;
 

@@ -1,15 +1,17 @@
 internal import SanaGraph
 
-/// What a model whose channels were scaled against each other, as migration of outliers into a norm or a neighbouring product does,
-/// has in place of another model's value: the value's numbers times a factor for each channel.
+/// What a model whose channels were scaled against each other, as migration of outliers into a norm
+/// or a neighbouring product does, has in place of another model's value: the value's numbers times
+/// a factor for each channel.
 enum ChannelScales {
   /// With fewer rows a factor would fit the errors themselves.
   private static let fewestRows = 16
-  /// A quarter of the error's power: noise that has nothing to do with channels keeps nearly all of it.
+  /// A quarter of the error's power: noise that has nothing to do with channels keeps nearly all of
+  /// it.
   private static let explainedShare = 0.25
 
-  /// The reference as the tested model has it: in scales of its own where those explain most of the difference between the two,
-  /// otherwise as it is.
+  /// The reference as the tested model has it: in scales of its own where those explain most of the
+  /// difference between the two, otherwise as it is.
   static func inScalesOf(_ tested: HostTensor, _ original: HostTensor) -> HostTensor {
     guard case .floats(let reference) = original.storage, case .floats(let values) = tested.storage,
       tested.shape.rows >= fewestRows

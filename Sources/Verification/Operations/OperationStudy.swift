@@ -4,9 +4,9 @@ internal import WeightFormats
 
 /// One network of two models side by side, operation by operation.
 ///
-/// Three evaluations go through the network in step: the reference; the tested model on what it made itself; and each operation of
-/// the tested model that has a weight on the reference's operands. Memory holds one operation's weights and the values that
-/// operations ahead read.
+/// Three evaluations go through the network in step: the reference; the tested model on what it
+/// made itself; and each operation of the tested model that has a weight on the reference's
+/// operands. Memory holds one operation's weights and the values that operations ahead read.
 struct OperationStudy {
   let component: ComponentKind
   let reference: any WeightSource
@@ -92,7 +92,8 @@ struct OperationStudy {
 }
 
 extension Operation {
-  /// The matrix, kernel or table that the operation multiplies or looks up; nil for those without weights, or with vectors alone.
+  /// The matrix, kernel or table that the operation multiplies or looks up; nil for those without
+  /// weights, or with vectors alone.
   var weight: Parameter? {
     switch self {
     case .linear(let operation): operation.weight

@@ -1,7 +1,7 @@
 internal import Foundation
 
-/// What an eye resolves of a picture: FLIP's filters, one for each channel of opponent colors, made of the contrast sensitivity
-/// functions of human vision.
+/// What an eye resolves of a picture: FLIP's filters, one for each channel of opponent colors, made
+/// of the contrast sensitivity functions of human vision.
 struct ContrastSensitivity {
   /// A part of a filter, `weight * sqrt(π / width) * exp(-π² x² / width)`, x in degrees.
   private struct Part {

@@ -1,9 +1,10 @@
 internal import Foundation
 public import SanaEngine
 
-/// The difference that a person sees who alternates between two pictures (FLIP; Andersson, Nilsson, Akenine-Möller, Oskarsson,
-/// Åström, Fairchild: FLIP: A Difference Evaluator for Alternating Images, 2020), for pictures of a low dynamic range: 0 for
-/// equal pictures, 1 for the largest difference.
+/// The difference that a person sees who alternates between two pictures (FLIP; Andersson, Nilsson,
+/// Akenine-Möller, Oskarsson, Åström, Fairchild: FLIP: A Difference Evaluator for Alternating
+/// Images, 2020), for pictures of a low dynamic range: 0 for equal pictures, 1 for the largest
+/// difference.
 public enum FLIP {
   /// Pixels per degree of vision: a 4K monitor, 0.7 m wide, seen from 0.7 m.
   public static let standardPixelsPerDegree = 67.02064

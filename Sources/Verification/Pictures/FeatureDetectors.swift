@@ -1,6 +1,7 @@
 internal import Foundation
 
-/// FLIP's detectors of edges and of points, derivatives of a Gaussian as wide as what an eye sees as a feature.
+/// FLIP's detectors of edges and of points, derivatives of a Gaussian as wide as what an eye sees
+/// as a feature.
 struct FeatureDetectors {
   /// Degrees.
   private static let featureWidth = 0.082

@@ -5,7 +5,8 @@ internal import Traces
 
 /// How far a picture is from another of the same size.
 public struct PictureDistance: Hashable, Sendable {
-  /// Peak signal-to-noise ratio in decibels over all bytes, `10 log10(255² / mean squared difference)`; infinite for equal pictures.
+  /// Peak signal-to-noise ratio in decibels over all bytes,
+  /// `10 log10(255² / mean squared difference)`; infinite for equal pictures.
   public let peakSignalToNoiseDecibels: Double
   /// `StructuralSimilarity`: 1 for equal pictures.
   public let structuralSimilarity: Double

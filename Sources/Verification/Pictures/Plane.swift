@@ -14,8 +14,8 @@ struct Plane {
     self.values = values
   }
 
-  /// The plane convolved with the product of two odd, centered filters, one along rows and one along columns. Pixels beyond an edge
-  /// are those of the edge.
+  /// The plane convolved with the product of two odd, centered filters, one along rows and one
+  /// along columns. Pixels beyond an edge are those of the edge.
   func filtered(rows: [Float], columns: [Float]) -> Plane {
     filtered(alongRows: rows).filtered(alongColumns: columns)
   }

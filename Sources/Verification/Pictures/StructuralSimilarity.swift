@@ -1,11 +1,12 @@
 internal import Foundation
 public import SanaEngine
 
-/// Structural similarity (Wang, Bovik, Sheikh, Simoncelli: Image Quality Assessment, 2004): 1 for equal pictures, about 0 for
-/// unrelated ones.
+/// Structural similarity (Wang, Bovik, Sheikh, Simoncelli: Image Quality Assessment, 2004): 1 for
+/// equal pictures, about 0 for unrelated ones.
 ///
-/// Of luma (BT.601, `0.299 R + 0.587 G + 0.114 B`), in windows of 11x11 pixels weighted by a Gaussian of standard deviation 1.5, the
-/// mean over those windows that lie within the picture. `K1` is 0.01, `K2` 0.03, the range 255.
+/// Of luma (BT.601, `0.299 R + 0.587 G + 0.114 B`), in windows of 11x11 pixels weighted by a
+/// Gaussian of standard deviation 1.5, the mean over those windows that lie within the picture.
+/// `K1` is 0.01, `K2` 0.03, the range 255.
 public enum StructuralSimilarity {
   private static let radius = 5
   private static let deviation = 1.5

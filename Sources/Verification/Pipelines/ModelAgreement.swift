@@ -3,7 +3,8 @@ internal import SanaGraph
 internal import Support
 internal import WeightFormats
 
-/// Whether two models are variants of one: the same networks, tokenizer and schedule, with other numbers.
+/// Whether two models are variants of one: the same networks, tokenizer and schedule, with other
+/// numbers.
 struct ModelAgreement {
   let reference: PipelineModel
   let tested: PipelineModel

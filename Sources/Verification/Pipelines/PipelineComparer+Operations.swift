@@ -7,8 +7,8 @@ internal import WeightFormats
 
 /// Operation by operation.
 extension PipelineComparer {
-  /// The longest side of the latents that the autoencoder's operations are run on: its activations are large, and memory holds those
-  /// of two models.
+  /// The longest side of the latents that the autoencoder's operations are run on: its activations
+  /// are large, and memory holds those of two models.
   private static let decodedSide = 16
 
   func studiedSamples(_ settings: GenerationSettings) -> [StudiedSample] {
@@ -143,7 +143,8 @@ extension PipelineComparer {
 
   // MARK: Offenders
 
-  /// Where a weight alone would take the network this much further away, it is scaled against its neighbours.
+  /// Where a weight alone would take the network this much further away, it is scaled against its
+  /// neighbours.
   private static let largestLoss = -3.0
 
   private func offenders(_ network: StudiedNetwork) throws -> [Offender] {

@@ -5,7 +5,8 @@ internal import Support
 internal import Traces
 internal import WeightFormats
 
-/// Draws the same pictures with two models, prompt by prompt and seed by seed, and compares them at every stage.
+/// Draws the same pictures with two models, prompt by prompt and seed by seed, and compares them at
+/// every stage.
 public struct PipelineComparer {
   /// One of the models, and what computes it.
   public struct Side {
@@ -43,8 +44,9 @@ public struct PipelineComparer {
   /// - Parameters:
   ///   - request: what both draw.
   ///   - progress: called with the name of each part before it begins.
-  /// - Throws: `.tensorMismatch` for models that are no variants of one, `.invalidArgument` for a request that they cannot
-  ///   fulfil, `.memoryLimit`, `.cancelled`, `.numericalFailure`, and what reading the models throws.
+  /// - Throws: `.tensorMismatch` for models that are no variants of one, `.invalidArgument` for a
+  ///   request that they cannot fulfil, `.memoryLimit`, `.cancelled`, `.numericalFailure`, and what
+  ///   reading the models throws.
   public static func compare(
     _ reference: Side, _ tested: Side, request: GenerationRequest, options: Options = Options(),
     context: RunContext = RunContext(), progress: @escaping (String) -> Void = { _ in }

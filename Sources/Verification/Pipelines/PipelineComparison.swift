@@ -34,7 +34,8 @@ public struct PipelineComparison: Sendable {
     public var testedImage: RGBImage
   }
 
-  /// The reference with two seeds: how far two pictures are that have nothing in common but the prompt.
+  /// The reference with two seeds: how far two pictures are that have nothing in common but the
+  /// prompt.
   public struct SeedRuler: Sendable {
     public let prompt: Int
     public let finalLatents: Comparison
@@ -86,10 +87,12 @@ extension PipelineComparison {
 /// An operation with what keeping its weight in 16 bits would bring.
 public struct Offender: Sendable {
   public let operation: OperationError
-  /// Decibels that the network's output comes closer to the reference's, the mean over the samples; nil where the weight cannot be
-  /// had alone, because it and its neighbours are scaled against each other.
+  /// Decibels that the network's output comes closer to the reference's, the mean over the samples;
+  /// nil where the weight cannot be had alone, because it and its neighbours are scaled against
+  /// each other.
   public let gainDecibels: Double?
-  /// What one evaluation takes longer with the weight in 16 bits, as measured; less than nothing where it takes less.
+  /// What one evaluation takes longer with the weight in 16 bits, as measured; less than nothing
+  /// where it takes less.
   public var addedTime: Duration { operation.referenceTime - operation.testedTime }
 }
 

@@ -1,6 +1,7 @@
 internal import Foundation
 
-/// The vertical axis of errors: higher is worse, in shares of the signal on a logarithmic scale, with decibels beside them.
+/// The vertical axis of errors: higher is worse, in shares of the signal on a logarithmic scale,
+/// with decibels beside them.
 struct ErrorAxis {
   /// Errors below are those of float32 itself, whose size means nothing.
   static let roundingDecibels = 90.0

@@ -48,7 +48,8 @@ enum HTML {
     return "<section>\n<h2>\(escape(title))</h2>\n\(explanation)\(body)\n</section>\n"
   }
 
-  /// A table of cells that are HTML already; columns from the second on are numbers unless they are among `texts`.
+  /// A table of cells that are HTML already; columns from the second on are numbers unless they are
+  /// among `texts`.
   static func table(_ titles: [String], _ rows: [[String]], texts: Set<Int> = []) -> String {
     func row(_ cells: [String], _ tag: String) -> String {
       "<tr>"

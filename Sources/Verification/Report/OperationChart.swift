@@ -1,7 +1,7 @@
 internal import Foundation
 
-/// The operations of a network along its depth: bars for the error that each adds itself, a line for the one that it passes on in the
-/// running network.
+/// The operations of a network along its depth: bars for the error that each adds itself, a line
+/// for the one that it passes on in the running network.
 struct OperationChart {
   let operations: [OperationError]
   /// Weights that have a number, by their name.
@@ -80,8 +80,8 @@ struct OperationChart {
     }
   }
 
-  /// The block that a weight belongs to: `12` of `transformer_blocks.12.ff.conv_point.weight`, `4.0` of `decoder.up_blocks.4.0.conv`,
-  /// otherwise the module.
+  /// The block that a weight belongs to: `12` of `transformer_blocks.12.ff.conv_point.weight`,
+  /// `4.0` of `decoder.up_blocks.4.0.conv`, otherwise the module.
   private static func group(_ weight: String) -> String {
     let parts = weight.split(separator: ".")
     // Those of all blocks are computed one after the other, once for a prompt.

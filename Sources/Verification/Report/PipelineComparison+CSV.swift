@@ -3,8 +3,8 @@ internal import Traces
 internal import WeightFormats
 
 extension PipelineComparison {
-  /// Every number on a line of its own: `section,name,prompt,seed,step,measure,value`, fields as in RFC 4180; the value is empty
-  /// where what was compared is equal and has no finite ratio.
+  /// Every number on a line of its own: `section,name,prompt,seed,step,measure,value`, fields as in
+  /// RFC 4180; the value is empty where what was compared is equal and has no finite ratio.
   public var csv: String {
     var table = CSVTable(["section", "name", "prompt", "seed", "step", "measure", "value"])
     for (prompt, comparison) in captions.enumerated() {

@@ -4,8 +4,9 @@ internal import Traces
 internal import WeightFormats
 
 extension PipelineComparison {
-  /// All numbers: `models`, `stages` with means, intervals and worst values, `samples` one by one, `rulers`, `operations`,
-  /// `offenders`, `gates`, `passed`. Decibels are `null` where what was compared is equal.
+  /// All numbers: `models`, `stages` with means, intervals and worst values, `samples` one by one,
+  /// `rulers`, `operations`, `offenders`, `gates`, `passed`. Decibels are `null` where what was
+  /// compared is equal.
   public var json: MetadataValue {
     [
       "passed": .bool(passed),

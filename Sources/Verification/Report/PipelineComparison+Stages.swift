@@ -45,7 +45,8 @@ extension PipelineComparison {
     return stages
   }
 
-  /// The first operation of each network whose result is further from the reference's than rounding in float32 takes it.
+  /// The first operation of each network whose result is further from the reference's than rounding
+  /// in float32 takes it.
   public var firstDivergences: [OperationError] {
     var seen: Set<String> = []
     return operations.filter {
@@ -56,7 +57,8 @@ extension PipelineComparison {
 }
 
 extension OperationError {
-  /// The encoding and, where products multiply whole numbers, the bits of the activations: `int8/a8`.
+  /// The encoding and, where products multiply whole numbers, the bits of the activations:
+  /// `int8/a8`.
   public var storedAs: String {
     let activations =
       switch testedWeight.activations.planes {

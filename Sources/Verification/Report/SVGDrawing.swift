@@ -1,4 +1,5 @@
-/// A drawing that grows shape by shape; colors come from the page's classes, so that they follow light and dark.
+/// A drawing that grows shape by shape; colors come from the page's classes, so that they follow
+/// light and dark.
 struct SVGDrawing {
   let width: Double
   let height: Double

@@ -1,5 +1,5 @@
-/// How many errors there are of each size, in steps of a sixteenth of a power of two: percentiles of any number of errors in little
-/// memory.
+/// How many errors there are of each size, in steps of a sixteenth of a power of two: percentiles
+/// of any number of errors in little memory.
 struct ErrorHistogram: Hashable, Sendable {
   /// Bits of a float32's mantissa that are not told apart.
   private static let droppedBits: UInt32 = 19
@@ -15,7 +15,8 @@ struct ErrorHistogram: Hashable, Sendable {
     count += min(reference.count, result.count)
   }
 
-  /// The least error that at most a share of the errors exceed, rounded up to a step; 0 of no errors.
+  /// The least error that at most a share of the errors exceed, rounded up to a step; 0 of no
+  /// errors.
   /// - Parameter share: 0.99 for what one in a hundred exceeds.
   func quantile(_ share: Double) -> Double {
     let wanted = Int((Double(count) * share).rounded(.up))

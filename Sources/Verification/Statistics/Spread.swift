@@ -13,7 +13,8 @@ public struct Spread: Hashable, Sendable {
   /// Of the finite numbers; nil where there are none.
   public let mean: Double?
   public let worst: Double?
-  /// The 95 % interval of the mean, `mean ± t s / sqrt(n)` with Student's t; nil for fewer than two finite numbers.
+  /// The 95 % interval of the mean, `mean ± t s / sqrt(n)` with Student's t; nil for fewer than two
+  /// finite numbers.
   public let interval: ClosedRange<Double>?
 
   /// - Parameter range: the numbers that there can be.

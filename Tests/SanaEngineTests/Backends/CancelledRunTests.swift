@@ -21,8 +21,8 @@ import Testing
         builder.finish(outputs: [output]), .init(), RunContext(cancellation: cancellation))
   }
 
-  /// Processor time that the calling thread has used, in seconds: other work on the machine does not
-  /// count.
+  /// Processor time that the calling thread has used, in seconds: other work on the machine does
+  /// not count.
   private func processorTime() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

@@ -58,7 +58,8 @@ import Testing
     }
   }
 
-  /// The widest activations of a picture of 4096 x 4096 are many times the picture, and never whole.
+  /// The widest activations of a picture of 4096 x 4096 are many times the picture, and never
+  /// whole.
   @Test func aLargePictureTakesLittleMoreThanItself() throws {
     let model = try WholeModel.demo.make(nil, in: directory)
     let bytes = try EncoderStage(

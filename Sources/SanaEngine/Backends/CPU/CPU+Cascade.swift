@@ -108,8 +108,8 @@ private struct CascadeRows {
   private let input: UnsafeMutablePointer<Float>
   /// None where rows are handed over.
   private let output: UnsafeMutablePointer<Float>?
-  /// Where a convolution's results are before they are shuffled or unshuffled: the first row of those that are
-  /// made at a time.
+  /// Where a convolution's results are before they are shuffled or unshuffled: the first row of
+  /// those that are made at a time.
   let shuffled: UnsafeMutablePointer<Float>
   private let keepsLast: Bool
   /// Of the last layer.

@@ -1,9 +1,10 @@
 internal import SanaGraph
 
 extension ReferenceExecutable {
-  /// The definition of a convolution with int8 activations. Of each patch, the channels of a point are quantized with a scale of
-  /// their own, as the rows of a linear layer are; of the kernels, the input channels of an output channel's point. Before that, the
-  /// channels of patches are multiplied by the factors of the weight's input.
+  /// The definition of a convolution with int8 activations. Of each patch, the channels of a point
+  /// are quantized with a scale of their own, as the rows of a linear layer are; of the kernels,
+  /// the input channels of an output channel's point. Before that, the channels of patches are
+  /// multiplied by the factors of the weight's input.
   func computeInt8(
     _ transform: PatchTransform, _ input: ReferenceActivation, _ weight: ReferenceWeight.Coded,
     _ epilogue: ReferenceEpilogue, _ output: ReferenceActivation

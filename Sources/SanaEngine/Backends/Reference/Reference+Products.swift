@@ -63,8 +63,8 @@ extension ReferenceExecutable {
 
   /// The definition of coded activations: with `a` the greatest magnitude of the row,
   /// `code = x * (127 / a)` rounded half to even, `scale = a / 127`, in f32. A row of zeros has the
-  /// scale 0. In a second plane, `code = 254 * (x * (1 / scale) - first code)`, at most 127, rounded
-  /// likewise, of the scale `scale / 254`.
+  /// scale 0. In a second plane, `code = 254 * (x * (1 / scale) - first code)`, at most 127,
+  /// rounded likewise, of the scale `scale / 254`.
   /// - Parameter largest: what takes the place of 127.
   static func quantizedPerToken(
     _ channels: [Double], planes: Int = 1, largest: Float = 127

@@ -1,5 +1,5 @@
-/// What a device and its driver say of themselves: plain facts, so that decisions made from them can
-/// be tested with the facts of devices that are not there.
+/// What a device and its driver say of themselves: plain facts, so that decisions made from them
+/// can be tested with the facts of devices that are not there.
 package struct VulkanCapabilities: Hashable, Sendable {
   /// What kind of device it is; the numbers are Vulkan's.
   package enum DeviceType: UInt32, Sendable {

@@ -1,8 +1,8 @@
 internal import CVulkan
 internal import Support
 
-/// The system's Vulkan loader with an instance, and the devices it knows. Nothing links to it: where
-/// there is no loader, or no driver, there are no devices.
+/// The system's Vulkan loader with an instance, and the devices it knows. Nothing links to it:
+/// where there is no loader, or no driver, there are no devices.
 package final class VulkanInstance {
   let handle: OpaquePointer
 

@@ -51,8 +51,8 @@ extension VulkanRecording.Access {
   }
 }
 
-/// Finds what a recording leaves to chance: it replays it byte range by byte range, and knows nothing
-/// of how barriers were chosen.
+/// Finds what a recording leaves to chance: it replays it byte range by byte range, and knows
+/// nothing of how barriers were chosen.
 package enum VulkanHazards {
   package enum Kind: Hashable, Sendable {
     case readAfterWrite, writeAfterRead, writeAfterWrite

@@ -1,5 +1,5 @@
-/// The values of a graph that is run node by node, as long as a node ahead reads them: every node's operands pass by, and memory
-/// holds no more than the widest place of the graph.
+/// The values of a graph that is run node by node, as long as a node ahead reads them: every node's
+/// operands pass by, and memory holds no more than the widest place of the graph.
 ///
 ///     var values = LiveValues(graph, inputs)
 ///     for position in graph.nodes.indices {

@@ -1,7 +1,8 @@
 package import WeightFormats
 
 extension Graph {
-  /// One node as a graph of its own: its operands are the inputs, its value is the only output. Values keep their handles.
+  /// One node as a graph of its own: its operands are the inputs, its value is the only output.
+  /// Values keep their handles.
   package func isolating(node position: Int) -> Graph {
     let node = nodes[position]
     var graph = self
@@ -15,13 +16,15 @@ extension Graph {
   }
 }
 
-/// One node of a graph with its weights on a device, to be run on any operands. The weights are released with the object.
+/// One node of a graph with its weights on a device, to be run on any operands. The weights are
+/// released with the object.
 package final class NodeExecutable {
   package let node: Node
   private let executable: any Executable
   private let context: RunContext
 
-  /// - Parameter graph: one that is not fused (`GraphBuilder.Fusion.observable`), so that every operand is a value.
+  /// - Parameter graph: one that is not fused (`GraphBuilder.Fusion.observable`), so that every
+  ///   operand is a value.
   /// - Throws: as `ResidentModel.prepare`.
   package init(
     _ graph: Graph, node position: Int, weights source: any WeightSource,
